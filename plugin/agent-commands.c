@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-commands: what ovs-appctl -t alcor-agent can ask. */
+
+#include <config.h>
+
+#include "agent-private.h"
+
+#include <errno.h>
+#include <string.h>
+#include "apply/apply-ovsdb.h"
+#include "apply/commit.h"
+#include "apply/of-pipeline.h"
+#include "feedback/ack.h"
+#include "ingest/transport-provider.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/json.h"
+#include "openvswitch/poll-loop.h"
+#include "store/goal-store.h"
+#include "store/volatile-store.h"
+#include "table.h"
+#include "translate/plugin-provider.h"
+#include "translate/translator.h"
+#include "unixctl.h"
+#include "util.h"
+
+/* Commands that list take "--format=table" (the default), json or csv as any
+ * argument; see alcor-agent(8). */
+
+struct idle_waiter {
+    struct ovs_list list_node;  /* In struct agent's 'idle_waiters'. */
+    struct unixctl_conn *conn;
+};
+
+/* Replies with 'table', in the format that 'argv' asks for. */
+static void
+reply_table(struct unixctl_conn *conn, struct table *table, int argc,
+            const char *argv[])
+{
+    struct table_style style = TABLE_STYLE_DEFAULT;
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    style.format = TF_TABLE;
+    for (int i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--format=json")) {
+            style.format = TF_JSON;
+        } else if (!strcmp(argv[i], "--format=csv")) {
+            style.format = TF_CSV;
+        }
+    }
+    table_format(table, &style, &s);
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+    table_destroy(table);
+}
+
+/* Returns the 'n'th argument (from 0) that is no option, or NULL. */
+static const char *
+positional(int argc, const char *argv[], int n)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) && !n--) {
+            return argv[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+add_cell(struct table *table, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    table_add_cell(table)->text = xvasprintf(format, args);
+    va_end(args);
+}
+
+/* Replies with an error and returns false if the store is not open yet. */
+static bool
+is_up(const struct agent *agent, struct unixctl_conn *conn)
+{
+    if (!agent->translator) {
+        unixctl_command_reply_error(conn,
+                                    agent_phase_to_string(agent->phase));
+    }
+    return agent->translator != NULL;
+}
+
+/* exit. */
+
+static void
+cmd_exit(struct unixctl_conn *conn, int argc, const char *argv[],
+         void *agent_)
+{
+    struct agent *agent = agent_;
+
+    if (agent->exit_conn) {
+        unixctl_command_reply_error(conn, "already exiting");
+        return;
+    }
+    agent->exit_conn = conn;
+    if (argc < 2) {
+        agent->exit = EXIT_KEEP;
+    } else if (strcmp(argv[1], "--cleanup")) {
+        agent->exit_conn = NULL;
+        unixctl_command_reply_error(conn, "expected --cleanup or nothing");
+    } else if (agent->translator) {
+        translator_withdraw_all(agent->translator);
+        agent->exit = EXIT_WITHDRAW;
+    } else {
+        agent->exit = EXIT_CLEAN_DB;
+    }
+}
+
+/* Status. */
+
+static void
+format_resources(const struct agent *agent, struct ds *s)
+{
+    size_t counts[UNIT_FAILED + 1];
+
+    ds_put_cstr(s, "resources:");
+    for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
+        size_t n = goal_store_count(agent->store, kind);
+
+        if (n) {
+            ds_put_format(s, " %"PRIuSIZE" %s", n, goal_kinds[kind].name);
+        }
+    }
+    translator_get_stats(agent->translator, counts);
+    ds_put_cstr(s, "\nin effect:");
+    for (enum unit_status status = 0; status <= UNIT_FAILED; status++) {
+        if (counts[status]) {
+            ds_put_format(s, " %"PRIuSIZE" %s", counts[status],
+                          unit_status_to_string(status));
+        }
+    }
+    ds_put_format(s, "\nwaiting: %"PRIuSIZE" to be translated, %"PRIuSIZE
+                  " messages to be answered\n",
+                  translator_backlog(agent->translator),
+                  ack_n_open(agent->ack));
+}
+
+static void
+format_counters(const struct agent_counters *c, struct ds *s)
+{
+    ds_put_format(s, "messages: %"PRIu64" taken, %"PRIu64" duplicates, "
+                  "%"PRIu64" gaps, %"PRIu64" not understood, %"PRIu64
+                  " unparsable\n", c->messages, c->duplicates, c->gaps,
+                  c->unknown, c->unparsable);
+    ds_put_format(s, "resources in them: %"PRIu64", of which %"PRIu64
+                  " invalid, %"PRIu64" out of order\n", c->resources,
+                  c->invalid, c->stale);
+}
+
+static void
+cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
+                      const char *argv[] OVS_UNUSED, void *agent_)
+{
+    struct agent *agent = agent_;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    const struct smap_node **errors;
+
+    ds_put_format(&s, "state: %s\n", agent_phase_to_string(agent->phase));
+    ds_put_format(&s, "node: %s, host address %s\n",
+                  agent->config.node_id ? agent->config.node_id : "(not set)",
+                  agent->config.host_ip ? agent->config.host_ip
+                  : "(not set)");
+    ds_put_format(&s, "database: %s\n",
+                  apply_ovsdb_is_connected(agent->ovsdb) ? "connected"
+                  : "not connected");
+    ds_put_cstr(&s, "controller: ");
+    if (agent->transport) {
+        transport_describe(agent->transport, &s);
+    } else {
+        ds_put_cstr(&s, "none: set external_ids:alcor-remote");
+    }
+    ds_put_char(&s, '\n');
+    commit_describe(agent->commit, &s);
+    if (agent->translator) {
+        format_resources(agent, &s);
+        format_counters(&agent->counters, &s);
+    }
+    errors = smap_sort(&agent->config.errors);
+    for (size_t i = 0; i < smap_count(&agent->config.errors); i++) {
+        ds_put_format(&s, "error: external_ids:%s: %s\n", errors[i]->key,
+                      errors[i]->value);
+    }
+    free(errors);
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+/* Goal state. */
+
+struct list_walk {
+    struct agent *agent;
+    struct table table;
+    enum goal_kind kind;
+    const char *vpc;            /* Only these, or null: all. */
+};
+
+static const char *
+status_string(const struct agent *agent, const struct goal_key *key,
+              const char **error)
+{
+    enum unit_status status = translator_status(agent->translator, key,
+                                                error);
+
+    return (status == UNIT_DONE
+            && translator_in_conflict(agent->translator, key)
+            ? "in conflict" : unit_status_to_string(status));
+}
+
+static bool
+list_resource(const struct goal_key *key, const char *id, void *walk_)
+{
+    struct list_walk *walk = walk_;
+    char *sender = NULL, *topic = NULL;
+    uint64_t epoch, sequence = 0;
+    const char *error;
+
+    goal_store_origin(walk->agent->store, key, &sender, &topic, &epoch,
+                      &sequence);
+    table_add_row(&walk->table);
+    add_cell(&walk->table, "%s", goal_kinds[key->kind].name);
+    add_cell(&walk->table, "%s", id);
+    add_cell(&walk->table, "%s", status_string(walk->agent, key, &error));
+    add_cell(&walk->table, "%s", error ? error : "");
+    add_cell(&walk->table, "%s %s #%"PRIu64, sender ? sender : "?",
+             topic && topic[0] ? topic : "(control)", sequence);
+    free(sender);
+    free(topic);
+    return true;
+}
+
+static void
+cmd_goal_state_list(struct unixctl_conn *conn, int argc, const char *argv[],
+                    void *agent_)
+{
+    struct list_walk walk = { .agent = agent_ };
+    const char *type = positional(argc, argv, 0);
+
+    if (!is_up(walk.agent, conn)) {
+        return;
+    }
+    if (type && !goal_kind_from_string(type, &walk.kind)) {
+        unixctl_command_reply_error(conn, "unknown TYPE; expected one of VPC "
+                                    "SUBNET PORT NEIGHBOR SECURITYGROUP DHCP "
+                                    "ROUTER GATEWAY");
+        return;
+    }
+
+    table_init(&walk.table);
+    table_add_column(&walk.table, "type");
+    table_add_column(&walk.table, "id");
+    table_add_column(&walk.table, "status");
+    table_add_column(&walk.table, "error");
+    table_add_column(&walk.table, "from");
+    for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
+        if (!type || kind == walk.kind) {
+            goal_store_for_each(walk.agent->store, kind, list_resource,
+                                &walk);
+        }
+    }
+    reply_table(conn, &walk.table, argc, argv);
+}
+
+static void
+cmd_goal_state_show(struct unixctl_conn *conn, int argc, const char *argv[],
+                    void *agent_)
+{
+    struct agent *agent = agent_;
+    const char *type = positional(argc, argv, 0);
+    const char *id = positional(argc, argv, 1);
+    enum goal_kind kind;
+
+    if (!is_up(agent, conn)) {
+        return;
+    }
+    if (!type || !id || !goal_kind_from_string(type, &kind)) {
+        unixctl_command_reply_error(conn, "expected TYPE ID, TYPE being one "
+                                    "of VPC SUBNET PORT NEIGHBOR "
+                                    "SECURITYGROUP DHCP ROUTER GATEWAY");
+        return;
+    }
+
+    struct goal_resource *r = goal_store_get(agent->store, kind, id);
+    if (!r) {
+        unixctl_command_reply_error(conn, "no such resource");
+        return;
+    }
+
+    bool json = false;
+    for (int i = 1; i < argc; i++) {
+        json |= !strcmp(argv[i], "--format=json");
+    }
+    struct ds s = DS_EMPTY_INITIALIZER;
+    if (json) {
+        struct json *object = goal_resource_to_json(r);
+
+        json_to_ds(object, JSSF_PRETTY | JSSF_SORT, &s);
+        json_destroy(object);
+    } else {
+        goal_resource_format(r, &s);
+    }
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+    goal_resource_destroy(r);
+}
+
+static bool
+list_port(const struct goal_key *key, const char *id, void *walk_)
+{
+    struct list_walk *walk = walk_;
+    struct goal_resource *r = goal_store_get_key(walk->agent->store, key);
+
+    if (!r) {
+        return true;
+    }
+
+    const struct goal_port *port = GOAL_PORT_CAST(r);
+    const struct vol_binding *binding = vol_get(walk->agent->vol,
+                                                VOL_BINDING, id);
+    struct ds ips = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < port->n_fixed_ips; i++) {
+        ds_put_cstr(&ips, i ? " " : "");
+        ipv6_format_mapped(&port->fixed_ips[i].ip, &ips);
+    }
+    table_add_row(&walk->table);
+    add_cell(&walk->table, "%s", id);
+    add_cell(&walk->table, "%s", port->vpc_id);
+    add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(port->mac));
+    add_cell(&walk->table, "%s", ds_cstr(&ips));
+    add_cell(&walk->table, "%s", binding ? binding->iface : "(not bound)");
+    if (binding) {
+        add_cell(&walk->table, "%"PRIu32, binding->ofport);
+    } else {
+        add_cell(&walk->table, "%s", "");
+    }
+    add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
+    ds_destroy(&ips);
+    goal_resource_destroy(r);
+    return true;
+}
+
+static void
+cmd_port_list(struct unixctl_conn *conn, int argc, const char *argv[],
+              void *agent_)
+{
+    static const char *const columns[] = {
+        "id", "vpc", "mac", "addresses", "interface", "ofport", "status",
+    };
+    struct list_walk walk = { .agent = agent_ };
+
+    if (!is_up(walk.agent, conn)) {
+        return;
+    }
+    table_init(&walk.table);
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        table_add_column(&walk.table, "%s", columns[i]);
+    }
+    goal_store_for_each(walk.agent->store, GOAL_PORT, list_port, &walk);
+    reply_table(conn, &walk.table, argc, argv);
+}
+
+static bool
+list_neighbor(const struct goal_key *key, void *walk_)
+{
+    struct list_walk *walk = walk_;
+    struct goal_resource *r;
+
+    if (key->kind != GOAL_NEIGHBOR
+        || !(r = goal_store_get_key(walk->agent->store, key))) {
+        return true;
+    }
+
+    const struct goal_neighbor *neighbor = GOAL_NEIGHBOR_CAST(r);
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    table_add_row(&walk->table);
+    add_cell(&walk->table, "%s", r->id);
+    add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(neighbor->mac));
+    for (size_t i = 0; i < neighbor->n_fixed_ips; i++) {
+        ds_put_format(&s, "%s%s ", i ? ", " : "",
+                      neighbor->fixed_ips[i].type == GOAL_NEIGHBOR_L2
+                      ? "L2" : "L3");
+        ipv6_format_mapped(&neighbor->fixed_ips[i].ip, &s);
+    }
+    add_cell(&walk->table, "%s", ds_cstr(&s));
+    ds_clear(&s);
+    ipv6_format_mapped(&neighbor->host_ip, &s);
+    add_cell(&walk->table, "%s", ds_cstr(&s));
+    add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
+    ds_destroy(&s);
+    goal_resource_destroy(r);
+    return true;
+}
+
+static void
+cmd_neighbor_list(struct unixctl_conn *conn, int argc, const char *argv[],
+                  void *agent_)
+{
+    static const char *const columns[] = {
+        "id", "mac", "addresses", "host", "status",
+    };
+    struct list_walk walk = { .agent = agent_ };
+
+    walk.vpc = positional(argc, argv, 0);
+    if (!is_up(walk.agent, conn)) {
+        return;
+    }
+    if (!walk.vpc) {
+        unixctl_command_reply_error(conn, "expected the id of a VPC");
+        return;
+    }
+    table_init(&walk.table);
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        table_add_column(&walk.table, "%s", columns[i]);
+    }
+    goal_store_index(walk.agent->store, GOAL_BY_VPC, walk.vpc, NULL,
+                     list_neighbor, &walk);
+    reply_table(conn, &walk.table, argc, argv);
+}
+
+/* Insight. */
+
+static void
+cmd_plugin_list(struct unixctl_conn *conn, int argc, const char *argv[],
+                void *agent_)
+{
+    struct agent *agent = agent_;
+    struct table table;
+
+    table_init(&table);
+    table_add_column(&table, "name");
+    table_add_column(&table, "number");
+    table_add_column(&table, "status");
+    table_add_column(&table, "summary");
+    for (size_t i = 0; i < agent->registry.n; i++) {
+        const struct plugin_entry *entry = &agent->registry.entries[i];
+
+        table_add_row(&table);
+        add_cell(&table, "%s", entry->class->name);
+        add_cell(&table, "%"PRIu8, entry->number);
+        add_cell(&table, "%s", entry->enabled ? "enabled" : "disabled");
+        add_cell(&table, "%s", entry->class->summary);
+    }
+    reply_table(conn, &table, argc, argv);
+}
+
+struct explain_walk {
+    struct agent *agent;
+    uint64_t cookie;
+    struct ds *s;
+    bool found;
+};
+
+static bool
+explain_resource(const struct goal_key *key, const char *id, void *walk_)
+{
+    struct explain_walk *walk = walk_;
+    uint8_t plugin = of_cookie_plugin(walk->cookie);
+
+    if (of_cookie(plugin, goal_kinds[key->kind].name, id) == walk->cookie) {
+        const char *name = plugin_registry_name(&walk->agent->registry,
+                                                plugin);
+
+        ds_put_format(walk->s, "plugin %s, %s %s\n", name ? name : "?",
+                      goal_kinds[key->kind].name, id);
+        walk->found = true;
+    }
+    return true;
+}
+
+static void
+cmd_explain(struct unixctl_conn *conn, int argc OVS_UNUSED,
+            const char *argv[], void *agent_)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    struct explain_walk walk = { .agent = agent_, .s = &s };
+    unsigned long long int cookie;
+
+    if (!is_up(walk.agent, conn)) {
+        return;
+    }
+    if (!str_to_ullong(argv[1], 0, &cookie)) {
+        unixctl_command_reply_error(conn, "expected a cookie, as ovs-ofctl "
+                                    "dump-flows shows it");
+        return;
+    }
+    walk.cookie = cookie;
+    if (!of_cookie_is_ours(cookie)) {
+        unixctl_command_reply_error(conn, "not a cookie of alcor-agent's");
+        return;
+    }
+    for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
+        goal_store_for_each(walk.agent->store, kind, explain_resource, &walk);
+    }
+    if (!walk.found) {
+        ds_put_cstr(&s, "no resource that is stored has this cookie\n");
+    }
+    unixctl_command_reply(conn, ds_cstr(&s));
+    ds_destroy(&s);
+}
+
+static void
+cmd_recompute(struct unixctl_conn *conn, int argc OVS_UNUSED,
+              const char *argv[] OVS_UNUSED, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    if (is_up(agent, conn)) {
+        translator_recompute(agent->translator);
+        unixctl_command_reply(conn, NULL);
+    }
+}
+
+static void
+cmd_wait_idle(struct unixctl_conn *conn, int argc OVS_UNUSED,
+              const char *argv[] OVS_UNUSED, void *agent_)
+{
+    struct agent *agent = agent_;
+    struct idle_waiter *waiter = xmalloc(sizeof *waiter);
+
+    waiter->conn = conn;
+    ovs_list_push_back(&agent->idle_waiters, &waiter->list_node);
+    poll_immediate_wake();
+}
+
+/* Answers those who wait until everything is in effect. */
+void
+agent_commands_run(struct agent *agent)
+{
+    struct idle_waiter *waiter;
+
+    if (ovs_list_is_empty(&agent->idle_waiters)
+        || !(agent_is_idle(agent) || agent->exit)) {
+        return;
+    }
+    LIST_FOR_EACH_POP (waiter, list_node, &agent->idle_waiters) {
+        unixctl_command_reply(waiter->conn, NULL);
+        free(waiter);
+    }
+}
+
+void
+agent_commands_init(struct agent *agent)
+{
+    unixctl_command_register("exit", "[--cleanup]", 0, 1, cmd_exit, agent);
+    unixctl_command_register("connection-status", "", 0, 0,
+                             cmd_connection_status, agent);
+    unixctl_command_register("goal-state/list", "[TYPE] [--format=FORMAT]",
+                             0, 2, cmd_goal_state_list, agent);
+    unixctl_command_register("goal-state/show",
+                             "TYPE ID [--format=json]", 2, 3,
+                             cmd_goal_state_show, agent);
+    unixctl_command_register("port/list", "[--format=FORMAT]", 0, 1,
+                             cmd_port_list, agent);
+    unixctl_command_register("neighbor/list", "VPC [--format=FORMAT]", 1, 2,
+                             cmd_neighbor_list, agent);
+    unixctl_command_register("plugin/list", "[--format=FORMAT]", 0, 1,
+                             cmd_plugin_list, agent);
+    unixctl_command_register("explain", "COOKIE", 1, 1, cmd_explain, agent);
+    unixctl_command_register("recompute", "", 0, 0, cmd_recompute, agent);
+    unixctl_command_register("wait-idle", "", 0, 0, cmd_wait_idle, agent);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-config: the agent's settings, from external_ids:alcor-*. */
+
+#include <config.h>
+
+#include "agent-config.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent_config);
+
+/* A setting: how its text is checked and stored. */
+struct setting {
+    const char *key;
+    const char *fallback;       /* Null: no value. */
+
+    /* Stores 'value' (null: not set) in 'config'.  Returns NULL or a malloc'd
+     * message, having changed nothing. */
+    char *(*parse)(struct agent_config *config, size_t offset,
+                   const char *value);
+    size_t offset;              /* Of the member. */
+};
+
+static void
+replace(char **s, const char *value)
+{
+    free(*s);
+    *s = nullable_xstrdup(value);
+}
+
+static char *
+parse_text(struct agent_config *config, size_t offset, const char *value)
+{
+    replace(ALIGNED_CAST(char **, (char *) config + offset),
+            value && value[0] ? value : NULL);
+    return NULL;
+}
+
+static char *
+parse_id(struct agent_config *config, size_t offset, const char *value)
+{
+    size_t len = value ? strlen(value) : 0;
+
+    if (len > 255) {
+        return xasprintf("%"PRIuSIZE" bytes, expected 1 to 255", len);
+    }
+    return parse_text(config, offset, value);
+}
+
+static char *
+parse_host_ip(struct agent_config *config, size_t offset OVS_UNUSED,
+              const char *value)
+{
+    struct in6_addr addr;
+    ovs_be32 ip4;
+
+    if (!value) {
+        return xstrdup("not set, expected the host's underlay address; set "
+                       "it with: ovs-vsctl set Open_vSwitch . "
+                       "external_ids:alcor-host-ip=ADDRESS");
+    }
+    if (ip_parse(value, &ip4) && ip4) {
+        in6_addr_set_mapped_ipv4(&addr, ip4);
+    } else if (!ipv6_parse(value, &addr) || !ipv6_addr_is_set(&addr)) {
+        return xasprintf("\"%.64s\" is not an IPv4 or IPv6 address", value);
+    }
+    config->host_addr = addr;
+    replace(&config->host_ip, value);
+    return NULL;
+}
+
+static char *
+parse_datapath_type(struct agent_config *config, size_t offset,
+                    const char *value)
+{
+    if (value && strcmp(value, "system") && strcmp(value, "netdev")
+        && strcmp(value, "dummy")) {
+        return xasprintf("\"%.64s\", expected system or netdev", value);
+    }
+    return parse_text(config, offset, value);
+}
+
+static char *
+parse_bool(struct agent_config *config, size_t offset, const char *value)
+{
+    bool *member = (bool *) ((char *) config + offset);
+
+    if (!strcmp(value, "true")) {
+        *member = true;
+    } else if (!strcmp(value, "false")) {
+        *member = false;
+    } else {
+        return xasprintf("\"%.64s\", expected true or false", value);
+    }
+    return NULL;
+}
+
+static char *
+parse_tos(struct agent_config *config, size_t offset, const char *value)
+{
+    int tos;
+
+    if (strcmp(value, "inherit")
+        && (!str_to_int(value, 0, &tos) || tos < 0 || tos > 255)) {
+        return xasprintf("\"%.64s\", expected inherit or 0 to 255", value);
+    }
+    return parse_text(config, offset, value);
+}
+
+static char *
+parse_port(struct agent_config *config, size_t offset OVS_UNUSED,
+           const char *value)
+{
+    int port;
+
+    if (!str_to_int(value, 10, &port) || port < 1 || port > 65535) {
+        return xasprintf("\"%.64s\", expected a UDP port, 1 to 65535", value);
+    }
+    config->encap_port = port;
+    return NULL;
+}
+
+#define SETTING(KEY, FALLBACK, PARSE, MEMBER) \
+    { KEY, FALLBACK, PARSE, offsetof(struct agent_config, MEMBER) }
+
+static const struct setting settings[] = {
+    SETTING("alcor-remote", NULL, parse_text, remote),
+    SETTING("alcor-control", NULL, parse_text, control),
+    SETTING("alcor-node-id", NULL, parse_id, node_id),
+    SETTING("alcor-host-ip", NULL, parse_host_ip, host_ip),
+    SETTING("alcor-bridge", "br-int", parse_id, bridge),
+    SETTING("alcor-bridge-datapath-type", NULL, parse_datapath_type,
+            datapath_type),
+    SETTING("alcor-plugins", NULL, parse_text, plugins),
+    SETTING("alcor-encap-csum", "false", parse_bool, encap_csum),
+    SETTING("alcor-encap-df", "true", parse_bool, encap_df),
+    SETTING("alcor-encap-tos", "inherit", parse_tos, encap_tos),
+    SETTING("alcor-encap-port", "4789", parse_port, encap_port),
+};
+
+/* Keys of interfaces.md that this version knows but has no use for yet. */
+static const char *const later_keys[] = {
+    "alcor-role", "alcor-uplink", "alcor-fast-path",
+    "alcor-neighbor-programming", "alcor-neighbor-lazy-threshold",
+    "alcor-metrics-listen", "alcor-on-demand", "alcor-bridge-mappings",
+    "alcor-gateway-entrances", "alcor-installed", "alcor-owner",
+};
+
+/* Keys that must not be ignored, since what they ask for is security. */
+static const char *const refused_keys[] = {
+    "alcor-curve-key", "alcor-curve-server-key",
+};
+
+void
+agent_config_init(struct agent_config *config)
+{
+    memset(config, 0, sizeof *config);
+    smap_init(&config->errors);
+    smap_init(&config->last);
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (settings[i].fallback) {
+            free(settings[i].parse(config, settings[i].offset,
+                                   settings[i].fallback));
+        }
+    }
+}
+
+void
+agent_config_destroy(struct agent_config *config)
+{
+    free(config->remote);
+    free(config->control);
+    free(config->node_id);
+    free(config->host_ip);
+    free(config->bridge);
+    free(config->datapath_type);
+    free(config->plugins);
+    free(config->encap_tos);
+    smap_destroy(&config->errors);
+    smap_destroy(&config->last);
+}
+
+bool
+agent_config_set_error(struct agent_config *config, const char *key,
+                       char *error)
+{
+    const char *old = smap_get(&config->errors, key);
+
+    if (nullable_string_is_equal(old, error)) {
+        free(error);
+        return false;
+    }
+    if (error) {
+        VLOG_INFO("external_ids:%s: %s", key, error);
+        smap_replace(&config->errors, key, error);
+        free(error);
+    } else {
+        smap_remove(&config->errors, key);
+    }
+    return true;
+}
+
+static bool
+is_known(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        if (!strcmp(settings[i].key, key)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(later_keys); i++) {
+        if (!strcmp(later_keys[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_refused(const char *key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(refused_keys); i++) {
+        if (!strcmp(refused_keys[i], key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reports keys with our prefix that mean nothing, most likely typos. */
+static bool
+check_unknown(struct agent_config *config, const struct smap *ids)
+{
+    struct smap_node *node;
+    bool changed = false;
+
+    SMAP_FOR_EACH (node, ids) {
+        if (!strncmp(node->key, "alcor-", 6) && !is_known(node->key)) {
+            char *error = (is_refused(node->key)
+                           ? xstrdup("not available in this version: remove "
+                                     "it to connect without encryption")
+                           : xstrdup("unknown key, ignored; see "
+                                     "alcor-agent(8) for those there are"));
+            changed |= agent_config_set_error(config, node->key, error);
+        }
+    }
+    SMAP_FOR_EACH_SAFE (node, &config->errors) {
+        if (!smap_get(ids, node->key) && !is_known(node->key)) {
+            smap_remove_node(&config->errors, node);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+/* Returns the text of a setting, falling back to system-id for the node. */
+static const char *
+setting_text(const struct setting *setting, const struct smap *ids)
+{
+    const char *value = smap_get(ids, setting->key);
+
+    if (!value && !strcmp(setting->key, "alcor-node-id")) {
+        value = smap_get(ids, "system-id");
+    }
+    return value && value[0] ? value : setting->fallback;
+}
+
+bool
+agent_config_update(struct agent_config *config, const struct smap *ids)
+{
+    bool changed = check_unknown(config, ids);
+
+    if (!smap_equal(ids, &config->last)) {
+        smap_destroy(&config->last);
+        smap_clone(&config->last, ids);
+        changed = true;
+    }
+
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        const struct setting *setting = &settings[i];
+        char *error = setting->parse(config, setting->offset,
+                                     setting_text(setting, ids));
+
+        if (!error && !strcmp(setting->key, "alcor-node-id")
+            && !config->node_id) {
+            error = xstrdup("not set and there is no system-id either; set "
+                            "one of them with: ovs-vsctl set Open_vSwitch . "
+                            "external_ids:system-id=NAME");
+        }
+        changed |= agent_config_set_error(config, setting->key, error);
+    }
+    return changed;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-config: the agent's settings, from external_ids:alcor-*. */
+
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H 1
+
+/* Configuration
+ * =============
+ *
+ * The agent is configured by the Open_vSwitch row's external_ids, in keys that
+ * start with "alcor-" (interfaces.md, section 2; alcor-agent(8)).  Changes
+ * take effect without a restart.  A bad value is reported, by key, and the
+ * last good one stays.
+ *
+ * agent_config_update() takes the present external_ids; 'errors' maps the keys
+ * whose values are bad to messages that say what was found and what was
+ * expected.
+ *
+ * Thread-safety: main thread only. */
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "smap.h"
+
+struct agent_config {
+    char *remote;               /* Null: not set. */
+    char *control;              /* Null: not set. */
+    char *node_id;              /* Null: not known. */
+    char *host_ip;              /* Null: not set. */
+    struct in6_addr host_addr;  /* Same, parsed. */
+    char *bridge;
+    char *datapath_type;        /* Null: not set. */
+    char *plugins;              /* Null: all. */
+    bool encap_csum;
+    bool encap_df;
+    char *encap_tos;            /* "inherit" or a number. */
+    uint16_t encap_port;
+    struct smap errors;         /* Key -> message. */
+    struct smap last;           /* The external_ids last seen. */
+};
+
+void agent_config_init(struct agent_config *);
+void agent_config_destroy(struct agent_config *);
+
+/* Returns true if anything changed, errors included. */
+bool agent_config_update(struct agent_config *,
+                         const struct smap *external_ids);
+
+/* Reports that the value of 'key' turned out bad later on ('error' null: it
+ * turned out good).  Takes ownership of 'error'.  Returns true if that is
+ * news. */
+bool agent_config_set_error(struct agent_config *, const char *key,
+                            char *error);
+
+#endif /* agent-config.h */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-private: what the agent-*.c files share. */
+
+#ifndef AGENT_PRIVATE_H
+#define AGENT_PRIVATE_H 1
+
+/* Essay: agent.h.  Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "agent-config.h"
+#include "agent.h"
+#include "apply/desired-state.h"
+#include "openvswitch/list.h"
+#include "sset.h"
+#include "translate/plugin-registry.h"
+
+struct ack;
+struct ack_class;
+struct apply_openflow;
+struct apply_ovsdb;
+struct commit;
+struct goal_changes;
+struct goal_store;
+struct next_hop;
+struct sink;
+struct translator;
+struct transport;
+struct unixctl_conn;
+struct vol_store;
+
+enum agent_exit {
+    EXIT_NO,
+    EXIT_KEEP,                  /* Leave everything installed. */
+    EXIT_WITHDRAW,              /* Removing flows. */
+    EXIT_CLEAN_DB,              /* Removing database rows. */
+    EXIT_DONE,
+};
+
+/* How far the start has come. */
+enum agent_phase {
+    PHASE_DATABASE,             /* Waiting for the database. */
+    PHASE_CONFIG,               /* Waiting for node id and host address. */
+    PHASE_TRANSLATE,            /* Translating what is stored. */
+    PHASE_RUN,
+};
+const char *agent_phase_to_string(enum agent_phase);
+
+struct agent_counters {
+    uint64_t messages;          /* Received and understood. */
+    uint64_t resources;         /* In them, for this host. */
+    uint64_t invalid;           /* Of those: malformed. */
+    uint64_t stale;             /* Of those: out of order. */
+    uint64_t duplicates;        /* Messages seen before. */
+    uint64_t gaps;              /* Sequences missing before a message. */
+    uint64_t unknown;           /* Messages of unknown kind or version. */
+    uint64_t unparsable;        /* Envelopes or payloads. */
+};
+
+struct agent {
+    struct agent_options options;
+    enum agent_phase phase;
+    enum agent_exit exit;
+    struct unixctl_conn *exit_conn; /* Awaits the exit; may be null. */
+    struct ovs_list idle_waiters; /* Contains "struct idle_waiter"s. */
+
+    struct agent_config config;
+    uint64_t ovsdb_seqno;       /* Last seen. */
+    struct in6_addr host_addr;  /* That translation is based on. */
+
+    struct desired_state *ds;
+    struct apply_ovsdb *ovsdb;
+    struct apply_openflow *openflow;
+    struct next_hop *next_hop;
+    struct sink *dummies[DS_N_SINKS]; /* With --dummy-dataplane, else null. */
+    struct commit *commit;
+
+    struct goal_store *store;   /* Null before PHASE_TRANSLATE. */
+    struct vol_store *vol;
+    struct plugin_registry registry;
+    struct translator *translator; /* Null before PHASE_TRANSLATE. */
+    struct ack *ack;
+    bool was_connected;         /* To the switch. */
+
+    struct transport *transport; /* Null: none configured. */
+    char *transport_config;     /* Of 'transport', as text. */
+    unsigned int transport_seqno; /* Of the last HELLO. */
+    struct sset topics;         /* Wanted. */
+    bool topics_changed;
+    uint64_t epoch;             /* Ours: µs since 1970 at start. */
+    struct agent_counters counters;
+};
+
+/* agent.c. */
+void agent_take_changes(struct agent *, struct goal_changes *);
+bool agent_is_idle(const struct agent *);
+
+/* agent-messages.c. */
+extern const struct ack_class agent_ack_class;
+void agent_messages_run(struct agent *);
+void agent_messages_wait(struct agent *);
+void agent_transport_configure(struct agent *);
+
+/* agent-commands.c. */
+void agent_commands_init(struct agent *);
+void agent_commands_run(struct agent *);
+
+#endif /* agent-private.h */

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent: life cycle, inputs from the host, the main loop's body. */
+
+#include <config.h>
+
+#include "agent.h"
+
+#include <string.h>
+#include "agent-private.h"
+#include "apply/apply-openflow.h"
+#include "apply/apply-ovsdb.h"
+#include "apply/commit.h"
+#include "apply/next-hop.h"
+#include "apply/sink-provider.h"
+#include "dirs.h"
+#include "feedback/ack.h"
+#include "ingest/transport-provider.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "simap.h"
+#include "store/goal-store.h"
+#include "store/volatile-store.h"
+#include "timeval.h"
+#include "translate/translator.h"
+#include "unixctl.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent);
+
+/* Time that translation may take in one round of the main loop. */
+#define TRANSLATE_MSEC 20
+
+const char *
+agent_phase_to_string(enum agent_phase phase)
+{
+    switch (phase) {
+    case PHASE_DATABASE:
+        return "waiting for the Open_vSwitch database";
+    case PHASE_CONFIG:
+        return "waiting for external_ids:alcor-host-ip and a node id";
+    case PHASE_TRANSLATE:
+        return "translating the stored goal state";
+    case PHASE_RUN:
+        return "running";
+    }
+    return "<unknown>";
+}
+
+static void
+create_sinks(struct agent *agent)
+{
+    struct sink *sinks[DS_N_SINKS];
+
+    agent->ovsdb = apply_ovsdb_create(agent->options.db_remote, agent->ds);
+    agent->openflow = apply_openflow_create(agent->ds);
+    agent->next_hop = next_hop_create(agent->ds);
+    sinks[DS_OVSDB] = apply_ovsdb_sink(agent->ovsdb);
+    sinks[DS_NEXT_HOP] = next_hop_sink(agent->next_hop);
+    sinks[DS_OPENFLOW] = apply_openflow_sink(agent->openflow);
+    sinks[DS_OVSDB_LATE] = apply_ovsdb_late_sink(agent->ovsdb);
+    for (int i = 0; agent->options.dummy && i < DS_N_SINKS; i++) {
+        sinks[i] = agent->dummies[i] = sink_dummy_create(agent->ds);
+    }
+    agent->commit = commit_create(agent->ds, sinks);
+}
+
+struct agent *
+agent_create(const struct agent_options *options)
+{
+    struct agent *agent = xzalloc(sizeof *agent);
+
+    agent->options = *options;
+    agent->epoch = time_wall_msec() * UINT64_C(1000);
+    ovs_list_init(&agent->idle_waiters);
+    sset_init(&agent->topics);
+    agent_config_init(&agent->config);
+    agent->ds = desired_state_create();
+    create_sinks(agent);
+    agent->vol = vol_store_create();
+    plugin_registry_init(&agent->registry);
+    agent->ack = ack_create(&agent_ack_class, agent);
+    transport_init();
+    agent_commands_init(agent);
+    return agent;
+}
+
+void
+agent_destroy(struct agent *agent)
+{
+    transport_close(agent->transport);
+    free(agent->transport_config);
+    sset_destroy(&agent->topics);
+    ack_destroy(agent->ack);
+    commit_destroy(agent->commit);
+    apply_openflow_destroy(agent->openflow);
+    next_hop_destroy(agent->next_hop);
+    apply_ovsdb_destroy(agent->ovsdb);
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        sink_dummy_destroy(agent->dummies[i]);
+    }
+    translator_destroy(agent->translator);
+    desired_state_destroy(agent->ds);
+    plugin_registry_destroy(&agent->registry);
+    vol_store_destroy(agent->vol);
+    goal_store_close(agent->store);
+    agent_config_destroy(&agent->config);
+    free(agent);
+}
+
+/* Inputs from the host. */
+
+static void
+take_binding(const char *iface_id, const char *iface, uint16_t ofport,
+             void *agent_)
+{
+    struct agent *agent = agent_;
+    struct vol_binding binding;
+
+    memset(&binding, 0, sizeof binding);
+    ovs_strlcpy(binding.iface, iface, sizeof binding.iface);
+    binding.ofport = ofport;
+    vol_set(agent->vol, VOL_BINDING, iface_id, &binding);
+}
+
+static void
+take_tunnel(const char *encap, uint16_t ofport, void *agent_)
+{
+    struct agent *agent = agent_;
+    struct vol_tunnel tunnel;
+
+    memset(&tunnel, 0, sizeof tunnel);
+    tunnel.ofport = ofport;
+    vol_set(agent->vol, VOL_TUNNEL, encap, &tunnel);
+}
+
+/* With a dummy data plane there are no ports: every encapsulation has one. */
+static void
+take_dummy_tunnels(struct agent *agent)
+{
+    static const char *const encaps[] = { "vxlan", "geneve", "gre" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(encaps); i++) {
+        take_tunnel(encaps[i], 65000 + i, agent);
+    }
+}
+
+static void
+take_ports(struct agent *agent)
+{
+    vol_mark(agent->vol, VOL_BINDING);
+    apply_ovsdb_for_each_binding(agent->ovsdb, take_binding, agent);
+    vol_sweep(agent->vol, VOL_BINDING);
+
+    vol_mark(agent->vol, VOL_TUNNEL);
+    if (agent->options.dummy) {
+        take_dummy_tunnels(agent);
+    } else {
+        apply_ovsdb_for_each_tunnel(agent->ovsdb, take_tunnel, agent);
+    }
+    vol_sweep(agent->vol, VOL_TUNNEL);
+}
+
+static void
+apply_plugins(struct agent *agent)
+{
+    bool changed = false;
+    char *error = plugin_registry_configure(&agent->registry,
+                                            agent->config.plugins, &changed);
+
+    agent_config_set_error(&agent->config, "alcor-plugins", error);
+    if (changed && agent->translator) {
+        translator_recompute(agent->translator);
+    }
+}
+
+static void
+apply_host_ip(struct agent *agent)
+{
+    struct vol_host host;
+
+    memset(&host, 0, sizeof host);
+    host.ip = agent->config.host_addr;
+    if (vol_set(agent->vol, VOL_HOST, "", &host) && agent->translator) {
+        /* Every neighbour depends on it; not worth recording. */
+        translator_recompute(agent->translator);
+    }
+}
+
+/* Passes the settings on to those whom they concern. */
+static void
+apply_config(struct agent *agent)
+{
+    const struct agent_config *config = &agent->config;
+    bool usable = config->node_id && config->host_ip;
+    struct ovsdb_settings settings = {
+        .bridge = (usable && !agent->options.dummy ? config->bridge : NULL),
+        .datapath_type = config->datapath_type,
+        .local_ip = config->host_ip,
+        .encap_csum = config->encap_csum,
+        .encap_df = config->encap_df,
+        .encap_tos = config->encap_tos,
+        .encap_port = config->encap_port,
+    };
+
+    apply_ovsdb_set(agent->ovsdb, &settings);
+    apply_host_ip(agent);
+    apply_plugins(agent);
+    agent_transport_configure(agent);
+}
+
+static void
+apply_bridge(struct agent *agent)
+{
+    bool exists = (!agent->options.dummy
+                   && apply_ovsdb_bridge_exists(agent->ovsdb));
+
+    apply_openflow_set_bridge(agent->openflow,
+                              exists ? agent->config.bridge : NULL);
+    next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
+                 &agent->config.host_addr);
+}
+
+static void
+inputs_run(struct agent *agent)
+{
+    uint64_t seqno = apply_ovsdb_seqno(agent->ovsdb);
+    const struct smap *ids = apply_ovsdb_config(agent->ovsdb);
+
+    if (!ids || seqno == agent->ovsdb_seqno) {
+        return;
+    }
+    agent->ovsdb_seqno = seqno;
+    if (agent->phase == PHASE_DATABASE) {
+        agent->phase = PHASE_CONFIG;
+    }
+    if (agent_config_update(&agent->config, ids)) {
+        apply_config(agent);
+    }
+    apply_bridge(agent);
+    take_ports(agent);
+}
+
+/* Start. */
+
+static bool
+open_store(struct agent *agent)
+{
+    char *dir = (agent->options.state_dir
+                 ? xstrdup(agent->options.state_dir)
+                 : xasprintf("%s/alcor", ovs_dbdir()));
+    char *error = goal_store_open(dir, &agent->store);
+
+    if (error) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
+
+        VLOG_ERR_RL(&rl, "cannot open the store: %s", error);
+        free(error);
+        agent->store = NULL;
+    }
+    free(dir);
+    return agent->store != NULL;
+}
+
+static void
+phase_run(struct agent *agent)
+{
+    if (agent->phase == PHASE_CONFIG && agent->config.node_id
+        && agent->config.host_ip && open_store(agent)) {
+        agent->translator = translator_create(agent->store, agent->vol,
+                                              agent->ds, &agent->registry);
+        translator_recompute(agent->translator);
+        agent_transport_configure(agent);
+        agent->topics_changed = true;
+        agent->phase = PHASE_TRANSLATE;
+    }
+    if (agent->phase == PHASE_TRANSLATE
+        && translator_is_idle(agent->translator)) {
+        ds_set_complete(agent->ds, true);
+        apply_ovsdb_readback(agent->ovsdb);
+        agent->phase = PHASE_RUN;
+    }
+}
+
+/* Main loop. */
+
+/* Has 'changes' translated, and frees it. */
+void
+agent_take_changes(struct agent *agent, struct goal_changes *changes)
+{
+    for (size_t i = 0; i < changes->n; i++) {
+        if (changes->changes[i].key.kind == GOAL_PORT) {
+            agent->topics_changed = true;
+        }
+    }
+    translator_goal_changes(agent->translator, changes);
+    goal_changes_destroy(changes);
+}
+
+static void
+heal(const struct goal_key *key, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    ack_healed(agent->ack, key);
+}
+
+static void
+translate_run(struct agent *agent)
+{
+    struct vol_changes changes;
+
+    if (!agent->translator || agent->exit > EXIT_KEEP) {
+        return;
+    }
+    if (vol_changes_take(agent->vol, &changes)) {
+        translator_vol_changes(agent->translator, &changes);
+        vol_changes_destroy(&changes);
+    }
+    translator_run(agent->translator, TRANSLATE_MSEC);
+    translator_healed(agent->translator, heal, agent);
+}
+
+static void
+switch_run(struct agent *agent)
+{
+    bool connected = apply_openflow_is_connected(agent->openflow);
+
+    if (connected && !agent->was_connected) {
+        next_hop_reset(agent->next_hop);
+    }
+    agent->was_connected = connected;
+}
+
+static void
+exit_run(struct agent *agent)
+{
+    if (agent->exit == EXIT_WITHDRAW
+        && (commit_is_idle(agent->commit)
+            || !apply_openflow_is_connected(agent->openflow))) {
+        agent->exit = EXIT_CLEAN_DB;
+    }
+    if (agent->exit == EXIT_CLEAN_DB && apply_ovsdb_cleanup(agent->ovsdb)) {
+        agent->exit = EXIT_DONE;
+    }
+    if (agent->exit == EXIT_KEEP) {
+        agent->exit = EXIT_DONE;
+    }
+    if (agent->exit == EXIT_DONE && agent->exit_conn) {
+        unixctl_command_reply(agent->exit_conn, NULL);
+        agent->exit_conn = NULL;
+    }
+}
+
+void
+agent_run(struct agent *agent)
+{
+    apply_ovsdb_run(agent->ovsdb);
+    inputs_run(agent);
+    phase_run(agent);
+    if (agent->exit == EXIT_NO) {
+        agent_messages_run(agent);
+    }
+    translate_run(agent);
+    apply_openflow_run(agent->openflow);
+    switch_run(agent);
+    next_hop_run(agent->next_hop);
+    commit_run(agent->commit);
+    ack_run(agent->ack);
+    if (agent->store) {
+        goal_store_run(agent->store, time_wall_msec());
+    }
+    agent_commands_run(agent);
+    exit_run(agent);
+}
+
+void
+agent_wait(struct agent *agent)
+{
+    apply_ovsdb_wait(agent->ovsdb);
+    agent_messages_wait(agent);
+    if (agent->translator && agent->exit <= EXIT_KEEP) {
+        translator_wait(agent->translator);
+    }
+    apply_openflow_wait(agent->openflow);
+    next_hop_wait(agent->next_hop);
+    commit_wait(agent->commit);
+    ack_wait(agent->ack);
+    if (agent->store) {
+        goal_store_wait(agent->store);
+    }
+    if (agent->exit == EXIT_DONE
+        || (agent->phase == PHASE_TRANSLATE
+            && translator_is_idle(agent->translator))) {
+        poll_immediate_wake();
+    }
+}
+
+bool
+agent_should_exit(const struct agent *agent)
+{
+    return agent->exit == EXIT_DONE;
+}
+
+/* True if everything known is in effect. */
+bool
+agent_is_idle(const struct agent *agent)
+{
+    return (agent->phase == PHASE_RUN
+            && translator_is_idle(agent->translator)
+            && commit_is_ready(agent->commit)
+            && commit_is_idle(agent->commit)
+            && !ack_n_open(agent->ack));
+}
+
+void
+agent_get_memory_usage(const struct agent *agent, struct simap *usage)
+{
+    ds_get_memory_usage(agent->ds, usage);
+    ack_get_memory_usage(agent->ack, usage);
+    if (agent->translator) {
+        translator_get_memory_usage(agent->translator, usage);
+        goal_store_get_memory_usage(agent->store, usage);
+    }
+}

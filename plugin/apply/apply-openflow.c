@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-openflow: the OpenFlow connection that installs flows. */
+
+#include <config.h>
+
+#include "apply/apply-openflow.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include "apply/desired-state.h"
+#include "apply/flow-encode.h"
+#include "apply/openflow-readback.h"
+#include "apply/sink-provider.h"
+#include "coverage.h"
+#include "dirs.h"
+#include "openflow/openflow.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofp-bundle.h"
+#include "openvswitch/ofp-errors.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofp-util.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/rconn.h"
+#include "openvswitch/vlog.h"
+#include "socket-util.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(apply_openflow);
+
+COVERAGE_DEFINE(openflow_flow_mod);
+COVERAGE_DEFINE(openflow_bundle);
+COVERAGE_DEFINE(openflow_refused);
+COVERAGE_DEFINE(openflow_too_long);
+
+#define BUNDLE_FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
+
+enum openflow_state {
+    S_NEW,                      /* Not connected, or nothing done yet. */
+    S_READBACK,                 /* Awaiting flow statistics. */
+    S_IDLE,                     /* Nothing under way. */
+    S_STAGED,                   /* Bundle filled, awaiting the barrier. */
+    S_COMMITTING,               /* Commit sent, awaiting the barrier. */
+};
+
+static const char *const state_names[] = {
+    "connecting", "reading back", "idle", "staging", "committing"
+};
+
+/* A flow_mod in the bundle under way. */
+struct sent {
+    struct ds_output *output;
+    uint64_t hash;              /* What is installed if it succeeds... */
+    bool add;                   /* ...unless this is a removal. */
+    enum ofperr error;          /* Refused because of this, or 0. */
+};
+
+struct apply_openflow {
+    struct sink up;
+    struct desired_state *ds;
+    struct rconn *rconn;
+    char *bridge;               /* Null: none. */
+    unsigned int seqno;         /* Of the connection in 'state'. */
+    enum openflow_state state;
+    struct openflow_readback readback;
+
+    struct ovs_list pending;    /* Outputs of this chunk not yet sent. */
+    struct ovs_list batch;      /* Outputs in the bundle under way. */
+    struct sent *sent;          /* Same, by xid - 'base_xid'. */
+    size_t n_sent, allocated_sent;
+    size_t batch_max;           /* At most this many in a bundle. */
+    int rounds;                 /* Refusals since 'batch_max' was set. */
+
+    uint32_t next_xid;
+    uint32_t base_xid;          /* Of the first flow_mod in the bundle. */
+    uint32_t barrier_xid;       /* Of the barrier awaited. */
+    uint32_t control_xid;       /* Of the last bundle control message. */
+    enum ofperr control_error;  /* What it was refused with, or 0. */
+    uint32_t bundle_id;
+};
+
+static struct apply_openflow *
+apply_openflow_cast(const struct sink *sink)
+{
+    return CONTAINER_OF(sink, struct apply_openflow, up);
+}
+
+static const struct sink_class openflow_sink_class;
+
+struct apply_openflow *
+apply_openflow_create(struct desired_state *ds)
+{
+    struct apply_openflow *of = xzalloc(sizeof *of);
+
+    of->up.class = &openflow_sink_class;
+    of->ds = ds;
+    of->rconn = rconn_create(0, 1, DSCP_DEFAULT, 1u << OFP15_VERSION);
+    of->batch_max = SIZE_MAX;
+    of->next_xid = 1;
+    ovs_list_init(&of->pending);
+    ovs_list_init(&of->batch);
+    return of;
+}
+
+static void
+release_all(struct apply_openflow *of, struct ovs_list *list)
+{
+    while (!ovs_list_is_empty(list)) {
+        ds_release(of->ds, CONTAINER_OF(ovs_list_front(list),
+                                        struct ds_output, queue_node));
+    }
+}
+
+void
+apply_openflow_destroy(struct apply_openflow *of)
+{
+    if (of) {
+        release_all(of, &of->batch);
+        release_all(of, &of->pending);
+        rconn_destroy(of->rconn);
+        free(of->bridge);
+        free(of->sent);
+        free(of);
+    }
+}
+
+struct sink *
+apply_openflow_sink(struct apply_openflow *of)
+{
+    return &of->up;
+}
+
+void
+apply_openflow_set_bridge(struct apply_openflow *of, const char *bridge)
+{
+    if (nullable_string_is_equal(of->bridge, bridge)) {
+        return;
+    }
+    free(of->bridge);
+    of->bridge = nullable_xstrdup(bridge);
+    if (bridge) {
+        char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(), bridge);
+
+        rconn_connect(of->rconn, target, bridge);
+        free(target);
+    } else {
+        rconn_disconnect(of->rconn);
+        of->state = S_NEW;
+    }
+}
+
+bool
+apply_openflow_is_connected(const struct apply_openflow *of)
+{
+    return rconn_is_connected(of->rconn);
+}
+
+/* Sending. */
+
+/* Sends 'msg' with a transaction id of its own, which it returns. */
+static uint32_t
+send_msg(struct apply_openflow *of, struct ofpbuf *msg)
+{
+    uint32_t xid = of->next_xid++;
+
+    ((struct ofp_header *) msg->data)->xid = htonl(xid);
+    rconn_send(of->rconn, msg, NULL);
+    return xid;
+}
+
+static void
+send_barrier(struct apply_openflow *of)
+{
+    of->barrier_xid = send_msg(of, ofputil_encode_barrier_request(
+                                       OFP15_VERSION));
+}
+
+static void
+send_bundle_control(struct apply_openflow *of,
+                    enum ofp14_bundle_ctrl_type type)
+{
+    struct ofputil_bundle_ctrl_msg msg = {
+        .bundle_id = of->bundle_id, .type = type, .flags = BUNDLE_FLAGS,
+    };
+
+    of->control_error = 0;
+    of->control_xid = send_msg(of, ofputil_encode_bundle_ctrl_request(
+                                       OFP15_VERSION, &msg));
+}
+
+struct failure {
+    struct desired_state *ds;
+    const char *error;
+};
+
+static void
+fail_unit(struct ds_unit *unit, void *aux)
+{
+    const struct failure *ctx = aux;
+
+    ds_unit_fail(ctx->ds, unit, ctx->error);
+}
+
+/* Fails all units that contribute to 'output'. */
+static void
+fail_output(struct apply_openflow *of, struct ds_output *output,
+            const char *error)
+{
+    struct failure ctx = { of->ds, error };
+
+    ds_output_for_each_unit(output, fail_unit, &ctx);
+}
+
+/* Sends the flow_mod that makes 'output' what is wanted.  Returns false if
+ * that cannot be expressed. */
+static bool
+send_flow_mod(struct apply_openflow *of, struct ds_output *output)
+{
+    uint64_t stub[512 / 8];
+    bool add = ds_output_wanted(output);
+    struct ofpbuf value;
+
+    ofpbuf_use_stub(&value, stub, sizeof stub);
+    if (add) {
+        flow_value(output, &value);
+    }
+
+    struct ofpbuf *msg = flow_mod_encode(
+        output->key, output->key_len, add ? ds_output_cookie(output) : 0,
+        &value, add, of->bundle_id, BUNDLE_FLAGS, htonl(of->next_xid));
+    ofpbuf_uninit(&value);
+    if (!msg) {
+        return false;
+    }
+
+    if (of->n_sent >= of->allocated_sent) {
+        of->sent = x2nrealloc(of->sent, &of->allocated_sent,
+                              sizeof *of->sent);
+    }
+    of->sent[of->n_sent++] = (struct sent) {
+        .output = output, .add = add,
+        .hash = add ? ds_output_hash(output) : 0,
+    };
+    of->next_xid++;
+    COVERAGE_INC(openflow_flow_mod);
+    rconn_send(of->rconn, msg, NULL);
+    return true;
+}
+
+/* The unit that an output counts with where a chunk is cut. */
+static const struct ds_unit *
+owner(const struct ds_output *output)
+{
+    return (ovs_list_is_empty(&output->contributions) ? NULL
+            : CONTAINER_OF(ovs_list_front(&output->contributions),
+                           struct ds_contribution, output_node)->unit);
+}
+
+/* Starts a bundle with what is pending, if anything. */
+static void
+start_batch(struct apply_openflow *of)
+{
+    const struct ds_unit *last = NULL;
+
+    of->n_sent = 0;
+    of->bundle_id++;
+    while (!ovs_list_is_empty(&of->pending)) {
+        struct ds_output *output = CONTAINER_OF(ovs_list_front(&of->pending),
+                                                struct ds_output, queue_node);
+        if (!ds_output_is_dirty(output)) {
+            ds_release(of->ds, output);
+            continue;
+        }
+        if (of->n_sent >= of->batch_max && owner(output) != last) {
+            break;
+        }
+        last = owner(output);
+        if (!of->n_sent) {
+            send_bundle_control(of, OFPBCT_OPEN_REQUEST);
+            of->base_xid = of->next_xid;
+        }
+        if (send_flow_mod(of, output)) {
+            ovs_list_remove(&output->queue_node);
+            ovs_list_push_back(&of->batch, &output->queue_node);
+        } else {
+            COVERAGE_INC(openflow_too_long);
+            fail_output(of, output, "a flow does not fit into an OpenFlow "
+                        "message");
+            ds_release(of->ds, output);
+        }
+    }
+
+    if (of->n_sent) {
+        COVERAGE_INC(openflow_bundle);
+        send_barrier(of);
+        of->state = S_STAGED;
+    } else {
+        of->state = S_IDLE;
+        of->batch_max = SIZE_MAX;
+        of->rounds = 0;
+    }
+}
+
+/* Receiving. */
+
+static bool
+any_refused(const struct apply_openflow *of)
+{
+    for (size_t i = 0; i < of->n_sent; i++) {
+        if (of->sent[i].error) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The bundle was refused: fails whom it named and puts the rest back. */
+static void
+batch_refused(struct apply_openflow *of)
+{
+    bool named = false;
+
+    COVERAGE_INC(openflow_refused);
+    for (size_t i = 0; i < of->n_sent; i++) {
+        const struct sent *sent = &of->sent[i];
+
+        if (sent->error) {
+            char *error = xasprintf("OpenFlow refused a flow in table "
+                                    "%"PRIu8": %s",
+                                    flow_key_table(sent->output->key),
+                                    ofperr_to_string(sent->error));
+            fail_output(of, sent->output, error);
+            free(error);
+            named = true;
+        }
+    }
+    if (!named && of->n_sent == 1) {
+        fail_output(of, of->sent[0].output, "OpenFlow refused its bundle");
+    }
+
+    if (++of->rounds >= OPENFLOW_MAX_ROUNDS) {
+        of->batch_max = MAX(of->n_sent / 2, 1);
+        of->rounds = 0;
+    }
+    ovs_list_push_back_all(&of->batch, &of->pending);
+    ovs_list_push_back_all(&of->pending, &of->batch);
+    start_batch(of);
+}
+
+static void
+batch_installed(struct apply_openflow *of)
+{
+    for (size_t i = 0; i < of->n_sent; i++) {
+        struct sent *sent = &of->sent[i];
+
+        if (sent->add) {
+            ds_set_installed(of->ds, sent->output, sent->hash);
+        } else {
+            ds_set_removed(of->ds, sent->output);
+        }
+        ds_release(of->ds, sent->output);
+    }
+    start_batch(of);
+}
+
+static void
+handle_barrier(struct apply_openflow *of)
+{
+    if (of->state == S_STAGED) {
+        if (any_refused(of) || of->control_error) {
+            send_bundle_control(of, OFPBCT_DISCARD_REQUEST);
+            batch_refused(of);
+        } else {
+            send_bundle_control(of, OFPBCT_COMMIT_REQUEST);
+            send_barrier(of);
+            of->state = S_COMMITTING;
+        }
+    } else if (of->state == S_COMMITTING) {
+        if (any_refused(of) || of->control_error) {
+            batch_refused(of);
+        } else {
+            batch_installed(of);
+        }
+    }
+}
+
+static void
+handle_error(struct apply_openflow *of, const struct ofp_header *oh)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+    enum ofperr error = ofperr_decode_msg(oh, NULL);
+    uint32_t xid = ntohl(oh->xid);
+    bool under_way = of->state == S_STAGED || of->state == S_COMMITTING;
+
+    if (under_way && xid - of->base_xid < of->n_sent) {
+        of->sent[xid - of->base_xid].error = error;
+    } else if (under_way && xid == of->control_xid) {
+        of->control_error = error;
+    } else {
+        VLOG_INFO_RL(&rl, "OpenFlow error %s for transaction %"PRIu32,
+                     ofperr_to_string(error), xid);
+    }
+}
+
+static void
+handle_msg(struct apply_openflow *of, const struct ofpbuf *msg)
+{
+    const struct ofp_header *oh = msg->data;
+    enum ofptype type;
+
+    if (ofptype_decode(&type, oh)) {
+        return;
+    }
+    if (type == OFPTYPE_ECHO_REQUEST) {
+        rconn_send(of->rconn, ofputil_encode_echo_reply(oh), NULL);
+    } else if (type == OFPTYPE_ERROR) {
+        handle_error(of, oh);
+    } else if (type == OFPTYPE_BARRIER_REPLY
+               && ntohl(oh->xid) == of->barrier_xid) {
+        handle_barrier(of);
+    } else if (type == OFPTYPE_FLOW_STATS_REPLY && of->state == S_READBACK) {
+        if (openflow_readback_reply(of->ds, &of->readback, oh)) {
+            of->state = S_IDLE;
+            start_batch(of);
+        }
+    }
+}
+
+/* A new connection: nothing is known of what is installed. */
+static void
+handle_connect(struct apply_openflow *of)
+{
+    of->state = S_NEW;
+    of->n_sent = 0;
+    of->batch_max = SIZE_MAX;
+    of->rounds = 0;
+    ovs_list_push_back_all(&of->batch, &of->pending);
+    ovs_list_push_back_all(&of->pending, &of->batch);
+    ds_retry(of->ds);
+}
+
+void
+apply_openflow_run(struct apply_openflow *of)
+{
+    rconn_run(of->rconn);
+    if (!rconn_is_connected(of->rconn)) {
+        of->state = S_NEW;
+        return;
+    }
+
+    unsigned int seqno = rconn_get_connection_seqno(of->rconn);
+    if (of->seqno != seqno) {
+        of->seqno = seqno;
+        handle_connect(of);
+    }
+    if (of->state == S_NEW && ds_is_complete(of->ds)) {
+        send_msg(of, openflow_readback_request(of->ds, &of->readback));
+        of->state = S_READBACK;
+    }
+
+    for (int i = 0; i < 100; i++) {
+        struct ofpbuf *msg = rconn_recv(of->rconn);
+        if (!msg) {
+            return;
+        }
+        handle_msg(of, msg);
+        ofpbuf_delete(msg);
+    }
+    poll_immediate_wake();
+}
+
+void
+apply_openflow_wait(struct apply_openflow *of)
+{
+    rconn_run_wait(of->rconn);
+    rconn_recv_wait(of->rconn);
+}
+
+/* Sink. */
+
+static void
+openflow_sink_begin(struct sink *sink, struct ovs_list *outputs)
+{
+    struct apply_openflow *of = apply_openflow_cast(sink);
+
+    ovs_list_push_back_all(&of->pending, outputs);
+    if (of->state == S_IDLE) {
+        start_batch(of);
+    }
+}
+
+/* The agent calls apply_openflow_run() in any case. */
+static void
+openflow_sink_run(struct sink *sink OVS_UNUSED)
+{
+}
+
+static void
+openflow_sink_wait(struct sink *sink OVS_UNUSED)
+{
+}
+
+static bool
+openflow_sink_is_done(const struct sink *sink)
+{
+    const struct apply_openflow *of = apply_openflow_cast(sink);
+
+    return ovs_list_is_empty(&of->pending) && ovs_list_is_empty(&of->batch);
+}
+
+static bool
+openflow_sink_is_ready(const struct sink *sink)
+{
+    const struct apply_openflow *of = apply_openflow_cast(sink);
+
+    return of->state != S_NEW && of->state != S_READBACK;
+}
+
+void
+apply_openflow_describe(const struct apply_openflow *of, struct ds *s)
+{
+    if (!of->bridge) {
+        ds_put_cstr(s, "no bridge");
+    } else if (!rconn_is_connected(of->rconn)) {
+        ds_put_format(s, "%s: not connected", of->bridge);
+    } else {
+        ds_put_format(s, "%s: connected, %s", of->bridge,
+                      state_names[of->state]);
+    }
+}
+
+static void
+openflow_sink_describe(const struct sink *sink, struct ds *s)
+{
+    apply_openflow_describe(apply_openflow_cast(sink), s);
+}
+
+static const struct sink_class openflow_sink_class = {
+    .name = "openflow",
+    .begin = openflow_sink_begin,
+    .run = openflow_sink_run,
+    .wait = openflow_sink_wait,
+    .is_done = openflow_sink_is_done,
+    .is_ready = openflow_sink_is_ready,
+    .describe = openflow_sink_describe,
+};

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-openflow: the OpenFlow connection that installs flows. */
+
+#ifndef APPLY_APPLY_OPENFLOW_H
+#define APPLY_APPLY_OPENFLOW_H 1
+
+/* OpenFlow
+ * ========
+ *
+ * What?
+ * -----
+ *
+ * The sink DS_OPENFLOW: one OpenFlow 1.5 connection to the integration
+ * bridge's management socket.  On connection it reads back which flows are
+ * installed and reports them to the desired state, so that only the difference
+ * is changed; then it turns each chunk into one ordered, atomic bundle.
+ *
+ *   S_NEW --connected--> S_READBACK --last reply--> S_IDLE
+ *                                                    |  ^
+ *                                       chunk begins |  | chunk done
+ *                                                    v  |
+ *                                     S_STAGED --barrier--> S_COMMITTING
+ *                                         ^                       |
+ *                                         +----- refused ---------+
+ *
+ * S_STAGED: bundle opened, all messages added, barrier sent: vswitchd has
+ * looked at each message by itself.  Those it refuses name their flow by xid.
+ * S_COMMITTING: commit and barrier sent.  A commit that is refused names one
+ * flow; nothing of the bundle is in effect.
+ *
+ * Refused flows
+ * -------------
+ *
+ * The units that contribute the flow fail (desired-state.h) and the rest is
+ * tried again.  After OPENFLOW_MAX_ROUNDS such rounds the chunk is cut in two
+ * and the halves are committed one after the other, so that a chunk with many
+ * poisonous resources costs O(n log n), not O(n^2).
+ *
+ * Foreign flows
+ * -------------
+ *
+ * Read-back covers tables and priorities that are ours.  A flow there without
+ * our cookie prefix is reported and never overwritten: the unit that wants its
+ * key fails.
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+
+struct apply_openflow;
+struct desired_state;
+struct sink;
+struct ds;
+
+#define OPENFLOW_MAX_ROUNDS 3
+
+struct apply_openflow *apply_openflow_create(struct desired_state *);
+void apply_openflow_destroy(struct apply_openflow *);
+
+/* Sets the bridge to connect to, by name; null: disconnect. */
+void apply_openflow_set_bridge(struct apply_openflow *, const char *name);
+
+void apply_openflow_run(struct apply_openflow *);
+void apply_openflow_wait(struct apply_openflow *);
+bool apply_openflow_is_connected(const struct apply_openflow *);
+
+/* One line for people: state, bridge. */
+void apply_openflow_describe(const struct apply_openflow *, struct ds *);
+
+struct sink *apply_openflow_sink(struct apply_openflow *);
+
+#endif /* apply/apply-openflow.h */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-ovsdb-private: what the files of apply-ovsdb share. */
+
+#ifndef APPLY_APPLY_OVSDB_PRIVATE_H
+#define APPLY_APPLY_OVSDB_PRIVATE_H 1
+
+/* Inside apply-ovsdb
+ * ==================
+ *
+ *    apply-ovsdb.c            connection, settings, reading inwards
+ *    apply-ovsdb-sink.c       both sinks: chunks, transactions, read-back
+ *    apply-ovsdb-tunnel.c     rows: integration bridge and tunnel ports
+ *    apply-ovsdb-installed.c  rows: external_ids:alcor-installed
+ *
+ * The last two only compare rows with what is wanted and write the difference
+ * into the open transaction; they know nothing of chunks and confirmations
+ * (struct ovsdb_rows).
+ *
+ * Transactions
+ * ------------
+ *
+ * There is at most one at a time, for the whole chunk of one sink, or for the
+ * bridge, or for cleaning up:
+ *
+ *   - TXN_SUCCESS, TXN_UNCHANGED: everything in it is confirmed.
+ *
+ *   - TXN_TRY_AGAIN (a verified column changed, or the connection was lost):
+ *     composed anew when the database's contents have changed.
+ *
+ *   - TXN_ERROR: composed anew, one output at a time; then those to blame are
+ *     known and their units fail.
+ *
+ * Composing compares with the replica first, so what is there already costs
+ * no transaction, and a transaction that was lost half-way needs no memory.
+ *
+ * Drift
+ * -----
+ *
+ * Whenever the contents or the settings have changed and the sink has nothing
+ * else to do, the rows are compared with what the desired state believes to be
+ * installed.  If they differ (at start, after a reconnection to another
+ * database, or because somebody changed our rows) the sink is read back as a
+ * whole, which queues the differences.  So there is one way for a change to
+ * come about, and no special cases for reconnection. */
+
+#include "apply/apply-ovsdb.h"
+#include "apply/desired-state.h"
+#include "apply/sink-provider.h"
+#include "lib/vswitch-idl.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
+#include "openvswitch/shash.h"
+#include "smap.h"
+
+struct ovsdb_rows;
+
+#define OVSDB_OWNER_KEY "alcor-owner"
+#define OVSDB_OWNER "alcor-agent"
+#define OVSDB_INSTALLED_KEY "alcor-installed"
+#define OVSDB_IFACE_ID_KEY "iface-id"
+
+/* An output in the transaction under way. */
+struct ovsdb_job {
+    struct ds_output *output;
+    uint64_t hash;              /* What is installed if it succeeds... */
+    bool wanted;                /* ...unless this is a removal. */
+};
+
+/* One of the two sinks. */
+struct ovsdb_sink {
+    struct sink up;
+    struct apply_ovsdb *ovsdb;
+    const struct ovsdb_rows *rows;
+    struct ovs_list outputs;    /* Chunk: contains "struct ds_output"s. */
+    bool one_by_one;            /* Transactions of one output each. */
+    bool read_back;             /* Has been read back at least once. */
+    uint64_t checked;           /* 'version' last checked for drift. */
+};
+
+enum { OVSDB_SINK, OVSDB_SINK_LATE, OVSDB_N_SINKS };
+
+struct apply_ovsdb {
+    struct ovsdb_idl *idl;
+    char *remote;
+    struct desired_state *ds;
+    struct ovsdb_sink sinks[OVSDB_N_SINKS];
+    bool readback_wanted;       /* apply_ovsdb_readback() was called. */
+
+    /* Settings, owned.  Null strings are not set. */
+    struct ovsdb_settings settings;
+
+    /* Changes. */
+    unsigned int idl_seqno;     /* Last one seen of 'idl'. */
+    bool connected;             /* Last state seen of 'idl'. */
+    uint64_t version;           /* Of contents and settings. */
+    uint64_t seqno;             /* As above, and of the connection. */
+
+    /* Transaction under way. */
+    struct ovsdb_idl_txn *txn;  /* Null if none. */
+    struct ovsdb_sink *txn_sink; /* Null: bridge or cleaning up. */
+    struct ovsdb_job *jobs;     /* Outputs in it. */
+    size_t n_jobs, allocated_jobs;
+
+    /* Waiting to try again. */
+    bool again;                 /* Wait... */
+    uint64_t again_version;     /* ...while 'version' is this... */
+    long long int again_time;   /* ...and this time has not come. */
+
+    /* Rows. */
+    struct smap refused;        /* Tunnels refused for a foreign port: output
+                                 * key to port name. */
+    char *bridge_error;         /* Why there is no bridge, or null. */
+    char *tunnel_error;         /* What vswitchd says of our tunnels, or
+                                 * null. */
+    bool warned_fail_mode;      /* Bridge is not secure, and we said so. */
+    struct hmap ifaces;         /* Between prepare and finish: contains
+                                 * "struct iface_ref"s, by iface-id. */
+
+    /* Cleaning up. */
+    bool cleaning;              /* apply_ovsdb_cleanup() was called. */
+    bool cleanup_failed;
+};
+
+/* What the database holds for one key of a sink. */
+enum ovsdb_state {
+    OVSDB_ABSENT,               /* There could be one but is not. */
+    OVSDB_PRESENT,              /* There is one, with this value. */
+    OVSDB_ODD,                  /* There is one but not as it should be. */
+};
+
+struct ovsdb_present {
+    enum ovsdb_state state;
+    char *value;                /* Null unless present. */
+};
+
+/* Rows of one sink. */
+struct ovsdb_rows {
+    enum ds_sink sink;
+    const char *name;           /* Of the sink. */
+
+    /* Called before and after the others. */
+    void (*prepare)(struct apply_ovsdb *);
+    void (*finish)(struct apply_ovsdb *);
+
+    /* Writes into the open transaction what makes 'key' have 'value' (null: be
+     * gone).  Returns null, or an error, owned by the caller, if that may not
+     * be. */
+    char *(*compose)(struct apply_ovsdb *, const char *key,
+                     const char *value);
+
+    /* Adds what is in the database to 'present', from keys to malloc'd
+     * "struct ovsdb_present"s. */
+    void (*inspect)(struct apply_ovsdb *, struct shash *present);
+};
+
+extern const struct ovsdb_rows ovsdb_tunnel_rows;
+extern const struct ovsdb_rows ovsdb_installed_rows;
+
+/* Adds what is known of 'key' to 'present'.  'value' is copied; null unless
+ * 'state' is OVSDB_PRESENT. */
+void ovsdb_present_add(struct shash *present, const char *key,
+                       enum ovsdb_state, const char *value);
+
+/* Integration bridge, or null if there is none. */
+const struct ovsrec_bridge *ovsdb_bridge(const struct apply_ovsdb *);
+bool ovsdb_is_ours(const struct smap *external_ids);
+/* True if vswitchd has given 'iface' an OpenFlow port. */
+bool ovsdb_iface_has_ofport(const struct ovsrec_interface *);
+
+/* The encapsulation of 'port' if it is a tunnel port of ours, else null. */
+const char *ovsdb_tunnel_encap(const struct ovsrec_port *);
+/* Writes a new integration bridge into the open transaction.  Returns null or
+ * an error, owned by the caller. */
+char *ovsdb_bridge_compose(struct apply_ovsdb *);
+/* Writes the removal of tunnels and bridge into the open transaction. */
+void ovsdb_tunnel_cleanup(struct apply_ovsdb *);
+/* Gives tunnels that were refused a new chance, if nothing is in their way
+ * any more. */
+void ovsdb_tunnel_retry(struct apply_ovsdb *);
+/* Logs and remembers what vswitchd says of our tunnels. */
+void ovsdb_tunnel_check_errors(struct apply_ovsdb *);
+
+/* Writes the removal of all keys into the open transaction. */
+void ovsdb_installed_cleanup(struct apply_ovsdb *);
+
+/* Sinks and transactions. */
+void ovsdb_sinks_init(struct apply_ovsdb *);
+void ovsdb_sinks_uninit(struct apply_ovsdb *);
+void ovsdb_sinks_run(struct apply_ovsdb *);
+void ovsdb_sinks_wait(struct apply_ovsdb *);
+
+#endif /* apply/apply-ovsdb-private.h */

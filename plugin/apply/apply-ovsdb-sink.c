@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-ovsdb-sink: the sinks of apply-ovsdb: transactions and read-back.
+ *
+ * Which rows a sink is about is told by its struct ovsdb_rows
+ * (apply-ovsdb-private.h). */
+
+#include <config.h>
+
+#include "apply/apply-ovsdb-private.h"
+
+#include <stdlib.h>
+#include "coverage.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovsdb-idl.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(apply_ovsdb_sink);
+
+COVERAGE_DEFINE(ovsdb_txn);
+COVERAGE_DEFINE(ovsdb_txn_again);
+COVERAGE_DEFINE(ovsdb_txn_error);
+COVERAGE_DEFINE(ovsdb_refused);
+COVERAGE_DEFINE(ovsdb_readback);
+
+/* How long to wait before trying again, unless the contents change. */
+#define AGAIN_MSEC 1000
+#define AGAIN_ERROR_MSEC 10000
+
+static const struct sink_class ovsdb_sink_class;
+
+static struct ovsdb_sink *
+ovsdb_sink_cast(const struct sink *sink)
+{
+    return CONTAINER_OF(sink, struct ovsdb_sink, up);
+}
+
+struct sink *
+apply_ovsdb_sink(struct apply_ovsdb *ovsdb)
+{
+    return &ovsdb->sinks[OVSDB_SINK].up;
+}
+
+struct sink *
+apply_ovsdb_late_sink(struct apply_ovsdb *ovsdb)
+{
+    return &ovsdb->sinks[OVSDB_SINK_LATE].up;
+}
+
+void
+ovsdb_sinks_init(struct apply_ovsdb *ovsdb)
+{
+    static const struct ovsdb_rows *const rows[OVSDB_N_SINKS] = {
+        [OVSDB_SINK] = &ovsdb_tunnel_rows,
+        [OVSDB_SINK_LATE] = &ovsdb_installed_rows,
+    };
+
+    for (int i = 0; i < OVSDB_N_SINKS; i++) {
+        ovsdb->sinks[i] = (struct ovsdb_sink) {
+            .up.class = &ovsdb_sink_class,
+            .ovsdb = ovsdb,
+            .rows = rows[i],
+        };
+        ovs_list_init(&ovsdb->sinks[i].outputs);
+    }
+}
+
+void
+ovsdb_sinks_uninit(struct apply_ovsdb *ovsdb)
+{
+    for (int i = 0; i < OVSDB_N_SINKS; i++) {
+        struct ovs_list *outputs = &ovsdb->sinks[i].outputs;
+
+        while (!ovs_list_is_empty(outputs)) {
+            ds_release(ovsdb->ds, CONTAINER_OF(ovs_list_front(outputs),
+                                               struct ds_output, queue_node));
+        }
+    }
+    if (ovsdb->txn) {
+        ovsdb_idl_txn_destroy(ovsdb->txn);
+    }
+    free(ovsdb->jobs);
+}
+
+/* Refusals. */
+
+struct failure {
+    struct desired_state *ds;
+    const char *error;
+};
+
+static void
+fail_unit(struct ds_unit *unit, void *failure_)
+{
+    const struct failure *failure = failure_;
+
+    ds_unit_fail(failure->ds, unit, failure->error);
+}
+
+/* Fails the units that want 'output' and is done with it. */
+static void
+refuse(struct apply_ovsdb *ovsdb, struct ds_output *output, const char *error)
+{
+    struct failure failure = { ovsdb->ds, error };
+
+    COVERAGE_INC(ovsdb_refused);
+    ds_output_for_each_unit(output, fail_unit, &failure);
+    ds_release(ovsdb->ds, output);
+}
+
+/* Transactions. */
+
+/* Does not try again before the contents or settings change, or 'msec' have
+ * passed. */
+static void
+try_again(struct apply_ovsdb *ovsdb, long long int msec)
+{
+    ovsdb->again = true;
+    ovsdb->again_version = ovsdb->version;
+    ovsdb->again_time = time_msec() + msec;
+}
+
+/* True if a new transaction makes sense now. */
+static bool
+may_compose(struct apply_ovsdb *ovsdb)
+{
+    if (ovsdb->txn || !apply_ovsdb_is_connected(ovsdb)) {
+        return false;
+    }
+    if (ovsdb->again
+        && ovsdb->again_version == ovsdb->version
+        && time_msec() < ovsdb->again_time) {
+        return false;
+    }
+    ovsdb->again = false;
+    return true;
+}
+
+static void
+txn_open(struct apply_ovsdb *ovsdb, struct ovsdb_sink *sink,
+         const char *purpose)
+{
+    ovsdb->txn = ovsdb_idl_txn_create(ovsdb->idl);
+    ovsdb->txn_sink = sink;
+    ovsdb->n_jobs = 0;
+    ovsdb_idl_txn_add_comment(ovsdb->txn, "alcor-agent: %s", purpose);
+}
+
+/* Everything in the transaction is in effect. */
+static void
+jobs_done(struct apply_ovsdb *ovsdb)
+{
+    for (size_t i = 0; i < ovsdb->n_jobs; i++) {
+        struct ovsdb_job *job = &ovsdb->jobs[i];
+
+        if (job->wanted) {
+            ds_set_installed(ovsdb->ds, job->output, job->hash);
+        } else {
+            ds_set_removed(ovsdb->ds, job->output);
+        }
+        ds_release(ovsdb->ds, job->output);
+    }
+    if (ovsdb->txn_sink && ovs_list_is_empty(&ovsdb->txn_sink->outputs)) {
+        ovsdb->txn_sink->one_by_one = false;
+    }
+}
+
+/* The database refused the transaction because of 'error'. */
+static void
+txn_failed(struct apply_ovsdb *ovsdb, const char *error)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+
+    COVERAGE_INC(ovsdb_txn_error);
+    if (!ovsdb->txn_sink) {
+        VLOG_WARN_RL(&rl, "%s: transaction failed: %s",
+                     ovsdb->remote, error);
+        ovsdb->cleanup_failed = ovsdb->cleaning;
+        try_again(ovsdb, AGAIN_ERROR_MSEC);
+    } else if (ovsdb->n_jobs > 1) {
+        ovsdb->txn_sink->one_by_one = true;
+    } else if (ovsdb->n_jobs == 1) {
+        struct ds_output *output = ovsdb->jobs[0].output;
+
+        if (!ds_output_wanted(output)) {
+            VLOG_WARN_RL(&rl, "%s: %.*s: removal failed: %s", ovsdb->remote,
+                         (int) output->key_len, (char *) output->key, error);
+        }
+        refuse(ovsdb, output, error);
+    }
+}
+
+/* Commits the transaction under way, if there is one, or finds out how it has
+ * ended.  Returns its status. */
+static enum ovsdb_idl_txn_status
+txn_run(struct apply_ovsdb *ovsdb)
+{
+    if (!ovsdb->txn) {
+        return TXN_UNCHANGED;
+    }
+
+    enum ovsdb_idl_txn_status status = ovsdb_idl_txn_commit(ovsdb->txn);
+    if (status == TXN_INCOMPLETE) {
+        return status;
+    }
+
+    char *error = (status == TXN_ERROR
+                   ? xstrdup(ovsdb_idl_txn_get_error(ovsdb->txn))
+                   : NULL);
+    ovsdb_idl_txn_destroy(ovsdb->txn);
+    ovsdb->txn = NULL;
+
+    switch (status) {
+    case TXN_SUCCESS:
+    case TXN_UNCHANGED:
+        jobs_done(ovsdb);
+        break;
+
+    case TXN_TRY_AGAIN:
+    case TXN_NOT_LOCKED:
+        COVERAGE_INC(ovsdb_txn_again);
+        try_again(ovsdb, AGAIN_MSEC);
+        break;
+
+    case TXN_ERROR:
+        txn_failed(ovsdb, error);
+        break;
+
+    case TXN_ABORTED:
+    case TXN_INCOMPLETE:
+    case TXN_UNCOMMITTED:
+        OVS_NOT_REACHED();
+    }
+    free(error);
+    ovsdb->n_jobs = 0;
+    ovsdb->txn_sink = NULL;
+    return status;
+}
+
+/* Sends the open transaction.  Returns false if there was nothing to send. */
+static bool
+txn_send(struct apply_ovsdb *ovsdb)
+{
+    enum ovsdb_idl_txn_status status = txn_run(ovsdb);
+
+    if (status == TXN_INCOMPLETE) {
+        COVERAGE_INC(ovsdb_txn);
+    }
+    return status != TXN_UNCHANGED;
+}
+
+/* Drops the open transaction, nothing of which has been sent. */
+static void
+txn_drop(struct apply_ovsdb *ovsdb)
+{
+    ovsdb_idl_txn_abort(ovsdb->txn);
+    ovsdb_idl_txn_destroy(ovsdb->txn);
+    ovsdb->txn = NULL;
+}
+
+/* Composing. */
+
+static void
+add_job(struct apply_ovsdb *ovsdb, struct ds_output *output)
+{
+    bool wanted = ds_output_wanted(output);
+
+    if (ovsdb->n_jobs >= ovsdb->allocated_jobs) {
+        ovsdb->jobs = x2nrealloc(ovsdb->jobs, &ovsdb->allocated_jobs,
+                                 sizeof *ovsdb->jobs);
+    }
+    ovsdb->jobs[ovsdb->n_jobs++] = (struct ovsdb_job) {
+        .output = output,
+        .wanted = wanted,
+        .hash = wanted ? ds_output_hash(output) : 0,
+    };
+}
+
+/* Returns the key of 'output' as a string owned by the caller. */
+static char *
+output_key(const struct ds_output *output)
+{
+    return xmemdup0((const char *) output->key, output->key_len);
+}
+
+/* Returns the value wanted of 'output' as a string owned by the caller, or
+ * null if it is not wanted. */
+static char *
+output_value(const struct ds_output *output)
+{
+    if (!ds_output_wanted(output)) {
+        return NULL;
+    }
+
+    struct ofpbuf value;
+
+    ofpbuf_init(&value, 64);
+    ds_output_value(output, &value);
+    ofpbuf_put_zeros(&value, 1);
+    return ofpbuf_steal_data(&value);
+}
+
+static void
+compose_output(struct ovsdb_sink *sink, struct ds_output *output)
+{
+    struct apply_ovsdb *ovsdb = sink->ovsdb;
+    char *key = output_key(output);
+    char *value = output_value(output);
+    char *error = sink->rows->compose(ovsdb, key, value);
+
+    if (!error) {
+        add_job(ovsdb, output);
+    } else {
+        refuse(ovsdb, output, error);
+        free(error);
+    }
+    free(key);
+    free(value);
+}
+
+/* Puts the chunk of 'sink' into a transaction. */
+static void
+compose_chunk(struct ovsdb_sink *sink)
+{
+    struct apply_ovsdb *ovsdb = sink->ovsdb;
+    struct ds_output *output;
+
+    txn_open(ovsdb, sink, sink->rows->name);
+    sink->rows->prepare(ovsdb);
+    LIST_FOR_EACH_SAFE (output, queue_node, &sink->outputs) {
+        compose_output(sink, output);
+        if (sink->one_by_one && ovsdb->n_jobs) {
+            break;
+        }
+    }
+    sink->rows->finish(ovsdb);
+    txn_send(ovsdb);
+}
+
+/* Creates the integration bridge if it is absent. */
+static void
+run_bridge(struct apply_ovsdb *ovsdb)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+    if (!ovsdb->settings.bridge
+        || ovsdb_bridge(ovsdb)
+        || !ovsrec_open_vswitch_first(ovsdb->idl)
+        || !may_compose(ovsdb)) {
+        return;
+    }
+    txn_open(ovsdb, NULL, "creating integration bridge");
+    free(ovsdb->bridge_error);
+    ovsdb->bridge_error = ovsdb_bridge_compose(ovsdb);
+    if (ovsdb->bridge_error) {
+        VLOG_WARN_RL(&rl, "%s", ovsdb->bridge_error);
+        txn_drop(ovsdb);
+        try_again(ovsdb, AGAIN_ERROR_MSEC);
+    } else {
+        VLOG_INFO("creating bridge \"%s\"", ovsdb->settings.bridge);
+        txn_send(ovsdb);
+    }
+}
+
+/* Warns, once, of a bridge that handles what no flow matches by itself. */
+static void
+check_fail_mode(struct apply_ovsdb *ovsdb)
+{
+    const struct ovsrec_bridge *bridge = ovsdb_bridge(ovsdb);
+
+    if (!bridge) {
+        return;
+    }
+
+    bool secure = bridge->fail_mode && !strcmp(bridge->fail_mode, "secure");
+    if (!secure && !ovsdb->warned_fail_mode) {
+        VLOG_WARN("bridge \"%s\" exists and its fail_mode is not \"secure\": "
+                  "it is left alone, and unknown traffic is handled by NORMAL",
+                  bridge->name);
+    }
+    ovsdb->warned_fail_mode = !secure;
+}
+
+/* Read-back. */
+
+void
+ovsdb_present_add(struct shash *presents, const char *key,
+                  enum ovsdb_state state, const char *value)
+{
+    struct ovsdb_present *present = shash_find_data(presents, key);
+
+    if (!present) {
+        present = xmalloc(sizeof *present);
+        *present = (struct ovsdb_present) {
+            .state = state, .value = nullable_xstrdup(value),
+        };
+        shash_add(presents, key, present);
+    } else if (present->state != state
+               || !nullable_string_is_equal(present->value, value)) {
+        present->state = OVSDB_ODD;
+        free(present->value);
+        present->value = NULL;
+    }
+}
+
+static void
+presents_destroy(struct shash *presents)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, presents) {
+        struct ovsdb_present *present = node->data;
+
+        free(present->value);
+    }
+    shash_destroy_free_data(presents);
+}
+
+/* Returns the hash that tells the desired state what 'present', which belongs
+ * to 'output' (or null), is. */
+static uint64_t
+present_hash(const struct ovsdb_present *present, struct ds_output *output)
+{
+    if (present->state == OVSDB_PRESENT) {
+        uint64_t hash = ds_value_hash(0, present->value,
+                                      strlen(present->value));
+        if (output && ds_output_wanted(output)) {
+            char *value = output_value(output);
+
+            if (!strcmp(value, present->value)) {
+                hash = ds_output_hash(output);
+            }
+            free(value);
+        }
+        return hash;
+    }
+
+    /* Different from what is wanted, whatever that is. */
+    return (output && ds_output_wanted(output)
+            ? ~ds_output_hash(output)
+            : ~ds_value_hash(0, NULL, 0));
+}
+
+/* True if the desired state is wrong about what is installed. */
+static bool
+has_drifted(const struct ovsdb_sink *sink, const struct shash *presents)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, presents) {
+        const struct ovsdb_present *present = node->data;
+        struct ds_output *output = ds_lookup(
+            sink->ovsdb->ds, sink->rows->sink, node->name,
+            strlen(node->name));
+        bool installed = output && output->flags & DS_INSTALLED;
+
+        if (present->state == OVSDB_ABSENT
+            ? installed
+            : (!installed
+               || output->installed_hash != present_hash(present, output))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+read_back(struct ovsdb_sink *sink, const struct shash *presents)
+{
+    struct desired_state *ds = sink->ovsdb->ds;
+    const struct shash_node *node;
+
+    COVERAGE_INC(ovsdb_readback);
+    ds_readback_begin(ds, sink->rows->sink);
+    SHASH_FOR_EACH (node, presents) {
+        const struct ovsdb_present *present = node->data;
+        size_t key_len = strlen(node->name);
+
+        if (present->state != OVSDB_ABSENT) {
+            struct ds_output *output = ds_lookup(ds, sink->rows->sink,
+                                                 node->name, key_len);
+            ds_readback(ds, sink->rows->sink, node->name, key_len,
+                        present_hash(present, output), false);
+        }
+    }
+    ds_readback_end(ds, sink->rows->sink);
+    sink->read_back = true;
+}
+
+/* Compares the rows of 'sink' with what is believed to be installed, if that
+ * may have changed, and reads them back if they differ. */
+static void
+check_drift(struct ovsdb_sink *sink)
+{
+    struct apply_ovsdb *ovsdb = sink->ovsdb;
+
+    if ((sink->read_back && sink->checked == ovsdb->version)
+        || !ovs_list_is_empty(&sink->outputs)
+        || (ovsdb->txn && ovsdb->txn_sink == sink)
+        || !(ovsdb->readback_wanted || ds_is_complete(ovsdb->ds))
+        || !ovsdb_bridge(ovsdb)
+        || !apply_ovsdb_is_connected(ovsdb)) {
+        return;
+    }
+    sink->checked = ovsdb->version;
+
+    struct shash presents = SHASH_INITIALIZER(&presents);
+
+    sink->rows->prepare(ovsdb);
+    sink->rows->inspect(ovsdb, &presents);
+    sink->rows->finish(ovsdb);
+    if (!sink->read_back || has_drifted(sink, &presents)) {
+        if (sink->read_back) {
+            VLOG_INFO("%s: %s differ from what was installed",
+                      ovsdb->remote, sink->rows->name);
+        }
+        read_back(sink, &presents);
+    }
+    presents_destroy(&presents);
+}
+
+/* Running. */
+
+void
+ovsdb_sinks_run(struct apply_ovsdb *ovsdb)
+{
+    txn_run(ovsdb);
+    if (ovsdb->cleaning) {
+        return;
+    }
+    run_bridge(ovsdb);
+
+    struct ovsdb_sink *sink = &ovsdb->sinks[OVSDB_SINK];
+    if (sink->checked != ovsdb->version) {
+        check_fail_mode(ovsdb);
+        ovsdb_tunnel_retry(ovsdb);
+        ovsdb_tunnel_check_errors(ovsdb);
+    }
+    for (int i = 0; i < OVSDB_N_SINKS; i++) {
+        check_drift(&ovsdb->sinks[i]);
+    }
+}
+
+void
+ovsdb_sinks_wait(struct apply_ovsdb *ovsdb)
+{
+    if (ovsdb->txn) {
+        ovsdb_idl_txn_wait(ovsdb->txn);
+    } else if (ovsdb->again) {
+        poll_timer_wait_until(ovsdb->again_time);
+    }
+}
+
+bool
+apply_ovsdb_cleanup(struct apply_ovsdb *ovsdb)
+{
+    ovsdb->cleaning = true;
+    if (ovsdb->cleanup_failed) {
+        return true;
+    }
+    if (!may_compose(ovsdb)) {
+        return false;
+    }
+    txn_open(ovsdb, NULL, "cleaning up");
+    ovsdb_tunnel_cleanup(ovsdb);
+    ovsdb_installed_cleanup(ovsdb);
+    return !txn_send(ovsdb);
+}
+
+/* Sinks. */
+
+/* True if there is something to do and nothing to wait for. */
+static bool
+has_work(struct ovsdb_sink *sink)
+{
+    return !ovs_list_is_empty(&sink->outputs)
+           && !sink->ovsdb->cleaning
+           && ovsdb_bridge(sink->ovsdb)
+           && may_compose(sink->ovsdb);
+}
+
+static void
+ovsdb_sink_run(struct sink *sink_)
+{
+    struct ovsdb_sink *sink = ovsdb_sink_cast(sink_);
+
+    txn_run(sink->ovsdb);
+    while (has_work(sink)) {
+        compose_chunk(sink);
+    }
+}
+
+static void
+ovsdb_sink_begin(struct sink *sink_, struct ovs_list *outputs)
+{
+    struct ovsdb_sink *sink = ovsdb_sink_cast(sink_);
+
+    ovs_list_push_back_all(&sink->outputs, outputs);
+    ovsdb_sink_run(sink_);
+}
+
+/* The agent calls apply_ovsdb_wait() as well. */
+static void
+ovsdb_sink_wait(struct sink *sink)
+{
+    if (has_work(ovsdb_sink_cast(sink))) {
+        poll_immediate_wake();
+    }
+}
+
+static bool
+ovsdb_sink_is_done(const struct sink *sink)
+{
+    return ovs_list_is_empty(&ovsdb_sink_cast(sink)->outputs);
+}
+
+static bool
+ovsdb_sink_is_ready(const struct sink *sink_)
+{
+    const struct ovsdb_sink *sink = ovsdb_sink_cast(sink_);
+
+    return sink->read_back
+           && !sink->ovsdb->cleaning
+           && apply_ovsdb_is_connected(sink->ovsdb)
+           && ovsdb_bridge(sink->ovsdb);
+}
+
+static void
+ovsdb_sink_describe(const struct sink *sink_, struct ds *s)
+{
+    const struct ovsdb_sink *sink = ovsdb_sink_cast(sink_);
+    const struct apply_ovsdb *ovsdb = sink->ovsdb;
+
+    ds_put_format(s, "%s: ", ovsdb->remote);
+    if (!apply_ovsdb_is_connected(ovsdb)) {
+        ds_put_cstr(s, "not connected");
+        return;
+    }
+    ds_put_cstr(s, "connected");
+    if (!ovsdb->settings.bridge) {
+        ds_put_cstr(s, ", no bridge configured");
+    } else if (!ovsdb_bridge(ovsdb)) {
+        ds_put_format(s, ", bridge \"%s\" does not exist%s%s",
+                      ovsdb->settings.bridge, ovsdb->bridge_error ? ": " : "",
+                      ovsdb->bridge_error ? ovsdb->bridge_error : "");
+    } else if (!sink->read_back) {
+        ds_put_cstr(s, ", not read back yet");
+    }
+    if (!ovs_list_is_empty(&sink->outputs)) {
+        ds_put_format(s, ", %"PRIuSIZE" of %s waiting",
+                      ovs_list_size(&sink->outputs), sink->rows->name);
+    }
+    if (sink->rows == &ovsdb_tunnel_rows && ovsdb->tunnel_error) {
+        ds_put_format(s, ", %s", ovsdb->tunnel_error);
+    }
+}
+
+static const struct sink_class ovsdb_sink_class = {
+    .name = "ovsdb",
+    .begin = ovsdb_sink_begin,
+    .run = ovsdb_sink_run,
+    .wait = ovsdb_sink_wait,
+    .is_done = ovsdb_sink_is_done,
+    .is_ready = ovsdb_sink_is_ready,
+    .describe = ovsdb_sink_describe,
+};

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# plugin/apply/: desired against installed state: OpenFlow, OVSDB, next hops.
+#
+# To add a file, add it here: the .c and its .h.  make reruns automake by
+# itself, and "make check-style" says what is not listed yet.
+
+plugin_libalcor_a_SOURCES += \
+	plugin/apply/apply-openflow.c \
+	plugin/apply/apply-openflow.h \
+	plugin/apply/apply-ovsdb-installed.c \
+	plugin/apply/apply-ovsdb-private.h \
+	plugin/apply/apply-ovsdb-sink.c \
+	plugin/apply/apply-ovsdb-tunnel.c \
+	plugin/apply/apply-ovsdb.c \
+	plugin/apply/apply-ovsdb.h \
+	plugin/apply/commit.c \
+	plugin/apply/commit.h \
+	plugin/apply/desired-state-private.h \
+	plugin/apply/desired-state.c \
+	plugin/apply/desired-state.h \
+	plugin/apply/desired-unit.c \
+	plugin/apply/flow-encode.c \
+	plugin/apply/flow-encode.h \
+	plugin/apply/next-hop-kernel.c \
+	plugin/apply/next-hop-provider.h \
+	plugin/apply/next-hop-underlay.c \
+	plugin/apply/next-hop-underlay.h \
+	plugin/apply/next-hop-vswitchd.c \
+	plugin/apply/next-hop.c \
+	plugin/apply/next-hop.h \
+	plugin/apply/of-pipeline.c \
+	plugin/apply/of-pipeline.h \
+	plugin/apply/openflow-readback.c \
+	plugin/apply/openflow-readback.h \
+	plugin/apply/sink-dummy.c \
+	plugin/apply/sink-provider.h \
+	plugin/apply/unixctl-client.c \
+	plugin/apply/unixctl-client.h

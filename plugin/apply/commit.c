@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * commit: brings desired state into effect, in order, and says when. */
+
+#include <config.h>
+
+#include "apply/commit.h"
+
+#include "apply/sink-provider.h"
+#include "coverage.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(commit);
+
+COVERAGE_DEFINE(commit_chunk);
+
+#define COMMIT_IDLE -1
+
+struct commit {
+    struct desired_state *ds;
+    struct sink *sinks[DS_N_SINKS];
+    int current;                /* Sink at work, or COMMIT_IDLE. */
+    struct ovs_list chunks[DS_N_SINKS]; /* For the sinks after 'current'. */
+    uint64_t seqno;
+};
+
+struct commit *
+commit_create(struct desired_state *ds, struct sink *sinks[DS_N_SINKS])
+{
+    struct commit *commit = xzalloc(sizeof *commit);
+
+    commit->ds = ds;
+    commit->current = COMMIT_IDLE;
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        commit->sinks[i] = sinks[i];
+        ovs_list_init(&commit->chunks[i]);
+    }
+    return commit;
+}
+
+void
+commit_destroy(struct commit *commit)
+{
+    if (!commit) {
+        return;
+    }
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        while (!ovs_list_is_empty(&commit->chunks[i])) {
+            ds_release(commit->ds,
+                       CONTAINER_OF(ovs_list_front(&commit->chunks[i]),
+                                    struct ds_output, queue_node));
+        }
+    }
+    free(commit);
+}
+
+bool
+commit_is_ready(const struct commit *commit)
+{
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        if (!commit->sinks[i]->class->is_ready(commit->sinks[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+commit_is_idle(const struct commit *commit)
+{
+    return commit->current == COMMIT_IDLE && !ds_has_queue(commit->ds);
+}
+
+/* Takes the next chunk, if there is one. */
+static void
+commit_start(struct commit *commit)
+{
+    if (!ds_has_queue(commit->ds) || !commit_is_ready(commit)) {
+        return;
+    }
+    if (ds_take(commit->ds, COMMIT_CHUNK, commit->chunks)) {
+        COVERAGE_INC(commit_chunk);
+    }
+    commit->current = 0;
+    commit->sinks[0]->class->begin(commit->sinks[0], &commit->chunks[0]);
+}
+
+void
+commit_run(struct commit *commit)
+{
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        commit->sinks[i]->class->run(commit->sinks[i]);
+    }
+    if (commit->current == COMMIT_IDLE) {
+        commit_start(commit);
+    }
+    while (commit->current != COMMIT_IDLE) {
+        struct sink *sink = commit->sinks[commit->current];
+
+        if (!sink->class->is_done(sink)) {
+            break;
+        }
+        if (++commit->current < DS_N_SINKS) {
+            sink = commit->sinks[commit->current];
+            sink->class->begin(sink, &commit->chunks[commit->current]);
+            sink->class->run(sink);
+        } else {
+            commit->current = COMMIT_IDLE;
+            ds_confirm(commit->ds);
+            commit->seqno++;
+            commit_start(commit);
+        }
+    }
+}
+
+void
+commit_wait(struct commit *commit)
+{
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        commit->sinks[i]->class->wait(commit->sinks[i]);
+    }
+    if (commit->current == COMMIT_IDLE && ds_has_queue(commit->ds)
+        && commit_is_ready(commit)) {
+        poll_immediate_wake();
+    }
+}
+
+bool
+commit_reached(const struct commit *commit, const struct ds_mark *mark)
+{
+    return ds_reached(commit->ds, mark);
+}
+
+uint64_t
+commit_seqno(const struct commit *commit)
+{
+    return commit->seqno;
+}
+
+void
+commit_describe(const struct commit *commit, struct ds *s)
+{
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        const struct sink *sink = commit->sinks[i];
+
+        ds_put_format(s, "%s: ", sink->class->name);
+        sink->class->describe(sink, s);
+        if (i == commit->current) {
+            ds_put_cstr(s, ", at work");
+        }
+        ds_put_char(s, '\n');
+    }
+}

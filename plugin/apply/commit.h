@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * commit: brings desired state into effect, in order, and says when. */
+
+#ifndef APPLY_COMMIT_H
+#define APPLY_COMMIT_H 1
+
+/* Commit
+ * ======
+ *
+ * What?
+ * -----
+ *
+ * Takes changed outputs from the desired state's queues, in chunks of at most
+ * COMMIT_CHUNK cut at resource boundaries, and passes each chunk through the
+ * sinks in the order of enum ds_sink: OVSDB rows, next hops, flows, and last
+ * what announces that flows are in.  Each sink has confirmed (transaction
+ * reply, unixctl reply, barrier reply) before the next begins.
+ *
+ *         idle --(queue not empty, sinks ready)--> sink 0 --> ... --> sink n
+ *           ^                                                          |
+ *           +------------------- ds_confirm() ------------------------+
+ *
+ * commit_reached() tells whether everything up to a mark (desired-state.h) has
+ * been through; the acknowledgement (feedback/ack.h) rests on it.
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "apply/desired-state.h"
+
+struct commit;
+struct ds;
+struct sink;
+
+#define COMMIT_CHUNK 4096
+
+/* 'sinks' are by enum ds_sink and must outlive the commit. */
+struct commit *commit_create(struct desired_state *,
+                             struct sink *sinks[DS_N_SINKS]);
+void commit_destroy(struct commit *);
+
+void commit_run(struct commit *);
+void commit_wait(struct commit *);
+
+/* Everything queued up to 'mark' is in effect or has failed. */
+bool commit_reached(const struct commit *, const struct ds_mark *);
+
+/* Changes whenever commit_reached() may have changed. */
+uint64_t commit_seqno(const struct commit *);
+
+/* All sinks are connected. */
+bool commit_is_ready(const struct commit *);
+bool commit_is_idle(const struct commit *);
+
+void commit_describe(const struct commit *, struct ds *);
+
+#endif /* apply/commit.h */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * desired-state-private: what desired-state.c and desired-unit.c share. */
+
+#ifndef APPLY_DESIRED_STATE_PRIVATE_H
+#define APPLY_DESIRED_STATE_PRIVATE_H 1
+
+/* desired-state.c has the outputs and their queue, desired-unit.c who wants
+ * them.  Essay: desired-state.h.  Thread-safety: main thread only. */
+
+#include "apply/desired-state.h"
+
+struct ds_queue {
+    struct ovs_list outputs;    /* Contains "struct ds_output"s. */
+    uint64_t tail;              /* Position of the last one ever queued. */
+    uint64_t head;              /* Position of the last one ever taken. */
+    uint64_t confirmed;         /* Last 'head' that was confirmed. */
+};
+
+struct desired_state {
+    struct hmap outputs[DS_N_SINKS]; /* Contains "struct ds_output"s. */
+    struct ds_queue queues[DS_N_PRIOS];
+    size_t n_failed;            /* Failed units. */
+    bool complete;
+};
+
+/* Creates an output that nobody wants yet. */
+struct ds_output *ds_output_create(struct desired_state *, enum ds_sink,
+                                   const void *key, size_t key_len);
+
+/* Frees the output if nothing refers to it any more. */
+void ds_output_gc(struct desired_state *, struct ds_output *);
+
+/* Queues the output, unless it is queued already. */
+void ds_output_queue(struct desired_state *, struct ds_output *,
+                     enum ds_priority);
+
+/* Lets a chunk end after what was queued last. */
+void ds_queue_cut(struct desired_state *, enum ds_priority);
+
+/* Returns the contribution that decides an exclusive output: of the healthy
+ * ones if there are any, the one with the lowest rank and name. */
+const struct ds_contribution *ds_output_winner(const struct ds_output *);
+
+#endif /* apply/desired-state-private.h */

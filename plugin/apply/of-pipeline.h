@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * of-pipeline: layout of the OpenFlow pipeline: tables, registers, ids. */
+
+#ifndef APPLY_OF_PIPELINE_H
+#define APPLY_OF_PIPELINE_H 1
+
+/* The pipeline
+ * ============
+ *
+ * What?
+ * -----
+ *
+ * The one definition of which table does what, what the metadata and the
+ * registers hold, and which parts of the bridge are ours.  Update
+ * alcor-agent(8), "Pipeline", if you change this.
+ *
+ *    tenant port --> CLASSIFY --> ADMIT --> RESPOND --> L3 --> L2_LOOKUP
+ *                       |                     |                 |      |
+ *    tunnel port -------+--> ARRIVAL          v                 v      v
+ *                               |        (back to port)   DELIVER    ENCAP
+ *                               +---------------------------> |        |
+ *                                                        tenant port  tunnel
+ *
+ * Metadata: the subnet tag
+ * ------------------------
+ *
+ * From CLASSIFY (or ARRIVAL) on, OXM metadata names the subnet that the packet
+ * is in:
+ *
+ *    bits 63...56  encapsulation (enum goal_network_type)
+ *    bits 55...32  effective VNI
+ *    bits 31...0   hash of the subnet's id, never 0
+ *
+ * Encapsulation and VNI name the VPC; the whole tag names the subnet, the
+ * domain in which MAC addresses are looked up.  A routed packet gets the tag
+ * of its destination's subnet.  The tag depends on nothing but goal state: not
+ * on arrival order, not on a lost store, so that a fresh agent makes the same
+ * flows.
+ *
+ * What is ours
+ * ------------
+ *
+ * Cookies with our prefix, tables OFT_FIRST...OFT_LAST whole, priorities
+ * OF_PRIO_MIN...OF_PRIO_MAX of table 0, groups and meters from the ids below
+ * on.  A foreign flow in there is reported, not overwritten. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "openvswitch/meta-flow.h"
+
+/* PIPELINE_STAGE(NAME, TABLE, "name")
+ *
+ * Gaps are for stages to come; a stage's number may change from one version to
+ * the next, since the difference is applied at start. */
+#define PIPELINE_STAGES                                                 \
+    /* Which port or tunnel a packet came from: sets the tag. */        \
+    PIPELINE_STAGE(CLASSIFY,   0, "classify")                           \
+    /* What a tenant port may send (port security). */                  \
+    PIPELINE_STAGE(ADMIT,      8, "admit")                              \
+    /* Egress security groups. */                                       \
+    PIPELINE_STAGE(EGRESS,    16, "egress")                             \
+    /* Questions answered on this host: ARP, ND, DHCP. */               \
+    PIPELINE_STAGE(RESPOND,   24, "respond")                            \
+    /* Packets for a gateway's MAC. */                                  \
+    PIPELINE_STAGE(ROUTE,     32, "route")                              \
+    /* Destination MAC within the subnet. */                            \
+    PIPELINE_STAGE(L2_LOOKUP, 48, "l2-lookup")                          \
+    /* Packets from tunnels: finds the local port. */                   \
+    PIPELINE_STAGE(ARRIVAL,   56, "arrival")                            \
+    /* Ingress security groups; REG_OUT is set. */                      \
+    PIPELINE_STAGE(INGRESS,   64, "ingress")                            \
+    /* Output to the local port in REG_OUT. */                          \
+    PIPELINE_STAGE(DELIVER,   80, "deliver")                            \
+    /* Output to the tunnel that the tag calls for. */                  \
+    PIPELINE_STAGE(ENCAP,     88, "encap")
+
+enum of_stage {
+#define PIPELINE_STAGE(NAME, TABLE, STRING) OFS_##NAME,
+    PIPELINE_STAGES
+#undef PIPELINE_STAGE
+    OFS_N_STAGES
+};
+
+/* Table of each stage. */
+enum of_table {
+#define PIPELINE_STAGE(NAME, TABLE, STRING) OFT_##NAME = TABLE,
+    PIPELINE_STAGES
+#undef PIPELINE_STAGE
+};
+
+#define OFT_FIRST 8
+#define OFT_LAST 99
+
+uint8_t of_stage_to_table(enum of_stage);
+const char *of_stage_to_string(enum of_stage);
+const char *of_table_to_string(uint8_t table); /* Null if none of ours. */
+
+/* Priorities in table 0.  In all other tables, the same range is used, except
+ * that OF_PRIO_MISS is the table's last word. */
+#define OF_PRIO_MIN 1000
+#define OF_PRIO_MAX 1999
+#define OF_PRIO_MISS 0
+
+/* Priorities within the range. */
+#define OF_PRIO_LOW 1100
+#define OF_PRIO_NORMAL 1200
+#define OF_PRIO_HIGH 1300
+#define OF_PRIO_GUARD 1400
+
+/* True if a flow there belongs to us, whatever its cookie. */
+bool of_is_our_space(uint8_t table, uint16_t priority);
+
+#define OF_GROUP_BASE 0x0a1c0000
+#define OF_METER_BASE 0x8000
+
+/* Cookies: prefix 16 bits | plugin 8 | hash of the resource's id 40. */
+#define OF_COOKIE_PREFIX UINT64_C(0xa1c0)
+#define OF_COOKIE_MASK (UINT64_C(0xffff) << 48)
+
+uint64_t of_cookie(uint8_t plugin, const char *kind, const char *id);
+static inline uint8_t
+of_cookie_plugin(uint64_t cookie)
+{
+    return cookie >> 40;
+}
+static inline bool
+of_cookie_is_ours(uint64_t cookie)
+{
+    return cookie >> 48 == OF_COOKIE_PREFIX;
+}
+
+/* Registers. */
+#define MFF_ALCOR_OUT MFF_REG15 /* OpenFlow port to deliver to. */
+
+/* Subnet tag. */
+#define OF_TAG_ENCAP_SHIFT 56
+#define OF_TAG_VNI_SHIFT 32
+#define OF_TAG_VPC_MASK (UINT64_MAX << OF_TAG_VNI_SHIFT)
+
+uint64_t of_subnet_tag(uint32_t network_type, uint32_t vni,
+                       const char *subnet_id);
+static inline uint64_t
+of_vpc_tag(uint32_t network_type, uint32_t vni)
+{
+    return (uint64_t) network_type << OF_TAG_ENCAP_SHIFT
+           | (uint64_t) vni << OF_TAG_VNI_SHIFT;
+}
+
+#endif /* apply/of-pipeline.h */

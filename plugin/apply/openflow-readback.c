@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * openflow-readback: what is installed on the bridge, into desired state. */
+
+#include <config.h>
+
+#include "apply/openflow-readback.h"
+
+#include <string.h>
+#include "apply/desired-state.h"
+#include "apply/flow-encode.h"
+#include "apply/of-pipeline.h"
+#include "byte-order.h"
+#include "openvswitch/match.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-msgs.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(openflow_readback);
+
+struct ofpbuf *
+openflow_readback_request(struct desired_state *ds,
+                          struct openflow_readback *rb)
+{
+    struct ofputil_flow_stats_request fsr = {
+        .table_id = OFPTT_ALL,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+    };
+
+    memset(rb, 0, sizeof *rb);
+    match_init_catchall(&fsr.match);
+    ds_readback_begin(ds, DS_OPENFLOW);
+    return ofputil_encode_flow_stats_request(&fsr, OFPUTIL_P_OF15_OXM);
+}
+
+/* Returns true if the instructions 'theirs' do the same as those that 'output'
+ * wants. */
+static bool
+same_value(const struct ds_output *output, const struct ofpbuf *theirs)
+{
+    uint64_t stubs[3][512 / 8];
+    struct ofpbuf ours, normal_ours, normal_theirs;
+
+    ofpbuf_use_stub(&ours, stubs[0], sizeof stubs[0]);
+    ofpbuf_use_stub(&normal_ours, stubs[1], sizeof stubs[1]);
+    ofpbuf_use_stub(&normal_theirs, stubs[2], sizeof stubs[2]);
+
+    flow_value(output, &ours);
+    bool same = ofpbuf_equal(&ours, theirs);
+    if (!same) {
+        same = (!flow_value_normalize(ours.data, ours.size, &normal_ours)
+                && !flow_value_normalize(theirs->data, theirs->size,
+                                         &normal_theirs)
+                && ofpbuf_equal(&normal_ours, &normal_theirs));
+    }
+
+    ofpbuf_uninit(&ours);
+    ofpbuf_uninit(&normal_ours);
+    ofpbuf_uninit(&normal_theirs);
+    return same;
+}
+
+static void
+report_foreign(const struct ofputil_flow_stats *fs)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+
+    VLOG_WARN_RL(&rl, "a flow in table %"PRIu8" with priority %"PRIu16" and "
+                 "cookie 0x%"PRIx64" is not ours but lies in the space that "
+                 "alcor-agent uses (see alcor-agent(8), Pipeline); it is left "
+                 "alone", fs->table_id, fs->priority, ntohll(fs->cookie));
+}
+
+static void
+report_flow(struct desired_state *ds, struct openflow_readback *rb,
+            const struct ofputil_flow_stats *fs)
+{
+    if (!of_is_our_space(fs->table_id, fs->priority)) {
+        rb->n_foreign_elsewhere++;
+        return;
+    }
+
+    uint64_t key_stub[512 / 8], value_stub[512 / 8];
+    uint64_t cookie = ntohll(fs->cookie);
+    bool foreign = !of_cookie_is_ours(cookie);
+    struct ofpbuf key, value;
+
+    ofpbuf_use_stub(&key, key_stub, sizeof key_stub);
+    ofpbuf_use_stub(&value, value_stub, sizeof value_stub);
+    flow_key_encode(fs->table_id, fs->priority, &fs->match, &key);
+    ofpacts_put_openflow_instructions(fs->ofpacts, fs->ofpacts_len, &value,
+                                      OFP15_VERSION);
+
+    struct ds_output *output = ds_lookup(ds, DS_OPENFLOW, key.data, key.size);
+    uint64_t hash = ds_value_hash(cookie, value.data, value.size);
+    if (output && ds_output_wanted(output)) {
+        uint64_t wanted = ds_output_hash(output);
+
+        if (ds_output_cookie(output) == cookie
+            && !fs->idle_timeout && !fs->hard_timeout
+            && same_value(output, &value)) {
+            hash = wanted;
+            rb->n_same++;
+        } else {
+            hash = ~wanted;
+            rb->n_different++;
+        }
+    } else {
+        rb->n_different++;
+    }
+    if (foreign) {
+        rb->n_foreign++;
+        report_foreign(fs);
+    }
+    ds_readback(ds, DS_OPENFLOW, key.data, key.size, hash, foreign);
+
+    ofpbuf_uninit(&key);
+    ofpbuf_uninit(&value);
+}
+
+/* Processes 'oh', a flow-stats reply.  Returns true if it was the last, upon
+ * which all differences are queued. */
+bool
+openflow_readback_reply(struct desired_state *ds,
+                        struct openflow_readback *rb,
+                        const struct ofp_header *oh)
+{
+    uint64_t stub[1024 / 8];
+    struct ofpbuf ofpacts;
+    struct ofpbuf msg;
+
+    ofpbuf_use_const(&msg, oh, ntohs(oh->length));
+    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
+    for (;;) {
+        struct ofputil_flow_stats fs;
+        int retval = ofputil_decode_flow_stats_reply(&fs, &msg, true,
+                                                     &ofpacts);
+        if (retval) {
+            static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+            if (retval != EOF) {
+                VLOG_WARN_RL(&rl, "cannot parse flow statistics (%s)",
+                             ovs_strerror(retval));
+            }
+            break;
+        }
+        report_flow(ds, rb, &fs);
+    }
+    ofpbuf_uninit(&ofpacts);
+
+    if (ofpmp_more(oh)) {
+        return false;
+    }
+    ds_readback_end(ds, DS_OPENFLOW);
+    VLOG_INFO("read back: %"PRIuSIZE" flows as wanted, %"PRIuSIZE" to change, "
+              "%"PRIuSIZE" foreign ones in our space, %"PRIuSIZE" elsewhere",
+              rb->n_same, rb->n_different, rb->n_foreign,
+              rb->n_foreign_elsewhere);
+    return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * openflow-readback: what is installed on the bridge, into desired state. */
+
+#ifndef APPLY_OPENFLOW_READBACK_H
+#define APPLY_OPENFLOW_READBACK_H 1
+
+/* Read-back
+ * =========
+ *
+ * Asks for all flows of the bridge, and reports those in our space
+ * (of-pipeline.h) to the desired state as installed.  Flows with equal
+ * spelling are recognised by their bytes; where the bytes differ both sides
+ * are normalised first, so that only real differences count.
+ *
+ *    1. Send the result of openflow_readback_request().
+ *    2. Pass each flow-stats reply to openflow_readback_reply() until it says
+ *       that it was the last.
+ *
+ * Between a request and the last reply, the caller does not change flows.
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct desired_state;
+struct ofp_header;
+struct ofpbuf;
+
+struct openflow_readback {
+    size_t n_same;              /* Installed as wanted. */
+    size_t n_different;         /* Installed otherwise, or not wanted. */
+    size_t n_foreign;           /* In our space, without our cookie. */
+    size_t n_foreign_elsewhere; /* Not in our space. */
+};
+
+struct ofpbuf *openflow_readback_request(struct desired_state *,
+                                         struct openflow_readback *);
+bool openflow_readback_reply(struct desired_state *,
+                             struct openflow_readback *,
+                             const struct ofp_header *);
+
+#endif /* apply/openflow-readback.h */

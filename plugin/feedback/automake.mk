@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+# plugin/feedback/: answers to the controller.
+#
+# To add a file, add it here: the .c and its .h.  make reruns automake by
+# itself, and "make check-style" says what is not listed yet.
+
+plugin_libalcor_a_SOURCES += \
+	plugin/feedback/ack.c \
+	plugin/feedback/ack.h

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# plugin/ingest/: from the wire to typed goals; the only place that sees protobuf.
+#
+# To add a file, add it here: the .c and its .h.  make reruns automake by
+# itself, and "make check-style" says what is not listed yet.
+
+plugin_libalcor_a_SOURCES += \
+	plugin/ingest/envelope.c \
+	plugin/ingest/envelope.h \
+	plugin/ingest/goal-check.c \
+	plugin/ingest/goal-decode.c \
+	plugin/ingest/goal-decode.h \
+	plugin/ingest/proto-field.c \
+	plugin/ingest/proto-field.h \
+	plugin/ingest/proto-json.c \
+	plugin/ingest/proto-json.h \
+	plugin/ingest/transport-dummy.c \
+	plugin/ingest/transport-provider.h \
+	plugin/ingest/transport-zmq.c \
+	plugin/ingest/transport.c \
+	plugin/ingest/wire-walk.c \
+	plugin/ingest/wire-walk.h \
+	plugin/ingest/zmq-channel.c \
+	plugin/ingest/zmq-channel.h

@@ -1,0 +1,782 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * goal-decode: goal-state messages of both versions into resources. */
+
+#include <config.h>
+
+#include "ingest/goal-decode.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "ingest/proto-field.h"
+#include "ingest/wire-walk.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/hmap.h"
+#include "ovs-thread.h"
+#include "proto/goalstate.pb-c.h"
+#include "random.h"
+#include "util.h"
+
+/* An entry longer than this is malformed. */
+#define ENTRY_MAX_LEN (8 * 1024 * 1024)
+
+BUILD_ASSERT_DECL(GOAL_VPC == (int) ALCOR__SCHEMA__RESOURCE_TYPE__VPC);
+BUILD_ASSERT_DECL(GOAL_SUBNET == (int) ALCOR__SCHEMA__RESOURCE_TYPE__SUBNET);
+BUILD_ASSERT_DECL(GOAL_PORT == (int) ALCOR__SCHEMA__RESOURCE_TYPE__PORT);
+BUILD_ASSERT_DECL(GOAL_NEIGHBOR
+                  == (int) ALCOR__SCHEMA__RESOURCE_TYPE__NEIGHBOR);
+BUILD_ASSERT_DECL(GOAL_SECURITY_GROUP
+                  == (int) ALCOR__SCHEMA__RESOURCE_TYPE__SECURITYGROUP);
+BUILD_ASSERT_DECL(GOAL_DHCP == (int) ALCOR__SCHEMA__RESOURCE_TYPE__DHCP);
+BUILD_ASSERT_DECL(GOAL_ROUTER == (int) ALCOR__SCHEMA__RESOURCE_TYPE__ROUTER);
+BUILD_ASSERT_DECL(GOAL_GATEWAY
+                  == (int) ALCOR__SCHEMA__RESOURCE_TYPE__GATEWAY);
+BUILD_ASSERT_DECL(GOAL_OP_DELETE
+                  == (int) ALCOR__SCHEMA__OPERATION_TYPE__DELETE);
+
+/* What the schema says, resolved once. */
+
+/* Field numbers at the top level are all below this. */
+#define MAX_FIELDS 16
+
+/* Field numbers of a map's entries. */
+#define MAP_KEY 1
+#define MAP_VALUE 2
+
+typedef const ProtobufCFieldDescriptor *field_ptr;
+
+/* A kind of resource: its state message and the configuration in it. */
+struct kind_schema {
+    field_ptr operation;        /* In the state. */
+    field_ptr configuration;    /* In the state. */
+    field_ptr id;               /* In the configuration, as what follows. */
+    field_ptr revision;
+    field_ptr request_id;
+    field_ptr update_type;      /* Null if the kind has none. */
+    struct proto_plan *plan;    /* Configuration to resource. */
+};
+
+/* A version of the whole message. */
+struct version_schema {
+    const ProtobufCMessageDescriptor *md;
+    field_ptr fields[MAX_FIELDS]; /* By number, null if there is none. */
+    int kinds[MAX_FIELDS];      /* By number: enum goal_kind, or -1. */
+    uint32_t host_resources;    /* Number of the field, 0 if there is none. */
+    bool maps;                  /* States are in maps, not lists. */
+};
+
+struct schema {
+    struct kind_schema kinds[GOAL_N_KINDS];
+    struct version_schema versions[2];
+};
+
+static field_ptr
+get_field(const ProtobufCMessageDescriptor *md, const char *name)
+{
+    return protobuf_c_message_descriptor_get_field_by_name(md, name);
+}
+
+static void
+kind_schema_init(struct kind_schema *ks, enum goal_kind kind,
+                 const ProtobufCMessageDescriptor *state)
+{
+    const ProtobufCMessageDescriptor *configuration;
+
+    ks->operation = get_field(state, "operation_type");
+    ks->configuration = get_field(state, "configuration");
+
+    configuration = ks->configuration->descriptor;
+    ks->id = get_field(configuration, "id");
+    ks->revision = get_field(configuration, "revision_number");
+    ks->request_id = get_field(configuration, "request_id");
+    ks->update_type = get_field(configuration, "update_type");
+    ks->plan = proto_plan_create(configuration, goal_kinds[kind].layout);
+}
+
+static void
+version_schema_init(struct version_schema *vs,
+                    const ProtobufCMessageDescriptor *md, bool maps)
+{
+    static const char *const names[GOAL_N_KINDS] = {
+        [GOAL_VPC] = "vpc_states",
+        [GOAL_SUBNET] = "subnet_states",
+        [GOAL_PORT] = "port_states",
+        [GOAL_NEIGHBOR] = "neighbor_states",
+        [GOAL_SECURITY_GROUP] = "security_group_states",
+        [GOAL_DHCP] = "dhcp_states",
+        [GOAL_ROUTER] = "router_states",
+        [GOAL_GATEWAY] = "gateway_states",
+    };
+    field_ptr hosts = get_field(md, "host_resources");
+
+    vs->md = md;
+    vs->maps = maps;
+    vs->host_resources = hosts ? hosts->id : 0;
+    for (unsigned int i = 0; i < md->n_fields; i++) {
+        ovs_assert(md->fields[i].id < MAX_FIELDS);
+        vs->fields[md->fields[i].id] = &md->fields[i];
+    }
+    for (int i = 0; i < MAX_FIELDS; i++) {
+        vs->kinds[i] = -1;
+    }
+    for (int i = 0; i < GOAL_N_KINDS; i++) {
+        vs->kinds[get_field(md, names[i])->id] = i;
+    }
+}
+
+static struct schema *
+schema_create(void)
+{
+    struct schema *schema = xzalloc(sizeof *schema);
+    const struct version_schema *v1 = &schema->versions[0];
+
+    version_schema_init(&schema->versions[0],
+                        &alcor__schema__goal_state__descriptor, false);
+    version_schema_init(&schema->versions[1],
+                        &alcor__schema__goal_state_v2__descriptor, true);
+    for (int i = 0; i < MAX_FIELDS; i++) {
+        if (v1->kinds[i] >= 0) {
+            kind_schema_init(&schema->kinds[v1->kinds[i]], v1->kinds[i],
+                             v1->fields[i]->descriptor);
+        }
+    }
+    return schema;
+}
+
+static const struct schema *
+schema_get(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+    static const struct schema *schema;
+
+    if (ovsthread_once_start(&once)) {
+        schema = schema_create();
+        ovsthread_once_done(&once);
+    }
+    return schema;
+}
+
+/* Returns a pointer to the member of 'message' that 'fd' describes. */
+static const void *
+member(const ProtobufCMessage *message, field_ptr fd)
+{
+    return (const char *) message + fd->offset;
+}
+
+static uint32_t
+get_u32(const ProtobufCMessage *message, field_ptr fd)
+{
+    return *(const uint32_t *) member(message, fd);
+}
+
+static const char *
+get_string(const ProtobufCMessage *message, field_ptr fd)
+{
+    return *(char *const *) member(message, fd);
+}
+
+static const ProtobufCMessage *
+get_message(const ProtobufCMessage *message, field_ptr fd)
+{
+    return *(ProtobufCMessage *const *) member(message, fd);
+}
+
+/* Bytes on the wire. */
+
+struct slice {
+    const uint8_t *data;
+    size_t len;
+};
+
+/* Returns the last field 'number' of the message 'slice', empty if it has
+ * none.  Whatever is wrong with the message is found out elsewhere. */
+static struct slice
+slice_find(struct slice slice, uint32_t number)
+{
+    struct slice found = { NULL, 0 };
+    struct wire_walk walk;
+    struct wire_field field;
+
+    wire_walk_init(&walk, slice.data, slice.len);
+    while (wire_walk_next(&walk, &field)) {
+        if (field.number == number && field.type == WIRE_BYTES) {
+            found = (struct slice) { field.data, field.len };
+        }
+    }
+    return found;
+}
+
+/* Returns a copy of 's' that can be sent in a reply: of at most the length of
+ * an id and in UTF-8. */
+static char *
+slice_to_reply_id(struct slice s)
+{
+    char *id = xmemdup0((const char *) s.data, MIN(s.len, PROTO_ID_MAX_LEN));
+    size_t len = strlen(id);
+
+    /* Drop what is left of a character that was cut. */
+    for (int i = 0; i < 3 && s.len > len && !proto_is_utf8(id, len); i++) {
+        id[--len] = '\0';
+    }
+    if (!proto_is_utf8(id, len)) {
+        for (size_t i = 0; i < len; i++) {
+            if (id[i] & 0x80) {
+                id[i] = '?';
+            }
+        }
+    }
+    return id;
+}
+
+/* Decoding. */
+
+/* A resource that host_resources lists for this host. */
+struct listed {
+    struct hmap_node node;      /* In 'listed' in struct decoder. */
+    struct slice id;            /* Map key or configuration's id. */
+    uint32_t kind;              /* As sent. */
+};
+
+struct decoder {
+    const struct schema *schema;
+    const struct version_schema *version;
+    struct slice payload;
+
+    /* Whom it is for. */
+    const char *host_ip;
+    struct in6_addr host_addr;
+    bool host_addr_valid;       /* 'host_ip' is an address. */
+    bool filter;                /* Some host has resources listed. */
+    struct hmap listed;         /* Contains "struct listed"s. */
+    struct listed *nodes;       /* All of 'listed'. */
+    size_t n_nodes;
+    uint32_t basis;             /* Of hashes, not to be guessed. */
+
+    uint32_t present;           /* Bitmap of the kinds in the message. */
+
+    struct wire_arena arena;
+    goal_entry_cb *cb;
+    void *aux;
+};
+
+/* Returns true if 'key' of host_resources means this host. */
+static bool
+decoder_is_us(const struct decoder *d, struct slice key)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr addr;
+
+    if (key.len == strlen(d->host_ip)
+        && !memcmp(key.data, d->host_ip, key.len)) {
+        return true;
+    }
+    if (!d->host_addr_valid || !key.len || key.len >= sizeof text
+        || memchr(key.data, '\0', key.len)) {
+        return false;
+    }
+    memcpy(text, key.data, key.len);
+    text[key.len] = '\0';
+    return (proto_parse_ip(text, &addr)
+            && ipv6_addr_equals(&addr, &d->host_addr));
+}
+
+static const struct listed *
+decoder_find_listed(const struct decoder *d, uint32_t kind, struct slice id,
+                    uint32_t hash)
+{
+    const struct listed *listed;
+
+    HMAP_FOR_EACH_WITH_HASH (listed, node, hash, &d->listed) {
+        if (listed->kind == kind && listed->id.len == id.len
+            && !memcmp(listed->id.data, id.data, id.len)) {
+            return listed;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t
+listed_hash(const struct decoder *d, uint32_t kind, struct slice id)
+{
+    return hash_bytes(id.data, id.len, d->basis ^ kind);
+}
+
+static bool
+decoder_lists(const struct decoder *d, uint32_t kind, struct slice id)
+{
+    return (id.len
+            && decoder_find_listed(d, kind, id, listed_hash(d, kind, id)));
+}
+
+/* Adds the ResourceIdType 'slice' to what is listed, if there is room for it,
+ * otherwise only counts it. */
+static void
+decoder_list(struct decoder *d, struct slice slice, size_t max_nodes)
+{
+    struct listed listed = { .id = { NULL, 0 } };
+    struct wire_walk walk;
+    struct wire_field field;
+    uint32_t hash;
+
+    wire_walk_init(&walk, slice.data, slice.len);
+    while (wire_walk_next(&walk, &field)) {
+        if (field.number == 1 && field.type == WIRE_VARINT) {
+            listed.kind = field.value;
+        } else if (field.number == 2 && field.type == WIRE_BYTES) {
+            listed.id = (struct slice) { field.data, field.len };
+        }
+    }
+    if (!listed.id.len) {
+        return;
+    }
+
+    if (!max_nodes) {
+        d->n_nodes++;
+        return;
+    }
+    hash = listed_hash(d, listed.kind, listed.id);
+    if (d->n_nodes < max_nodes
+        && !decoder_find_listed(d, listed.kind, listed.id, hash)) {
+        d->nodes[d->n_nodes] = listed;
+        hmap_insert_fast(&d->listed, &d->nodes[d->n_nodes++].node, hash);
+    }
+}
+
+/* Lists, or counts, everything in 'host', the entry of host_resources for this
+ * host. */
+static char *
+decoder_list_all(struct decoder *d, field_ptr fd, struct slice host,
+                 size_t max_nodes)
+{
+    struct slice value = slice_find(host, MAP_VALUE);
+    struct wire_walk walk;
+    struct wire_field field;
+
+    wire_walk_init(&walk, value.data, value.len);
+    while (wire_walk_next(&walk, &field)) {
+        if (field.number == 1 && field.type == WIRE_BYTES) {
+            decoder_list(d, (struct slice) { field.data, field.len },
+                         max_nodes);
+        }
+    }
+    return max_nodes ? NULL : wire_check(fd->descriptor, host.data, host.len);
+}
+
+/* Goes through host_resources.  Without 'max_nodes' counts what is listed for
+ * this host and checks the top level of the message, with it collects. */
+static char *
+decoder_walk_hosts(struct decoder *d, size_t max_nodes)
+{
+    const struct version_schema *vs = d->version;
+    const ProtobufCMessageDescriptor *md = vs->md;
+    struct wire_walk walk;
+    struct wire_field field;
+
+    wire_walk_init(&walk, d->payload.data, d->payload.len);
+    while (wire_walk_next(&walk, &field)) {
+        struct slice host = { field.data, field.len };
+        field_ptr fd;
+
+        fd = field.number < MAX_FIELDS ? vs->fields[field.number] : NULL;
+        if (!fd) {
+            continue;
+        } else if (!wire_type_matches(fd, field.type)) {
+            return xasprintf("%s: %s: wire type does not match the schema",
+                             md->name, fd->name);
+        } else if (vs->kinds[fd->id] >= 0) {
+            d->present |= 1u << vs->kinds[fd->id];
+        } else if (fd->id == vs->host_resources) {
+            d->filter = true;
+            if (decoder_is_us(d, slice_find(host, MAP_KEY))) {
+                char *error = decoder_list_all(d, fd, host, max_nodes);
+
+                if (error) {
+                    return error;
+                }
+            }
+        }
+    }
+    return (walk.error
+            ? xasprintf("%s: byte %"PRIdPTR": %s", md->name,
+                        (intptr_t) (walk.p - walk.start), walk.error)
+            : NULL);
+}
+
+/* Finds out what is listed for this host, and checks the top level. */
+static char *
+decoder_read_hosts(struct decoder *d)
+{
+    char *error = decoder_walk_hosts(d, 0);
+    size_t max_nodes = d->n_nodes;
+
+    if (!error && max_nodes) {
+        d->nodes = xcalloc(max_nodes, sizeof *d->nodes);
+        d->n_nodes = 0;
+        hmap_reserve(&d->listed, max_nodes);
+        error = decoder_walk_hosts(d, max_nodes);
+    }
+    return error;
+}
+
+/* Entries. */
+
+/* An entry of a goal-state message as it is taken apart. */
+struct raw_entry {
+    enum goal_kind kind;
+    struct slice key;           /* Map key, empty in version 1. */
+    struct slice id;            /* Configuration's id. */
+    uint32_t operation;         /* As sent. */
+    const ProtobufCMessage *configuration; /* Null if missing. */
+};
+
+/* Checks 'id', which is to identify a resource and which a null byte
+ * follows. */
+static char *
+check_id(struct slice id)
+{
+    return (id.len
+            ? proto_check_string((const char *) id.data, id.len,
+                                 PROTO_ID_MAX_LEN)
+            : xstrdup("empty, expected an id"));
+}
+
+static char *
+prefix_error(const char *name, char *error)
+{
+    char *full = error ? xasprintf("%s: %s", name, error) : NULL;
+
+    free(error);
+    return full;
+}
+
+/* Checks what every operation needs. */
+static char *
+check_identity(const struct raw_entry *raw)
+{
+    char *error;
+
+    if (!raw->configuration) {
+        return xstrdup("configuration: not given");
+    }
+    error = prefix_error("id", check_id(raw->id.len ? raw->id : raw->key));
+    if (!error && raw->key.len && raw->id.len) {
+        error = prefix_error("map key", check_id(raw->key));
+    }
+    return error;
+}
+
+static char *
+check_enum(field_ptr fd, uint32_t value)
+{
+    const ProtobufCEnumDescriptor *ed = fd->descriptor;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    if (protobuf_c_enum_descriptor_get_value(ed, value)) {
+        return NULL;
+    }
+    ds_put_format(&ds, "%s: %"PRId32" is not one of", fd->name,
+                  (int32_t) value);
+    for (unsigned int i = 0; i < ed->n_values; i++) {
+        ds_put_format(&ds, "%s %s", i ? "," : "", ed->values[i].name);
+    }
+    return ds_steal_cstr(&ds);
+}
+
+/* Makes the resource that 'raw' describes, by the rules for 'entry', whose
+ * operation and fullness are known. */
+static char *
+convert_resource(const struct kind_schema *ks, const struct raw_entry *raw,
+                 struct goal_entry *entry)
+{
+    const char *request_id = get_string(raw->configuration, ks->request_id);
+    struct goal_resource *resource;
+    char *error;
+
+    error = prefix_error(ks->request_id->name, proto_check_string(
+                             request_id, wire_string_length(request_id),
+                             PROTO_ID_MAX_LEN));
+    if (error) {
+        return error;
+    }
+
+    /* As goal_resource_create(), but sets each member only once. */
+    resource = xzalloc(goal_kinds[raw->kind].layout->size);
+    resource->kind = raw->kind;
+    resource->id = xstrdup(entry->id);
+    resource->revision = get_u32(raw->configuration, ks->revision);
+    resource->request_id = xstrdup(request_id);
+    error = proto_plan_convert(ks->plan, raw->configuration, resource);
+    if (!error) {
+        error = (entry->full ? goal_resource_check(resource)
+                 : goal_resource_check_fit(resource));
+    }
+    if (!error && raw->kind == GOAL_SUBNET
+        && GOAL_SUBNET_CAST(resource)->network_type == GOAL_NET_VXLAN_GPE) {
+        entry->status = GOAL_STATUS_FAILURE;
+        error = xstrdup("network_type: VXLAN_GPE is not supported");
+    }
+
+    if (error) {
+        goal_resource_destroy(resource);
+        resource = NULL;
+    }
+    entry->resource = resource;
+    return error;
+}
+
+static bool
+only_names(uint32_t operation)
+{
+    return operation == GOAL_OP_GET || operation == GOAL_OP_DELETE;
+}
+
+static bool
+is_full(const struct kind_schema *ks, const struct raw_entry *raw)
+{
+    return (raw->operation == GOAL_OP_CREATE
+            || !goal_kinds[raw->kind].keeps_deltas
+            || !ks->update_type
+            || (raw->configuration
+                && get_u32(raw->configuration, ks->update_type)
+                   == ALCOR__SCHEMA__UPDATE_TYPE__FULL));
+}
+
+/* Fills in '*entry' from 'raw', whose identity is all right. */
+static char *
+convert_entry(const struct kind_schema *ks, const struct raw_entry *raw,
+              struct goal_entry *entry)
+{
+    char *error = check_enum(ks->operation, entry->operation);
+
+    if (error) {
+        return error;
+    } else if (only_names(entry->operation)) {
+        entry->resource = goal_resource_create(raw->kind, entry->id);
+        entry->resource->revision = get_u32(raw->configuration, ks->revision);
+        return NULL;
+    }
+
+    error = (ks->update_type
+             ? check_enum(ks->update_type,
+                          get_u32(raw->configuration, ks->update_type))
+             : NULL);
+    return error ? error : convert_resource(ks, raw, entry);
+}
+
+/* Converts 'raw' and delivers the result, good or bad.  Takes ownership of
+ * 'error', which is what is wrong already, or null. */
+static void
+decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
+{
+    const struct kind_schema *ks = &d->schema->kinds[raw->kind];
+    struct slice id = raw->id.len ? raw->id : raw->key;
+    struct goal_entry entry = {
+        .kind = raw->kind,
+        .operation = raw->operation,
+        .full = is_full(ks, raw),
+        .status = GOAL_STATUS_INVALID_ARG,
+    };
+    char *reply_id = NULL;
+
+    error = error ? error : check_identity(raw);
+    if (!error) {
+        entry.id = (const char *) id.data;
+        error = convert_entry(ks, raw, &entry);
+    } else {
+        entry.id = reply_id = slice_to_reply_id(id);
+    }
+
+    if (!error) {
+        entry.status = GOAL_STATUS_SUCCESS;
+    }
+    entry.error = error;
+    d->cb(&entry, d->aux);
+
+    free(reply_id);
+    free(error);
+}
+
+/* Takes the unpacked 'message', a map entry or a state, apart. */
+static struct raw_entry
+decoder_dissect(const struct decoder *d, enum goal_kind kind,
+                const ProtobufCMessage *message)
+{
+    const struct kind_schema *ks = &d->schema->kinds[kind];
+    struct raw_entry raw = { .kind = kind };
+    const char *id;
+
+    if (d->version->maps) {
+        const ProtobufCFieldDescriptor *fields = message->descriptor->fields;
+        const char *key = get_string(message, &fields[MAP_KEY - 1]);
+
+        raw.key = (struct slice) { (const uint8_t *) key,
+                                   wire_string_length(key) };
+        message = get_message(message, &fields[MAP_VALUE - 1]);
+    }
+    if (!message) {
+        return raw;
+    }
+
+    raw.operation = get_u32(message, ks->operation);
+    raw.configuration = get_message(message, ks->configuration);
+    if (raw.configuration) {
+        id = get_string(raw.configuration, ks->id);
+        raw.id = (struct slice) { (const uint8_t *) id,
+                                  wire_string_length(id) };
+    }
+    return raw;
+}
+
+/* Finds the identity and operation of the entry 'slice' without unpacking
+ * it. */
+static struct raw_entry
+decoder_peek(const struct decoder *d, enum goal_kind kind, struct slice slice)
+{
+    const struct kind_schema *ks = &d->schema->kinds[kind];
+    struct raw_entry raw = { .kind = kind };
+    struct wire_walk walk;
+    struct wire_field field;
+
+    if (d->version->maps) {
+        raw.key = slice_find(slice, MAP_KEY);
+        slice = slice_find(slice, MAP_VALUE);
+    }
+    wire_walk_init(&walk, slice.data, slice.len);
+    while (wire_walk_next(&walk, &field)) {
+        if (field.number == ks->operation->id && field.type == WIRE_VARINT) {
+            raw.operation = field.value;
+        } else if (field.number == ks->configuration->id
+                   && field.type == WIRE_BYTES) {
+            slice = (struct slice) { field.data, field.len };
+            raw.id = slice_find(slice, ks->id->id);
+        }
+    }
+    return raw;
+}
+
+/* Returns true if the entry 'slice' is for this host. */
+static bool
+decoder_wants(const struct decoder *d, enum goal_kind kind,
+              struct slice slice)
+{
+    return (!d->filter
+            || decoder_lists(d, kind, slice_find(slice, MAP_KEY))
+            || decoder_lists(d, kind, decoder_peek(d, kind, slice).id));
+}
+
+/* Decodes the entry 'slice' of the field 'fd' and delivers it.  Returns an
+ * error if it does not parse. */
+static char *
+decoder_entry(struct decoder *d, field_ptr fd, struct slice slice)
+{
+    enum goal_kind kind = d->version->kinds[fd->id];
+    ProtobufCMessage *message;
+    struct raw_entry raw;
+    char *error;
+
+    if (slice.len > ENTRY_MAX_LEN) {
+        error = wire_check(fd->descriptor, slice.data, slice.len);
+        if (!error) {
+            raw = decoder_peek(d, kind, slice);
+            decoder_deliver(d, &raw, xasprintf("entry: %"PRIuSIZE" bytes, "
+                                               "expected at most %d",
+                                               slice.len, ENTRY_MAX_LEN));
+        }
+        return prefix_error(fd->name, error);
+    }
+
+    error = wire_unpack(&d->arena, fd->descriptor, slice.data, slice.len,
+                        &message);
+    if (!error) {
+        raw = decoder_dissect(d, kind, message);
+        decoder_deliver(d, &raw, NULL);
+        return NULL;
+    } else if (d->arena.exhausted) {
+        raw = decoder_peek(d, kind, slice);
+        decoder_deliver(d, &raw, prefix_error("entry", error));
+        return NULL;
+    } else {
+        return prefix_error(fd->name, error);
+    }
+}
+
+/* Decodes the entries of those kinds that are in bitmap 'kinds'. */
+static char *
+decoder_run(struct decoder *d, uint32_t kinds)
+{
+    const struct version_schema *vs = d->version;
+    struct wire_walk walk;
+    struct wire_field field;
+    char *error = NULL;
+
+    if (!(d->present & kinds)) {
+        return NULL;
+    }
+
+    wire_walk_init(&walk, d->payload.data, d->payload.len);
+    while (!error && wire_walk_next(&walk, &field)) {
+        struct slice slice = { field.data, field.len };
+        int kind = field.number < MAX_FIELDS ? vs->kinds[field.number] : -1;
+
+        if (kind >= 0 && kinds & (1u << kind)
+            && decoder_wants(d, kind, slice)) {
+            error = decoder_entry(d, vs->fields[field.number], slice);
+        }
+    }
+    return error;
+}
+
+static bool
+version_is_known(int version)
+{
+    return version == 1 || version == 2;
+}
+
+char *
+goal_decode(int version, const void *data, size_t len, const char *host_ip,
+            goal_entry_cb *cb, void *aux)
+{
+    const struct schema *schema = schema_get();
+    const uint32_t vpcs = 1u << GOAL_VPC;
+    const uint32_t subnets = 1u << GOAL_SUBNET;
+    struct decoder d = {
+        .schema = schema,
+        .payload = { data, len },
+        .host_ip = host_ip,
+        .listed = HMAP_INITIALIZER(&d.listed),
+        .basis = random_uint32(),
+        .cb = cb,
+        .aux = aux,
+    };
+    char *error;
+
+    if (!version_is_known(version)) {
+        return xasprintf("version %d of goal state is unknown", version);
+    }
+    d.version = &schema->versions[version - 1];
+    d.host_addr_valid = proto_parse_ip(host_ip, &d.host_addr);
+    wire_arena_init(&d.arena);
+
+    error = decoder_read_hosts(&d);
+    if (!error && (!d.filter || !hmap_is_empty(&d.listed))) {
+        error = decoder_run(&d, vpcs);
+        error = error ? error : decoder_run(&d, subnets);
+        error = error ? error : decoder_run(&d, ~(vpcs | subnets));
+    }
+
+    wire_arena_destroy(&d.arena);
+    hmap_destroy(&d.listed);
+    free(d.nodes);
+    return error;
+}
+
+char *
+goal_decode_check(int version, const void *data, size_t len)
+{
+    return (version_is_known(version)
+            ? wire_check(schema_get()->versions[version - 1].md, data, len)
+            : xasprintf("version %d of goal state is unknown", version));
+}

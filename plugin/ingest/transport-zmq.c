@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * transport-zmq: goal state and control channel over ZeroMQ. */
+
+#include <config.h>
+
+#include "ingest/transport-provider.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "coverage.h"
+#include "ingest/zmq-channel.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/list.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "ovs-atomic.h"
+#include "sset.h"
+#include "timeval.h"
+#include "unicode.h"
+#include "util.h"
+
+/* How it works
+ * ============
+ *
+ * The active server has two channels (zmq-channel.h): a SUB socket for goal
+ * state by topic and, if there is a control endpoint, a DEALER socket.  To
+ * make another server of the list the active one is to call zmq_activate()
+ * with its index; so far that is done once, with the first.
+ *
+ * Memory
+ * ------
+ *
+ * A high-water mark of libzmq counts messages, whatever their size, so it has
+ * to be small for it to bound memory.  But small messages come in bursts of
+ * many thousands.  So the marks on libzmq's queues are small, and
+ * transport_run() moves what is there to a queue of our own, 'rx_queue', which
+ * is bounded in bytes.  When that is full, nothing is read: then libzmq's
+ * queues fill, then the kernel's, and in the end the publisher drops for us.
+ *
+ * Of TRANSPORT_MAX_QUEUE, half is for 'rx_queue' and a quarter for each of
+ * libzmq's queues, if senders keep to SENDER_MAX_MESSAGE.  (A server that does
+ * not may make us hold RCVHWM messages of TRANSPORT_MAX_MESSAGE a queue.  A
+ * server that sends a message of endless frames is beyond what libzmq lets
+ * us bound.)
+ *
+ * What we send is bounded in bytes, too: a free function tells when libzmq has
+ * sent a payload. */
+
+VLOG_DEFINE_THIS_MODULE(transport_zmq);
+
+COVERAGE_DEFINE(transport_rx_paused);
+COVERAGE_DEFINE(transport_reopened);
+
+/* Senders keep messages under this (wire-protocol.md, section 4). */
+#define SENDER_MAX_MESSAGE (4 * 1024 * 1024)
+
+#define RX_QUEUE_BYTES (TRANSPORT_MAX_QUEUE / 2)
+#define RCVHWM (TRANSPORT_MAX_QUEUE / 4 / SENDER_MAX_MESSAGE)
+#define TX_QUEUE_BYTES (64 * 1024 * 1024)
+#define SNDHWM 10000
+
+/* Largest envelope: it has five strings of at most 255 bytes. */
+#define MAX_ENVELOPE 65536
+
+/* Most messages that one call to transport_run() takes from a socket. */
+#define RUN_BUDGET 10000
+
+/* Times in milliseconds. */
+#define SUB_GRACE_MSEC 1000     /* How long HELLO waits for subscriptions. */
+#define LINGER_MSEC 100         /* For the last replies, at close. */
+
+/* Most frames of a message: topic, envelope, payload. */
+#define MAX_FRAMES 3
+
+struct transport_zmq {
+    struct transport up;
+    struct transport_config config;
+    void *context;
+    struct sset topics;         /* Wanted, all of them valid. */
+
+    /* Active server. */
+    size_t active;              /* Index into 'config.servers'. */
+    struct zmq_channel sub;
+    struct zmq_channel control;
+
+    /* Connection sequence number. */
+    unsigned int seqno;
+    unsigned int sub_announced; /* sub.generation when seqno changed. */
+    unsigned int control_announced; /* Likewise control.generation. */
+
+    /* Received, not fetched yet. */
+    struct ovs_list rx_queue;   /* Contains "struct zmq_rx"s. */
+    size_t rx_bytes;            /* Sum of their 'bytes'. */
+
+    /* Sent, still with libzmq.  Lowered by libzmq's thread. */
+    atomic_size_t tx_bytes;
+};
+
+/* A message received. */
+struct zmq_rx {
+    struct transport_message up; /* Points into 'frames'. */
+    struct ovs_list node;       /* In 'rx_queue'. */
+    zmq_msg_t frames[MAX_FRAMES];
+    size_t bytes;               /* Counted in 'rx_bytes'. */
+};
+
+/* A payload on its way out. */
+struct zmq_tx {
+    struct transport_zmq *owner;
+    size_t size;
+    uint8_t data[];
+};
+
+/* What is wrong with a connection in a minute may be wrong all day. */
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
+
+static struct transport_zmq *
+transport_zmq_cast(const struct transport *transport)
+{
+    ovs_assert(transport->class == &transport_zmq_class);
+    return CONTAINER_OF(transport, struct transport_zmq, up);
+}
+
+/* Receiving. */
+
+static struct zmq_rx *
+zmq_rx_create(void)
+{
+    struct zmq_rx *rx = xzalloc(sizeof *rx);
+
+    for (int i = 0; i < MAX_FRAMES; i++) {
+        zmq_msg_init(&rx->frames[i]);
+    }
+    return rx;
+}
+
+static void
+zmq_rx_destroy(struct zmq_rx *rx)
+{
+    for (int i = 0; i < MAX_FRAMES; i++) {
+        zmq_msg_close(&rx->frames[i]);
+    }
+    free(rx->up.topic);
+    free(rx);
+}
+
+/* Reads all frames of the next message on 'ch', the first MAX_FRAMES of them
+ * into 'rx'.  Returns their number, or 0 if there is no message. */
+static size_t
+channel_read_frames(struct zmq_channel *ch, struct zmq_rx *rx)
+{
+    for (size_t n = 0; ; n++) {
+        zmq_msg_t extra, *frame;
+        bool more;
+
+        if (n < MAX_FRAMES) {
+            frame = &rx->frames[n];
+        } else {
+            frame = &extra;
+            zmq_msg_init(frame);
+        }
+
+        if (zmq_msg_recv(frame, ch->socket, ZMQ_DONTWAIT) < 0) {
+            /* libzmq delivers whole messages: this is the first frame. */
+            return n;
+        }
+        more = zmq_msg_more(frame);
+        if (frame == &extra) {
+            zmq_msg_close(frame);
+        }
+        if (!more) {
+            return n + 1;
+        }
+    }
+}
+
+/* If the 'len' bytes at 'data' are exactly a topic of 'zt', returns a copy of
+ * it, otherwise NULL. */
+static char *
+wanted_topic(const struct transport_zmq *zt, const void *data, size_t len)
+{
+    char topic[256];
+
+    if (len >= sizeof topic || memchr(data, '\0', len)) {
+        return NULL;
+    }
+    memcpy(topic, data, len);
+    topic[len] = '\0';
+    return sset_contains(&zt->topics, topic) ? xstrdup(topic) : NULL;
+}
+
+/* Fills in the 'n_frames' frames that 'rx' has as a message of 'ch'.  Returns
+ * false if it is to be dropped, having counted that. */
+static bool
+zmq_rx_parse(const struct transport_zmq *zt, const struct zmq_channel *ch,
+             size_t n_frames, struct zmq_rx *rx)
+{
+    if (n_frames != ch->n_frames) {
+        VLOG_WARN_RL(&rl, "%s: dropped a message of %"PRIuSIZE" frames "
+                     "instead of %"PRIuSIZE, ch->endpoint, n_frames,
+                     ch->n_frames);
+        transport_count_drop(TRANSPORT_DROP_BAD_FRAMES);
+        return false;
+    }
+
+    zmq_msg_t *envelope = &rx->frames[n_frames - 2];
+    zmq_msg_t *payload = &rx->frames[n_frames - 1];
+    if (zmq_msg_size(envelope) > MAX_ENVELOPE) {
+        VLOG_WARN_RL(&rl, "%s: dropped a message with an envelope of "
+                     "%"PRIuSIZE" bytes", ch->endpoint,
+                     zmq_msg_size(envelope));
+        transport_count_drop(TRANSPORT_DROP_OVERSIZED);
+        return false;
+    }
+
+    if (ch->type == ZMQ_SUB) {
+        /* SUB matches by prefix, and what was unsubscribed may be on its
+         * way. */
+        rx->up.topic = wanted_topic(zt, zmq_msg_data(&rx->frames[0]),
+                                    zmq_msg_size(&rx->frames[0]));
+        if (!rx->up.topic) {
+            transport_count_drop(TRANSPORT_DROP_FOREIGN_TOPIC);
+            return false;
+        }
+    }
+
+    rx->up.envelope = zmq_msg_data(envelope);
+    rx->up.envelope_len = zmq_msg_size(envelope);
+    rx->up.payload = zmq_msg_data(payload);
+    rx->up.payload_len = zmq_msg_size(payload);
+    rx->up.received_usec = time_usec();
+    rx->up.aux = rx;
+    rx->bytes = sizeof *rx + rx->up.envelope_len + rx->up.payload_len;
+    return true;
+}
+
+/* Moves the next message of 'ch', if it is acceptable, to the queue.  Returns
+ * false if there is none. */
+static bool
+channel_receive(struct transport_zmq *zt, struct zmq_channel *ch)
+{
+    if (!ch->socket) {
+        return false;
+    }
+
+    struct zmq_rx *rx = zmq_rx_create();
+    size_t n_frames = channel_read_frames(ch, rx);
+    if (n_frames && zmq_rx_parse(zt, ch, n_frames, rx)) {
+        ovs_list_push_back(&zt->rx_queue, &rx->node);
+        zt->rx_bytes += rx->bytes;
+    } else {
+        zmq_rx_destroy(rx);
+    }
+    return n_frames > 0;
+}
+
+/* Moves messages of 'ch' to the queue, up to a limit. */
+static void
+channel_fill_queue(struct transport_zmq *zt, struct zmq_channel *ch)
+{
+    for (int i = 0; i < RUN_BUDGET; i++) {
+        if (zt->rx_bytes >= RX_QUEUE_BYTES) {
+            COVERAGE_INC(transport_rx_paused);
+            break;
+        }
+        if (!channel_receive(zt, ch)) {
+            break;
+        }
+    }
+}
+
+/* The transport. */
+
+static char *
+zmq_open_channel(struct transport_zmq *zt, struct zmq_channel *ch)
+{
+    const struct zmq_channel_options options = {
+        .routing_id = zt->config.node_id,
+        .topics = &zt->topics,
+        .rcvhwm = RCVHWM,
+
+        /* Subscriptions count as messages sent, and those above the mark
+         * would be dropped silently on reconnecting (libzmq issue 2258). */
+        .sndhwm = ch->type == ZMQ_SUB ? 0 : SNDHWM,
+    };
+
+    return zmq_channel_open(ch, zt->context, &options);
+}
+
+/* Makes server 'index' of the list the active one.  Returns NULL, or a
+ * malloc()'d message if an endpoint is bad. */
+static char *
+zmq_activate(struct transport_zmq *zt, size_t index)
+{
+    const struct transport_server *server = &zt->config.servers[index];
+
+    zmq_channel_close(&zt->sub, 0);
+    zmq_channel_close(&zt->control, 0);
+
+    zt->active = index;
+    zt->sub.endpoint = server->remote;
+    zt->control.endpoint = server->control;
+
+    char *error = zmq_open_channel(zt, &zt->sub);
+    if (!error && server->control) {
+        error = zmq_open_channel(zt, &zt->control);
+    }
+    return error;
+}
+
+/* Brings the state of 'ch' up to date. */
+static void
+zmq_run_channel(struct transport_zmq *zt, struct zmq_channel *ch)
+{
+    if (zmq_channel_run(ch)) {
+        COVERAGE_INC(transport_reopened);
+        while (channel_receive(zt, ch)) {
+            continue;
+        }
+        zmq_channel_close(ch, 0);
+
+        char *error = zmq_open_channel(zt, ch);
+        if (error) {
+            VLOG_WARN_RL(&rl, "%s", error);
+            free(error);
+        }
+    }
+}
+
+static char *
+transport_zmq_open(const struct transport_config *config,
+                   struct transport **transportp)
+{
+    struct transport_zmq *zt = xzalloc(sizeof *zt);
+
+    zt->up.class = &transport_zmq_class;
+    transport_config_clone(&zt->config, config);
+    sset_init(&zt->topics);
+    zt->sub = (struct zmq_channel) { .type = ZMQ_SUB, .n_frames = 3 };
+    zt->control = (struct zmq_channel) { .type = ZMQ_DEALER, .n_frames = 2 };
+    ovs_list_init(&zt->rx_queue);
+    atomic_init(&zt->tx_bytes, 0);
+    zt->context = zmq_ctx_new();
+
+    char *error = (zt->context
+                   ? zmq_activate(zt, 0)
+                   : xasprintf("cannot start ZeroMQ (%s)",
+                               zmq_strerror(errno)));
+    if (error) {
+        transport_close(&zt->up);
+        return error;
+    }
+    *transportp = &zt->up;
+    return NULL;
+}
+
+static void
+transport_zmq_close(struct transport *transport)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+    struct zmq_rx *rx;
+
+    LIST_FOR_EACH_POP (rx, node, &zt->rx_queue) {
+        zmq_rx_destroy(rx);
+    }
+    zmq_channel_close(&zt->sub, 0);
+    zmq_channel_close(&zt->control,
+                      zt->control.connected ? LINGER_MSEC : 0);
+    while (zt->context && zmq_ctx_term(zt->context) && errno == EINTR) {
+        continue;
+    }
+
+    transport_config_destroy(&zt->config);
+    sset_destroy(&zt->topics);
+    free(zt);
+}
+
+/* Returns true if 's' can be a topic. */
+static bool
+topic_is_valid(const char *s)
+{
+    size_t len = strlen(s);
+    char *error = utf8_validate(s, NULL);
+    bool ok = len >= 1 && len <= 255 && !error;
+
+    free(error);
+    return ok;
+}
+
+static void
+zmq_set_topic(struct transport_zmq *zt, int option, const char *topic)
+{
+    if (zt->sub.socket
+        && zmq_setsockopt(zt->sub.socket, option, topic, strlen(topic))) {
+        VLOG_WARN_RL(&rl, "%s: cannot change topic %s (%s)",
+                     zt->sub.endpoint, topic, zmq_strerror(errno));
+    }
+}
+
+static void
+transport_zmq_set_topics(struct transport *transport,
+                         const struct sset *topics)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+    const char *topic;
+
+    SSET_FOR_EACH_SAFE (topic, &zt->topics) {
+        if (!sset_contains(topics, topic)) {
+            zmq_set_topic(zt, ZMQ_UNSUBSCRIBE, topic);
+            sset_find_and_delete(&zt->topics, topic);
+        }
+    }
+
+    SSET_FOR_EACH (topic, topics) {
+        if (sset_contains(&zt->topics, topic)) {
+            continue;
+        } else if (!topic_is_valid(topic)) {
+            VLOG_WARN_RL(&rl, "not a topic (1 to 255 bytes of UTF-8): "
+                         "%.64s", topic);
+        } else {
+            zmq_set_topic(zt, ZMQ_SUBSCRIBE, topic);
+            sset_add(&zt->topics, topic);
+        }
+    }
+}
+
+/* Returns true if the control channel waits for its SUB channel before it is
+ * announced. */
+static bool
+zmq_waits_for_sub(const struct transport_zmq *zt)
+{
+    return (zt->control.connected && !zt->sub.connected
+            && zt->control_announced != zt->control.generation);
+}
+
+/* Changes the connection sequence number if it is time. */
+static void
+zmq_update_seqno(struct transport_zmq *zt)
+{
+    bool news = (zt->sub_announced != zt->sub.generation
+                 || zt->control_announced != zt->control.generation);
+
+    if ((news && transport_zmq_class.is_connected(&zt->up))
+        || (zmq_waits_for_sub(zt)
+            && time_msec() >= zt->control.connected_at + SUB_GRACE_MSEC)) {
+        zt->seqno++;
+        zt->sub_announced = zt->sub.connected ? zt->sub.generation : 0;
+        zt->control_announced = zt->control.generation;
+    }
+}
+
+static void
+transport_zmq_run(struct transport *transport)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+
+    zmq_run_channel(zt, &zt->sub);
+    zmq_run_channel(zt, &zt->control);
+    zmq_update_seqno(zt);
+
+    channel_fill_queue(zt, &zt->control);
+    channel_fill_queue(zt, &zt->sub);
+}
+
+static void
+transport_zmq_wait(struct transport *transport)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+
+    if (!ovs_list_is_empty(&zt->rx_queue)) {
+        poll_immediate_wake();
+        return;
+    }
+    if (zmq_waits_for_sub(zt)) {
+        poll_timer_wait_until(zt->control.connected_at + SUB_GRACE_MSEC);
+    }
+    zmq_channel_wait(&zt->sub);
+    zmq_channel_wait(&zt->control);
+}
+
+static struct transport_message *
+transport_zmq_recv(struct transport *transport)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+    struct zmq_rx *rx;
+
+    LIST_FOR_EACH_POP (rx, node, &zt->rx_queue) {
+        zt->rx_bytes -= rx->bytes;
+        if (!rx->up.topic || sset_contains(&zt->topics, rx->up.topic)) {
+            return &rx->up;
+        }
+
+        /* Was unsubscribed in the meantime. */
+        transport_count_drop(TRANSPORT_DROP_FOREIGN_TOPIC);
+        zmq_rx_destroy(rx);
+    }
+    return NULL;
+}
+
+static void
+transport_zmq_message_destroy(struct transport_message *message)
+{
+    zmq_rx_destroy(message->aux);
+}
+
+/* Called by libzmq, in any thread, when it is done with a payload. */
+static void
+zmq_tx_free(void *data OVS_UNUSED, void *tx_)
+{
+    struct zmq_tx *tx = tx_;
+    size_t orig;
+
+    atomic_sub(&tx->owner->tx_bytes, tx->size, &orig);
+    free(tx);
+}
+
+/* Makes '*msg' a copy of the 'size' bytes at 'payload', counted in
+ * 'zt->tx_bytes'. */
+static void
+zmq_tx_init(struct transport_zmq *zt, const void *payload, size_t size,
+            zmq_msg_t *msg)
+{
+    struct zmq_tx *tx = xmalloc(sizeof *tx + size);
+    size_t orig;
+
+    tx->owner = zt;
+    tx->size = size;
+    if (size) {
+        memcpy(tx->data, payload, size);
+    }
+    atomic_add(&zt->tx_bytes, size, &orig);
+    if (zmq_msg_init_data(msg, tx->data, size, zmq_tx_free, tx)) {
+        out_of_memory();
+    }
+}
+
+static int
+transport_zmq_send(struct transport *transport, const void *envelope,
+                   size_t envelope_len, const void *payload,
+                   size_t payload_len)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+    zmq_msg_t msg;
+    size_t queued;
+
+    if (!zt->control.socket) {
+        return ENOTCONN;
+    }
+    atomic_read(&zt->tx_bytes, &queued);
+    if (payload_len > TRANSPORT_MAX_MESSAGE) {
+        return EMSGSIZE;
+    } else if (queued && queued + payload_len > TX_QUEUE_BYTES) {
+        return ENOBUFS;
+    }
+
+    if (zmq_send(zt->control.socket, envelope, envelope_len,
+                 ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+        return errno == EAGAIN ? ENOBUFS : errno;
+    }
+
+    /* With its first frame accepted, all of the message is. */
+    zmq_tx_init(zt, payload, payload_len, &msg);
+    if (zmq_msg_send(&msg, zt->control.socket, ZMQ_DONTWAIT) < 0) {
+        int error = errno;
+
+        zmq_msg_close(&msg);
+        return error;
+    }
+    return 0;
+}
+
+static unsigned int
+transport_zmq_connection_seqno(const struct transport *transport)
+{
+    return transport_zmq_cast(transport)->seqno;
+}
+
+static bool
+transport_zmq_is_connected(const struct transport *transport)
+{
+    const struct transport_zmq *zt = transport_zmq_cast(transport);
+
+    return (zt->sub.connected
+            && (!zt->control.endpoint || zt->control.connected));
+}
+
+static void
+transport_zmq_describe(const struct transport *transport, struct ds *ds)
+{
+    const struct transport_zmq *zt = transport_zmq_cast(transport);
+
+    zmq_channel_describe(&zt->sub, ds);
+    if (zt->control.endpoint) {
+        ds_put_cstr(ds, ", control ");
+        zmq_channel_describe(&zt->control, ds);
+    }
+}
+
+static const char *const zmq_schemes[] = { "tcp:", "ipc:", NULL };
+
+const struct transport_class transport_zmq_class = {
+    .name = "zmq",
+    .schemes = zmq_schemes,
+    .check_endpoint = zmq_endpoint_check,
+    .open = transport_zmq_open,
+    .close = transport_zmq_close,
+    .set_topics = transport_zmq_set_topics,
+    .run = transport_zmq_run,
+    .wait = transport_zmq_wait,
+    .recv = transport_zmq_recv,
+    .message_destroy = transport_zmq_message_destroy,
+    .send = transport_zmq_send,
+    .connection_seqno = transport_zmq_connection_seqno,
+    .is_connected = transport_zmq_is_connected,
+    .describe = transport_zmq_describe,
+};

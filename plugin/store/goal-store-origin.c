@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * goal-store-origin: who has written, how far, and what was cut off. */
+
+#include <config.h>
+
+#include "store/goal-store-private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "unaligned.h"
+#include "util.h"
+
+/* A row of "origins" is one of these, the sender, and the topic. */
+struct origin_row {
+    uint64_t epoch;
+    uint64_t sequence;          /* Last one that was taken. */
+    uint32_t sender_len;
+    uint32_t topic_len;
+};
+
+/* Two origins rarely have the same hash; if they do, the second gets the hash
+ * that is one more. */
+#define MAX_PROBES 16
+
+/* Marks of incomplete messages in "meta" are this and the origin's number. */
+#define MARK "incomplete/"
+#define MARK_LEN (sizeof MARK - 1)
+
+/* What is stored of an origin. */
+struct place {
+    uint32_t number;            /* 0: nothing. */
+    uint64_t sequence;
+    ovs_u128 hash;              /* Where it is, or would be, in "places". */
+};
+
+/* Rows. */
+
+static bool
+row_parse(const MDB_val *value, struct origin_row *row, const char **sender,
+          const char **topic)
+{
+    if (value->mv_size < sizeof *row) {
+        return false;
+    }
+    memcpy(row, value->mv_data, sizeof *row);
+    *sender = (const char *) value->mv_data + sizeof *row;
+    *topic = *sender + row->sender_len;
+    return (value->mv_size - sizeof *row
+            == (uint64_t) row->sender_len + row->topic_len);
+}
+
+static bool
+row_is_channel(const struct origin_row *row, const char *sender,
+               const char *topic, const struct goal_origin *origin)
+{
+    return (row->sender_len == strlen(origin->sender)
+            && row->topic_len == strlen(origin->topic)
+            && !memcmp(sender, origin->sender, row->sender_len)
+            && !memcmp(topic, origin->topic, row->topic_len));
+}
+
+static int
+row_write(struct goal_store *store, uint32_t number,
+          const struct goal_origin *origin, uint64_t sequence)
+{
+    struct origin_row row = {
+        .epoch = origin->epoch,
+        .sequence = sequence,
+        .sender_len = strlen(origin->sender),
+        .topic_len = strlen(origin->topic),
+    };
+    size_t size = sizeof row + row.sender_len + row.topic_len;
+    char *bytes = xmalloc(size);
+    int error;
+
+    memcpy(bytes, &row, sizeof row);
+    memcpy(bytes + sizeof row, origin->sender, row.sender_len);
+    memcpy(bytes + sizeof row + row.sender_len, origin->topic, row.topic_len);
+    error = goal_write_u64(store, GOAL_DB_ORIGINS, number,
+                           goal_val(bytes, size));
+    free(bytes);
+    return error;
+}
+
+/* Places. */
+
+static ovs_u128
+origin_hash(const struct goal_origin *origin)
+{
+    ovs_u128 sender, topic;
+
+    hash_bytes128(origin->sender, strlen(origin->sender), 0, &sender);
+    hash_bytes128(origin->topic, strlen(origin->topic), 1, &topic);
+    return (ovs_u128) {
+        .u64.lo = sender.u64.lo ^ (topic.u64.hi * 3),
+        .u64.hi = (sender.u64.hi ^ (topic.u64.lo * 5)) + origin->epoch,
+    };
+}
+
+/* Finds what is stored of 'origin'. */
+static int
+place_find(const struct goal_store *store, const struct goal_origin *origin,
+           struct place *place)
+{
+    *place = (struct place) { .hash = origin_hash(origin) };
+    for (int i = 0; i < MAX_PROBES; i++, place->hash.u64.lo++) {
+        const char *sender, *topic;
+        struct origin_row row;
+        uint32_t number;
+        MDB_val v;
+        int error;
+
+        error = goal_read(store, GOAL_DB_PLACES, &place->hash,
+                          sizeof place->hash, &v);
+        if (error) {
+            return error == MDB_NOTFOUND ? 0 : error;
+        } else if (v.mv_size != sizeof number) {
+            return MDB_CORRUPTED;
+        }
+        memcpy(&number, v.mv_data, sizeof number);
+        error = goal_read_u64(store, GOAL_DB_ORIGINS, number, &v);
+        if (error) {
+            return error == MDB_NOTFOUND ? MDB_CORRUPTED : error;
+        } else if (!row_parse(&v, &row, &sender, &topic)) {
+            return MDB_CORRUPTED;
+        }
+        if (row.epoch == origin->epoch
+            && row_is_channel(&row, sender, topic, origin)) {
+            place->number = number;
+            place->sequence = row.sequence;
+            return 0;
+        }
+    }
+    return MDB_KEYEXIST;
+}
+
+/* Gives 'origin', which has no number, one. */
+static int
+place_create(struct goal_store *store, const struct goal_origin *origin,
+             uint64_t sequence, struct place *place)
+{
+    uint32_t number = store->head.next_origin;
+    int error;
+
+    if (store->head.next_origin >= UINT32_MAX) {
+        return MDB_KEYEXIST;
+    }
+    error = goal_write(store, GOAL_DB_PLACES,
+                       goal_val(&place->hash, sizeof place->hash),
+                       goal_val(&number, sizeof number));
+    if (!error) {
+        error = row_write(store, number, origin, sequence);
+    }
+    if (!error) {
+        store->head.next_origin++;
+        place->number = number;
+        place->sequence = sequence;
+    }
+    return error;
+}
+
+/* Makes sure that '*number', which is that of the write's origin, is not 0. */
+int
+goal_origin_number(struct goal_store *store, uint32_t *number)
+{
+    const struct goal_origin *origin = &store->write.origin;
+    struct place place;
+    int error;
+
+    if (*number) {
+        return 0;
+    }
+    error = place_find(store, origin, &place);
+    if (!error && !place.number) {
+        error = place_create(store, origin, 0, &place);
+    }
+    *number = error ? 0 : place.number;
+    return error;
+}
+
+/* Makes the position of 'origin' at least what its sequence says. */
+int
+goal_origin_advance(struct goal_store *store, const struct goal_origin *origin)
+{
+    struct place place;
+    int error;
+
+    if (!origin->sequence) {
+        return 0;
+    }
+    error = place_find(store, origin, &place);
+    if (error || place.sequence >= origin->sequence) {
+        return error;
+    }
+    return (place.number
+            ? row_write(store, place.number, origin, origin->sequence)
+            : place_create(store, origin, origin->sequence, &place));
+}
+
+uint64_t
+goal_store_position(struct goal_store *store, const struct goal_origin *origin)
+{
+    struct place place;
+
+    return place_find(store, origin, &place) ? 0 : place.sequence;
+}
+
+void
+goal_store_positions(struct goal_store *store,
+                     void (*cb)(const struct goal_origin *, void *aux),
+                     void *aux)
+{
+    MDB_txn *txn = goal_store_txn(store);
+    MDB_cursor *cursor;
+    MDB_val k, v;
+
+    if (!txn
+        || mdb_cursor_open(txn, store->dbis[GOAL_DB_ORIGINS], &cursor)) {
+        return;
+    }
+    while (!mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+        const char *sender, *topic;
+        struct origin_row row;
+
+        if (row_parse(&v, &row, &sender, &topic) && row.sequence) {
+            struct goal_origin origin = {
+                .sender = xmemdup0(sender, row.sender_len),
+                .topic = xmemdup0(topic, row.topic_len),
+                .epoch = row.epoch,
+                .sequence = row.sequence,
+            };
+
+            cb(&origin, aux);
+            free(CONST_CAST(char *, origin.sender));
+            free(CONST_CAST(char *, origin.topic));
+        }
+    }
+    mdb_cursor_close(cursor);
+}
+
+bool
+goal_store_origin(struct goal_store *store, const struct goal_key *key,
+                  char **sender, char **topic, uint64_t *epoch,
+                  uint64_t *sequence)
+{
+    struct goal_record record;
+    struct origin_row row;
+    const char *s, *t;
+    MDB_val v;
+
+    *sender = *topic = NULL;
+    if (goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &v)
+        || !goal_record_parse(v.mv_data, v.mv_size, &record)
+        || record.kind != key->kind
+        || goal_read_u64(store, GOAL_DB_ORIGINS, record.origin, &v)
+        || !row_parse(&v, &row, &s, &t)) {
+        return false;
+    }
+    *sender = xmemdup0(s, row.sender_len);
+    *topic = xmemdup0(t, row.topic_len);
+    *epoch = row.epoch;
+    *sequence = record.sequence;
+    return true;
+}
+
+/* Incomplete messages. */
+
+/* Marks the message of the write in progress. */
+int
+goal_incomplete_mark(struct goal_store *store)
+{
+    uint8_t key[MARK_LEN + sizeof(ovs_be32)];
+    uint32_t *number = &store->write.number;
+    int error = goal_origin_number(store, number);
+    MDB_val v;
+
+    if (error) {
+        return error;
+    }
+    memcpy(key, MARK, MARK_LEN);
+    put_unaligned_be32((ovs_be32 *) &key[MARK_LEN], htonl(*number));
+    error = goal_read(store, GOAL_DB_META, key, sizeof key, &v);
+    if (error == MDB_NOTFOUND) {
+        store->head.n_incomplete++;
+        error = goal_write(store, GOAL_DB_META, goal_val(key, sizeof key),
+                           goal_val("", 0));
+    }
+    return error;
+}
+
+/* If 'k' is a mark's key, stores the row of its origin in '*row', '*sender'
+ * and '*topic' and returns true. */
+static bool
+mark_parse(const struct goal_store *store, const MDB_val *k,
+           struct origin_row *row, const char **sender, const char **topic)
+{
+    const uint8_t *p = k->mv_data;
+    MDB_val v;
+
+    return (k->mv_size == MARK_LEN + sizeof(ovs_be32)
+            && !memcmp(p, MARK, MARK_LEN)
+            && !goal_read_u64(store, GOAL_DB_ORIGINS,
+                              ntohl(get_unaligned_be32(
+                                        (const ovs_be32 *) &p[MARK_LEN])),
+                              &v)
+            && row_parse(&v, row, sender, topic));
+}
+
+/* Removes the marks of what has the sender and topic of 'origin'. */
+int
+goal_incomplete_clear(struct goal_store *store,
+                      const struct goal_origin *origin)
+{
+    MDB_cursor *cursor = goal_write_cursor(store, GOAL_DB_META);
+    MDB_val k = goal_val(MARK, MARK_LEN);
+    MDB_val v;
+    int error;
+
+    if (!cursor) {
+        return MDB_BAD_TXN;
+    }
+    error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    while (!error) {
+        const char *sender, *topic;
+        struct origin_row row;
+
+        if (!mark_parse(store, &k, &row, &sender, &topic)) {
+            break;
+        }
+        if (row_is_channel(&row, sender, topic, origin)) {
+            error = mdb_cursor_del(cursor, 0);
+            if (error) {
+                break;
+            }
+            store->head.n_incomplete--;
+            store->write.dirty = true;
+        }
+        error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    return error == MDB_NOTFOUND ? 0 : error;
+}
+
+bool
+goal_store_incomplete(struct goal_store *store, char **sender, char **topic)
+{
+    MDB_txn *txn = goal_store_txn(store);
+    MDB_val k = goal_val(MARK, MARK_LEN);
+    struct origin_row row;
+    MDB_cursor *cursor;
+    const char *s, *t;
+    bool found;
+    MDB_val v;
+
+    *sender = *topic = NULL;
+    if (!store->head.n_incomplete || !txn
+        || mdb_cursor_open(txn, store->dbis[GOAL_DB_META], &cursor)) {
+        return false;
+    }
+    found = (!mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE)
+             && mark_parse(store, &k, &row, &s, &t));
+    if (found) {
+        *sender = xmemdup0(s, row.sender_len);
+        *topic = xmemdup0(t, row.topic_len);
+    }
+    mdb_cursor_close(cursor);
+    return found;
+}

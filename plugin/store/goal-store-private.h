@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * goal-store-private: what the files of the goal store share. */
+
+#ifndef STORE_GOAL_STORE_PRIVATE_H
+#define STORE_GOAL_STORE_PRIVATE_H 1
+
+/* Inside the goal store
+ * =====================
+ *
+ *    goal-store.c           opening, closing, reading
+ *    goal-store-write.c     begin, put, delete, commit
+ *    goal-store-ids.c       interned ids
+ *    goal-store-index.c     indexes
+ *    goal-store-origin.c    origins, positions, incomplete messages
+ *    goal-store-graves.c    tombstones
+ *    goal-store-env.c       the LMDB environment: lock, damage, version
+ *    goal-store-verify.c    looking for damage
+ *    goal-store-sync.c      the sync thread
+ *    goal-changes.c         change sets
+ *
+ * Functions that return an int return 0 or an error code of LMDB (which may be
+ * a positive errno value); goal_store_error() makes a message of one.
+ *
+ * LMDB's rules
+ * ------------
+ *
+ * The bytes that LMDB returns live in its pages: they are valid until the next
+ * change within the same write, or until the read transaction is reset.  The
+ * cursors of a write transaction are gone with it. */
+
+#include <lmdb.h>
+#include "openvswitch/hmap.h"
+#include "store/goal-record.h"
+#include "store/goal-store.h"
+
+/* Version of everything on disk; a store of another one is started afresh. */
+#define GOAL_STORE_VERSION 1
+
+#define GOAL_MAX_ID 255
+
+/* LMDB databases.  GOAL_DB_INDEX has a cursor for each index. */
+#define GOAL_DBS                                        \
+    GOAL_DB(IDS, "ids", 0)                              \
+    GOAL_DB(RECORDS, "records", MDB_INTEGERKEY)         \
+    GOAL_DB(INDEX, "index", 0)                          \
+    GOAL_DB(GRAVES, "graves", MDB_INTEGERKEY)           \
+    GOAL_DB(GRAVE_TIMES, "grave-times", 0)              \
+    GOAL_DB(ORIGINS, "origins", MDB_INTEGERKEY)         \
+    GOAL_DB(PLACES, "places", 0)                        \
+    GOAL_DB(META, "meta", 0)
+
+enum goal_db {
+#define GOAL_DB(ENUM, NAME, FLAGS) GOAL_DB_##ENUM,
+    GOAL_DBS
+#undef GOAL_DB
+    GOAL_N_DBS
+};
+
+struct goal_db_info {
+    const char *name;
+    unsigned int flags;
+};
+extern const struct goal_db_info goal_dbs[GOAL_N_DBS];
+
+/* Counters, kept in "meta" under the name "head". */
+struct goal_head {
+    uint64_t next_sid;          /* Next surrogate id, from 1 on. */
+    uint64_t next_origin;       /* Next number of an origin, from 1 on. */
+    uint64_t n_graves;          /* Tombstones. */
+    uint64_t n_incomplete;      /* Messages marked incomplete. */
+    uint64_t counts[GOAL_N_KINDS]; /* Stored resources. */
+};
+
+/* One entry of an index: where a resource is to be found. */
+struct goal_ref {
+    uint64_t dep;               /* goal_index_dep_key() of the range. */
+    uint8_t len;                /* Bytes used in 'key'. */
+    uint8_t key[34];            /* Index, parent's sid, for GOAL_BY_ADDRESS
+                                 * the address, kind, sid; big endian. */
+};
+
+/* All entries of one resource, in order and without duplicates. */
+struct goal_refs {
+    struct goal_ref *refs;
+    size_t n, allocated;
+};
+
+/* A write in progress. */
+struct goal_write_state {
+    bool active;                /* Between begin and commit or abort. */
+    bool failed;                /* 'txn' is gone because of an error. */
+    bool dirty;                 /* 'txn' has changed something. */
+    bool marked;                /* Marked incomplete. */
+    MDB_txn *txn;               /* Null if 'failed'. */
+    MDB_cursor *cursors[GOAL_N_DBS + GOAL_N_INDEXES]; /* Null until used. */
+    size_t n_batch;             /* Resources in 'txn'. */
+
+    struct goal_origin origin;  /* Strings are owned. */
+    uint32_t number;            /* Of the origin, 0 until needed. */
+
+    struct goal_changes pending; /* Made in 'txn'. */
+    struct goal_changes done;   /* Made in earlier transactions. */
+
+    /* Kept from one resource to the next to save allocations. */
+    struct goal_buffer buffer;  /* Record being written. */
+    struct goal_refs new_refs, old_refs;
+    uint64_t *touched;          /* Dependency keys. */
+    size_t allocated_touched;
+};
+
+struct goal_store {
+    char *dir;                  /* Where it is. */
+    int lock_fd;                /* Of the lock file, -1 if none. */
+    bool is_new;                /* Created by goal_store_open(). */
+    uint64_t map_size;          /* Of the environment. */
+    MDB_env *env;
+    MDB_dbi dbis[GOAL_N_DBS];
+    struct goal_sync *sync;     /* Sync thread. */
+
+    MDB_txn *read_txn;          /* For lookups outside of a write, or null. */
+    bool read_live;             /* False: 'read_txn' has been reset. */
+
+    struct goal_head head;      /* As of the write in progress. */
+    struct goal_head committed; /* As of the last commit. */
+    struct goal_write_state write;
+
+    struct hmap id_cache;       /* Contains "struct cached_id"s. */
+
+    long long int wall_offset;  /* Wall-clock time less time_msec(). */
+    long long int next_run;     /* Next time to look at tombstones, or
+                                 * LLONG_MAX. */
+};
+
+/* goal-store.c. */
+MDB_txn *goal_store_txn(const struct goal_store *);
+void goal_store_end_reading(struct goal_store *);
+char *goal_store_error(const struct goal_store *, const char *what, int error);
+int goal_read(const struct goal_store *, enum goal_db, const void *key,
+              size_t len, MDB_val *value);
+int goal_read_u64(const struct goal_store *, enum goal_db, uint64_t key,
+                  MDB_val *value);
+
+/* goal-store-write.c.  Only within a write. */
+MDB_cursor *goal_write_cursor(struct goal_store *, size_t slot);
+int goal_write(struct goal_store *, enum goal_db, MDB_val key, MDB_val value);
+int goal_erase(struct goal_store *, enum goal_db, MDB_val key);
+int goal_write_u64(struct goal_store *, enum goal_db, uint64_t key,
+                   MDB_val value);
+int goal_erase_u64(struct goal_store *, enum goal_db, uint64_t key);
+
+static inline MDB_val
+goal_val(const void *data, size_t size)
+{
+    return (MDB_val) { size, CONST_CAST(void *, data) };
+}
+
+/* goal-store-ids.c.  An entry of "ids" is a sid and this bit. */
+#define GOAL_ID_STORED (UINT64_C(1) << 63)
+
+int goal_id_lookup(const struct goal_store *, enum goal_kind, const char *id,
+                   uint64_t *entry);
+int goal_id_intern(struct goal_store *, enum goal_kind, const char *id,
+                   uint64_t flags, uint64_t *entry, bool *is_new);
+int goal_id_set(struct goal_store *, enum goal_kind, const char *id,
+                uint64_t entry);
+int goal_id_forget(struct goal_store *, enum goal_kind, const char *id);
+int goal_id_intern_parent(struct goal_store *, enum goal_kind, const char *id,
+                          uint64_t *sid, uint64_t *dep);
+void goal_id_cache_clear(struct goal_store *);
+
+/* goal-store-index.c. */
+enum goal_kind goal_index_parent_kind(enum goal_index);
+int goal_refs_build(struct goal_store *, const struct goal_resource *,
+                    uint64_t sid, struct goal_refs *);
+void goal_refs_uninit(struct goal_refs *);
+int goal_refs_update(struct goal_store *, const struct goal_refs *old,
+                     const struct goal_refs *new);
+int goal_index_is_parent(const struct goal_store *, enum goal_kind,
+                         uint64_t sid, bool *is_parent);
+
+/* goal-store-origin.c. */
+int goal_origin_number(struct goal_store *, uint32_t *number);
+int goal_origin_advance(struct goal_store *, const struct goal_origin *);
+int goal_incomplete_mark(struct goal_store *);
+int goal_incomplete_clear(struct goal_store *, const struct goal_origin *);
+
+/* goal-store-graves.c. */
+int goal_grave_dig(struct goal_store *, const struct goal_key *,
+                   const char *id, uint32_t revision);
+int goal_grave_remove(struct goal_store *, uint64_t sid);
+int goal_grave_revision(const struct goal_store *, uint64_t sid,
+                        uint32_t *revision);
+
+/* goal-store-env.c. */
+char *goal_env_open(struct goal_store *);
+void goal_env_close(struct goal_store *);
+
+/* goal-store-verify.c. */
+bool goal_store_verify(const char *dir);
+
+/* goal-store-sync.c. */
+struct goal_sync *goal_sync_create(MDB_env *);
+void goal_sync_destroy(struct goal_sync *);
+void goal_sync_wake(struct goal_sync *);
+
+/* goal-changes.c. */
+void goal_changes_add(struct goal_changes *, const struct goal_key *,
+                      const char *id, bool deleted, const uint64_t *touched,
+                      size_t n_touched);
+void goal_changes_move(struct goal_changes *dst, struct goal_changes *src);
+
+#endif /* store/goal-store-private.h */

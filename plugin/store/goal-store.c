@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * goal-store: opening, closing and reading the durable copy of goal state. */
+
+#include <config.h>
+
+#include "store/goal-store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coverage.h"
+#include "openvswitch/vlog.h"
+#include "simap.h"
+#include "store/goal-store-private.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(goal_store);
+
+COVERAGE_DEFINE(goal_store_read_error);
+COVERAGE_DEFINE(goal_store_damaged_record);
+
+const struct goal_db_info goal_dbs[GOAL_N_DBS] = {
+#define GOAL_DB(ENUM, NAME, FLAGS) [GOAL_DB_##ENUM] = { NAME, FLAGS },
+    GOAL_DBS
+#undef GOAL_DB
+};
+
+/* Opening and closing. */
+
+char *
+goal_store_open(const char *dir, struct goal_store **storep)
+{
+    struct goal_store *store = xzalloc(sizeof *store);
+    char *error;
+
+    *storep = NULL;
+    store->dir = xstrdup(dir);
+    for (size_t n = strlen(dir); n > 1 && store->dir[n - 1] == '/'; n--) {
+        store->dir[n - 1] = '\0';
+    }
+    store->lock_fd = -1;
+    store->wall_offset = time_wall_msec() - time_msec();
+    hmap_init(&store->id_cache);
+    error = goal_env_open(store);
+    if (error) {
+        goal_store_close(store);
+        return error;
+    }
+    store->sync = goal_sync_create(store->env);
+    store->next_run = store->head.n_graves ? 0 : LLONG_MAX;
+    *storep = store;
+    return NULL;
+}
+
+static void
+goal_write_state_uninit(struct goal_write_state *w)
+{
+    goal_changes_destroy(&w->pending);
+    goal_changes_destroy(&w->done);
+    goal_buffer_uninit(&w->buffer);
+    goal_refs_uninit(&w->new_refs);
+    goal_refs_uninit(&w->old_refs);
+    free(w->touched);
+}
+
+void
+goal_store_close(struct goal_store *store)
+{
+    struct goal_changes changes = GOAL_CHANGES_INITIALIZER;
+
+    if (!store) {
+        return;
+    }
+    if (store->write.active) {
+        goal_store_abort(store, &changes);
+        goal_changes_destroy(&changes);
+    }
+    goal_sync_destroy(store->sync);
+    if (store->read_txn) {
+        mdb_txn_abort(store->read_txn);
+    }
+    goal_env_close(store);
+    goal_id_cache_clear(store);
+    hmap_destroy(&store->id_cache);
+    goal_write_state_uninit(&store->write);
+    free(store->dir);
+    free(store);
+}
+
+bool
+goal_store_is_new(const struct goal_store *store)
+{
+    return store->is_new;
+}
+
+char *
+goal_store_sync(struct goal_store *store)
+{
+    int error = mdb_env_sync(store->env, 1);
+
+    return error ? goal_store_error(store, "sync failed", error) : NULL;
+}
+
+/* Returns a message that says that 'what' went wrong in 'store' because of
+ * 'error', owned by the caller. */
+char *
+goal_store_error(const struct goal_store *store, const char *what, int error)
+{
+    if (error == MDB_MAP_FULL) {
+        return xasprintf("%s: %s: the store is full (its limit is %"PRIu64
+                         " MiB)", store->dir, what, store->map_size >> 20);
+    }
+    return xasprintf("%s: %s: %s", store->dir, what,
+                     error > 0 ? ovs_strerror(error) : mdb_strerror(error));
+}
+
+/* Reading.
+ *
+ * What cannot be read is as good as absent, and is logged. */
+
+/* Returns the transaction to read with: that of the write in progress, or one
+ * that sees the last commit.  Returns NULL if there is none to be had. */
+MDB_txn *
+goal_store_txn(const struct goal_store *store_)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    struct goal_store *store = CONST_CAST(struct goal_store *, store_);
+    int error;
+
+    if (store->write.txn) {
+        return store->write.txn;
+    } else if (store->read_live) {
+        return store->read_txn;
+    }
+    if (store->read_txn) {
+        error = mdb_txn_renew(store->read_txn);
+    } else {
+        error = mdb_txn_begin(store->env, NULL, MDB_RDONLY,
+                              &store->read_txn);
+    }
+    if (error) {
+        COVERAGE_INC(goal_store_read_error);
+        VLOG_ERR_RL(&rl, "%s: cannot read: %s", store->dir,
+                    mdb_strerror(error));
+        return NULL;
+    }
+    store->read_live = true;
+    return store->read_txn;
+}
+
+/* Makes the next lookup see what has been committed since the last one. */
+void
+goal_store_end_reading(struct goal_store *store)
+{
+    if (store->read_live) {
+        mdb_txn_reset(store->read_txn);
+        store->read_live = false;
+    }
+}
+
+/* Stores what 'key', 'len' bytes long, has in 'db' in '*value'. */
+int
+goal_read(const struct goal_store *store, enum goal_db db, const void *key,
+          size_t len, MDB_val *value)
+{
+    MDB_txn *txn = goal_store_txn(store);
+    MDB_val k = goal_val(key, len);
+
+    return txn ? mdb_get(txn, store->dbis[db], &k, value) : MDB_BAD_TXN;
+}
+
+int
+goal_read_u64(const struct goal_store *store, enum goal_db db, uint64_t key,
+              MDB_val *value)
+{
+    return goal_read(store, db, &key, sizeof key, value);
+}
+
+bool
+goal_store_lookup(struct goal_store *store, enum goal_kind kind,
+                  const char *id, struct goal_key *key)
+{
+    uint64_t entry;
+
+    if (goal_id_lookup(store, kind, id, &entry)
+        || !(entry & GOAL_ID_STORED)) {
+        return false;
+    }
+    *key = (struct goal_key) { kind, entry & ~GOAL_ID_STORED };
+    return true;
+}
+
+struct goal_resource *
+goal_store_get(struct goal_store *store, enum goal_kind kind, const char *id)
+{
+    struct goal_key key;
+
+    return (goal_store_lookup(store, kind, id, &key)
+            ? goal_store_get_key(store, &key)
+            : NULL);
+}
+
+struct goal_resource *
+goal_store_get_key(struct goal_store *store, const struct goal_key *key)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    struct goal_resource *resource;
+    MDB_val value;
+
+    if (goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &value)) {
+        return NULL;
+    }
+    resource = goal_record_unpack(value.mv_data, value.mv_size);
+    if (!resource) {
+        COVERAGE_INC(goal_store_damaged_record);
+        VLOG_WARN_RL(&rl, "%s: record %"PRIu64" is damaged", store->dir,
+                     key->sid);
+    } else if (resource->kind != key->kind) {
+        goal_resource_destroy(resource);
+        resource = NULL;
+    }
+    return resource;
+}
+
+/* Calls 'cb' for the id at 'k' and 'v', if it is of 'kind' and stored. */
+static bool
+for_each_id(enum goal_kind kind, const MDB_val *k, const MDB_val *v,
+            bool (*cb)(const struct goal_key *, const char *id, void *aux),
+            void *aux)
+{
+    char id[GOAL_MAX_ID + 1];
+    struct goal_key key;
+    uint64_t entry;
+
+    if (k->mv_size > sizeof id || v->mv_size != sizeof entry) {
+        return true;
+    }
+    memcpy(&entry, v->mv_data, sizeof entry);
+    if (!(entry & GOAL_ID_STORED)) {
+        return true;
+    }
+    memcpy(id, (const char *) k->mv_data + 1, k->mv_size - 1);
+    id[k->mv_size - 1] = '\0';
+    key = (struct goal_key) { kind, entry & ~GOAL_ID_STORED };
+    return cb(&key, id, aux);
+}
+
+/* In order of ids. */
+void
+goal_store_for_each(struct goal_store *store, enum goal_kind kind,
+                    bool (*cb)(const struct goal_key *, const char *id,
+                               void *aux),
+                    void *aux)
+{
+    MDB_txn *txn = goal_store_txn(store);
+    uint8_t prefix = kind;
+    MDB_val k = goal_val(&prefix, 1);
+    MDB_cursor *cursor;
+    MDB_val v;
+
+    if (!txn || mdb_cursor_open(txn, store->dbis[GOAL_DB_IDS], &cursor)) {
+        return;
+    }
+    for (int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+         !error && *(const uint8_t *) k.mv_data == kind;
+         error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
+        if (!for_each_id(kind, &k, &v, cb, aux)) {
+            break;
+        }
+    }
+    mdb_cursor_close(cursor);
+}
+
+size_t
+goal_store_count(const struct goal_store *store, enum goal_kind kind)
+{
+    return store->head.counts[kind];
+}
+
+void
+goal_store_get_memory_usage(const struct goal_store *store,
+                            struct simap *usage)
+{
+    const struct goal_write_state *w = &store->write;
+
+    for (size_t i = 0; i < GOAL_N_KINDS; i++) {
+        char *name = xasprintf("goal-%s", goal_kinds[i].name);
+
+        if (store->head.counts[i]) {
+            simap_increase(usage, name, store->head.counts[i]);
+        }
+        free(name);
+    }
+    if (store->head.n_graves) {
+        simap_increase(usage, "goal-tombstones", store->head.n_graves);
+    }
+    simap_increase(usage, "goal-cached-ids", hmap_count(&store->id_cache));
+    if (w->active) {
+        simap_increase(usage, "goal-changes", w->pending.n + w->done.n);
+    }
+}

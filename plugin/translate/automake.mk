@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# plugin/translate/: plugins, from the store to desired state.
+#
+# To add a file, add it here: the .c and its .h.  make reruns automake by
+# itself, and "make check-style" says what is not listed yet.
+
+plugin_libalcor_a_SOURCES += \
+	plugin/translate/activation.c \
+	plugin/translate/activation.h \
+	plugin/translate/arp-nd.c \
+	plugin/translate/dependency.c \
+	plugin/translate/dependency.h \
+	plugin/translate/flow-actions.c \
+	plugin/translate/flow-actions.h \
+	plugin/translate/goal-view.c \
+	plugin/translate/goal-view.h \
+	plugin/translate/l2-switching.c \
+	plugin/translate/pipeline-base.c \
+	plugin/translate/plugin-output.c \
+	plugin/translate/plugin-output.h \
+	plugin/translate/plugin-provider.h \
+	plugin/translate/plugin-registry.c \
+	plugin/translate/plugin-registry.h \
+	plugin/translate/translator.c \
+	plugin/translate/translator.h \
+	plugin/translate/tunnel.c

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * flow-actions: short forms for the actions that plugins compose. */
+
+#include <config.h>
+
+#include "translate/flow-actions.h"
+
+#include <string.h>
+#include "byte-order.h"
+#include "flow.h"
+#include "openvswitch/meta-flow.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/ofpbuf.h"
+
+void
+act_goto(struct ofpbuf *ofpacts, enum of_stage stage)
+{
+    ofpact_put_GOTO_TABLE(ofpacts)->table_id = of_stage_to_table(stage);
+}
+
+void
+act_output(struct ofpbuf *ofpacts, uint32_t ofport)
+{
+    ofpact_put_OUTPUT(ofpacts)->port = u16_to_ofp(ofport);
+}
+
+void
+act_output_in_port(struct ofpbuf *ofpacts)
+{
+    ofpact_put_OUTPUT(ofpacts)->port = OFPP_IN_PORT;
+}
+
+static void
+set_field(struct ofpbuf *ofpacts, enum mf_field_id field, const void *value)
+{
+    ofpact_put_set_field(ofpacts, mf_from_id(field), value, NULL);
+}
+
+void
+act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask)
+{
+    ovs_be64 v = htonll(value & mask), m = htonll(mask);
+
+    ofpact_put_set_field(ofpacts, mf_from_id(MFF_METADATA), &v, &m);
+}
+
+void
+act_set_u32(struct ofpbuf *ofpacts, enum mf_field_id field, uint32_t value)
+{
+    ovs_be32 v = htonl(value);
+
+    set_field(ofpacts, field, &v);
+}
+
+void
+act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id field, uint16_t value)
+{
+    ovs_be16 v = htons(value);
+
+    set_field(ofpacts, field, &v);
+}
+
+void
+act_set_mac(struct ofpbuf *ofpacts, enum mf_field_id field,
+            const struct eth_addr *mac)
+{
+    set_field(ofpacts, field, mac);
+}
+
+void
+act_set_ip(struct ofpbuf *ofpacts, enum mf_field_id v4, enum mf_field_id v6,
+           const struct in6_addr *ip)
+{
+    if (IN6_IS_ADDR_V4MAPPED(ip)) {
+        ovs_be32 ip4 = in6_addr_get_mapped_ipv4(ip);
+
+        set_field(ofpacts, v4, &ip4);
+    } else {
+        set_field(ofpacts, v6, ip);
+    }
+}
+
+void
+act_move(struct ofpbuf *ofpacts, enum mf_field_id src, int src_ofs,
+         enum mf_field_id dst, int dst_ofs, int n)
+{
+    struct ofpact_reg_move *move = ofpact_put_REG_MOVE(ofpacts);
+
+    move->src = (struct mf_subfield) { mf_from_id(src), src_ofs, n };
+    move->dst = (struct mf_subfield) { mf_from_id(dst), dst_ofs, n };
+}
+
+void
+act_copy(struct ofpbuf *ofpacts, enum mf_field_id src, enum mf_field_id dst)
+{
+    act_move(ofpacts, src, 0, dst, 0, mf_from_id(src)->n_bits);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * flow-actions: short forms for the actions that plugins compose. */
+
+#ifndef TRANSLATE_FLOW_ACTIONS_H
+#define TRANSLATE_FLOW_ACTIONS_H 1
+
+/* Each appends one action to 'ofpacts'.  Thread-safety: no state. */
+
+#include <stdint.h>
+#include "apply/of-pipeline.h"
+#include "openvswitch/types.h"
+#include "packets.h"
+
+struct in6_addr;
+struct ofpbuf;
+
+void act_goto(struct ofpbuf *ofpacts, enum of_stage);
+void act_output(struct ofpbuf *ofpacts, uint32_t ofport);
+void act_output_in_port(struct ofpbuf *ofpacts);
+void act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask);
+void act_set_u32(struct ofpbuf *ofpacts, enum mf_field_id, uint32_t value);
+void act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id, uint16_t value);
+void act_set_mac(struct ofpbuf *ofpacts, enum mf_field_id,
+                 const struct eth_addr *);
+
+/* Sets an IPv4 field, or its IPv6 counterpart, to 'ip' (IPv4-mapped: IPv4). */
+void act_set_ip(struct ofpbuf *ofpacts, enum mf_field_id v4,
+                enum mf_field_id v6, const struct in6_addr *ip);
+
+/* Copies 'n' bits from bit 'src_ofs' of 'src' to bit 'dst_ofs' of 'dst'. */
+void act_move(struct ofpbuf *ofpacts, enum mf_field_id src, int src_ofs,
+              enum mf_field_id dst, int dst_ofs, int n);
+
+/* Copies a whole field to another of the same size. */
+void act_copy(struct ofpbuf *ofpacts, enum mf_field_id src,
+              enum mf_field_id dst);
+
+#endif /* translate/flow-actions.h */

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * pipeline-base: plugin "pipeline": parents, and the flows between stages. */
+
+#include <config.h>
+
+#include "openvswitch/match.h"
+#include "openvswitch/ofpbuf.h"
+#include "translate/flow-actions.h"
+#include "translate/plugin-provider.h"
+#include "translate/plugin-registry.h"
+#include "util.h"
+
+/* This plugin is the foundation of the others and always enabled.
+ *
+ * For every resource it checks what does not depend on any feature: that the
+ * parents are there, that the effective VNI is valid, and that addresses lie
+ * in their subnets.
+ *
+ * Each subnet contributes the last flow of every stage: go on to the next
+ * stage or drop.  The drops are explicit so that they are counted; n_packets
+ * of the flow in table l2-lookup, for example, is the number of packets to
+ * unknown destinations. */
+
+static void
+last_flow(struct plugin_output *out, enum of_stage stage, int next)
+{
+    uint64_t stub[64 / 8];
+    struct ofpbuf ofpacts;
+    struct match match;
+
+    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
+    match_init_catchall(&match);
+    if (next >= 0) {
+        act_goto(&ofpacts, next);
+    }
+    output_flow(out, stage, OF_PRIO_MISS, &match, &ofpacts);
+    ofpbuf_uninit(&ofpacts);
+}
+
+static void
+base_flows(struct plugin_output *out)
+{
+    last_flow(out, OFS_ADMIT, OFS_EGRESS);
+    last_flow(out, OFS_EGRESS, OFS_RESPOND);
+    last_flow(out, OFS_RESPOND, OFS_ROUTE);
+    last_flow(out, OFS_ROUTE, OFS_L2_LOOKUP);
+    last_flow(out, OFS_L2_LOOKUP, -1);
+    last_flow(out, OFS_ARRIVAL, -1);
+    last_flow(out, OFS_INGRESS, OFS_DELIVER);
+    last_flow(out, OFS_DELIVER, -1);
+    last_flow(out, OFS_ENCAP, -1);
+}
+
+/* True if 'ip' is of the family of 'prefix' and within it. */
+static bool
+prefix_contains(const struct goal_prefix *prefix, const struct in6_addr *ip)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&prefix->addr);
+
+    if (v4 != IN6_IS_ADDR_V4MAPPED(ip)) {
+        return false;
+    }
+
+    struct in6_addr mask = ipv6_create_mask(prefix->plen + (v4 ? 96 : 0));
+    struct in6_addr masked = ipv6_addr_bitand(ip, &mask);
+    struct in6_addr network = ipv6_addr_bitand(&prefix->addr, &mask);
+    return ipv6_addr_equals(&masked, &network);
+}
+
+static char *
+outside(const char *what, const struct in6_addr *ip, const char *of)
+{
+    char s[INET6_ADDRSTRLEN];
+
+    ipv6_string_mapped(s, ip);
+    return xasprintf("%s: %s is outside of %s", what, s, of);
+}
+
+static enum plugin_result
+check_subnet(struct goal_view *view, const struct goal_resource *r,
+             struct plugin_output *out, char **errorp)
+{
+    struct goal_network network;
+    enum plugin_result result = goal_view_network(view, r->id, &network,
+                                                  errorp);
+    if (result != PLUGIN_DONE) {
+        return result;
+    }
+
+    const struct goal_prefix *outer = &network.vpc->cidr;
+    const struct goal_prefix *inner = &network.subnet->cidr;
+    if (ipv6_addr_is_set(&outer->addr)
+        && IN6_IS_ADDR_V4MAPPED(&outer->addr)
+           == IN6_IS_ADDR_V4MAPPED(&inner->addr)
+        && (inner->plen < outer->plen
+            || !prefix_contains(outer, &inner->addr))) {
+        *errorp = outside("cidr", &inner->addr, "the CIDR of its VPC");
+        return PLUGIN_REJECT;
+    }
+    base_flows(out);
+    return PLUGIN_DONE;
+}
+
+/* Checks one fixed IP of a port or neighbour. */
+static enum plugin_result
+check_fixed_ip(struct goal_view *view, const char *subnet_id,
+               const struct in6_addr *ip, char **errorp)
+{
+    struct goal_network network;
+    enum plugin_result result = goal_view_network(view, subnet_id, &network,
+                                                  errorp);
+    if (result == PLUGIN_DONE
+        && !prefix_contains(&network.subnet->cidr, ip)) {
+        *errorp = outside("fixed_ips.ip_address", ip, "its subnet's CIDR");
+        return PLUGIN_REJECT;
+    }
+    return result;
+}
+
+static enum plugin_result
+check_port(struct goal_view *view, const struct goal_resource *r,
+           char **errorp)
+{
+    const struct goal_port *port = GOAL_PORT_CAST(r);
+    enum plugin_result result = PLUGIN_DONE;
+
+    if (!goal_view_get(view, GOAL_VPC, port->vpc_id)) {
+        return PLUGIN_WAIT;
+    }
+    for (size_t i = 0; i < port->n_fixed_ips && result == PLUGIN_DONE; i++) {
+        result = check_fixed_ip(view, port->fixed_ips[i].subnet_id,
+                                &port->fixed_ips[i].ip, errorp);
+    }
+    return result;
+}
+
+static enum plugin_result
+check_neighbor(struct goal_view *view, const struct goal_resource *r,
+               char **errorp)
+{
+    const struct goal_neighbor *neighbor = GOAL_NEIGHBOR_CAST(r);
+    enum plugin_result result = PLUGIN_DONE;
+
+    if (!goal_view_get(view, GOAL_VPC, neighbor->vpc_id)) {
+        return PLUGIN_WAIT;
+    }
+    for (size_t i = 0; i < neighbor->n_fixed_ips && result == PLUGIN_DONE;
+         i++) {
+        result = check_fixed_ip(view, neighbor->fixed_ips[i].subnet_id,
+                                &neighbor->fixed_ips[i].ip, errorp);
+    }
+    return result;
+}
+
+static enum plugin_result
+pipeline_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
+                   const struct goal_resource *r, struct plugin_output *out,
+                   char **errorp)
+{
+    switch (r->kind) {
+    case GOAL_SUBNET:
+        return check_subnet(view, r, out, errorp);
+    case GOAL_PORT:
+        return check_port(view, r, errorp);
+    case GOAL_NEIGHBOR:
+        return check_neighbor(view, r, errorp);
+    case GOAL_DHCP:
+        return (goal_view_get(view, GOAL_SUBNET,
+                              GOAL_DHCP_CAST(r)->subnet_id)
+                ? PLUGIN_DONE : PLUGIN_WAIT);
+    case GOAL_VPC:
+    case GOAL_SECURITY_GROUP:
+    case GOAL_ROUTER:
+    case GOAL_GATEWAY:
+    case GOAL_N_KINDS:
+        break;
+    }
+    return PLUGIN_DONE;
+}
+
+const struct plugin_class pipeline_plugin_class = {
+    .abi = PLUGIN_ABI,
+    .size = sizeof(struct plugin_class),
+    .name = "pipeline",
+    .number = 1,
+    .inputs = (1u << GOAL_SUBNET | 1u << GOAL_PORT | 1u << GOAL_NEIGHBOR
+               | 1u << GOAL_DHCP),
+    .stages = UINT64_MAX,
+    .summary = "what all resources have in common: parents, stages",
+    .translate = pipeline_translate,
+};

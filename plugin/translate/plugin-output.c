@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plugin-output: hands a plugin's output to desired state. */
+
+#include <config.h>
+
+#include "translate/plugin-output.h"
+
+#include <string.h>
+#include "apply/desired-state.h"
+#include "coverage.h"
+#include "openvswitch/vlog.h"
+#include "translate/plugin-provider.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(plugin_output);
+
+COVERAGE_DEFINE(plugin_wrong_stage);
+
+static void
+contribute_flow(struct plugin_output *out, enum of_stage stage,
+                uint16_t priority, const struct match *match,
+                const struct ofpbuf *ofpacts, enum ds_mode mode)
+{
+    if (!(out->stages & (UINT64_C(1) << stage))) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+        COVERAGE_INC(plugin_wrong_stage);
+        VLOG_ERR_RL(&rl, "plugin %s: output to stage %s, which is not one of "
+                    "its own, ignored", out->plugin,
+                    of_stage_to_string(stage));
+        return;
+    }
+    ds_contribute_flow(out->ds, out->unit, mode, out->cookie,
+                       of_stage_to_table(stage), priority, match, ofpacts);
+}
+
+void
+output_flow(struct plugin_output *out, enum of_stage stage,
+            uint16_t priority, const struct match *match,
+            const struct ofpbuf *ofpacts)
+{
+    contribute_flow(out, stage, priority, match, ofpacts, DS_EXCLUSIVE);
+}
+
+void
+output_flow_part(struct plugin_output *out, enum of_stage stage,
+                 uint16_t priority, const struct match *match,
+                 const struct ofpbuf *ofpacts)
+{
+    contribute_flow(out, stage, priority, match, ofpacts, DS_UNION);
+}
+
+void
+output_tunnel(struct plugin_output *out, const char *encap)
+{
+    char *key = xasprintf("tunnel %s", encap);
+    char *port = xasprintf("alcor-%s", encap);
+
+    ds_contribute(out->ds, out->unit, DS_OVSDB, DS_EXCLUSIVE, 0,
+                  key, strlen(key), port, strlen(port));
+    free(key);
+    free(port);
+}
+
+void
+output_installed(struct plugin_output *out, const char *iface_id)
+{
+    char *key = xasprintf("installed %s", iface_id);
+
+    ds_contribute(out->ds, out->unit, DS_OVSDB_LATE, DS_EXCLUSIVE, 0,
+                  key, strlen(key), "true", strlen("true"));
+    free(key);
+}
+
+void
+output_next_hop(struct plugin_output *out, const struct in6_addr *ip,
+                const struct eth_addr *mac)
+{
+    ds_contribute(out->ds, out->unit, DS_NEXT_HOP, DS_EXCLUSIVE, 0,
+                  ip, sizeof *ip, mac, sizeof *mac);
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plugin-provider: what a plugin is; the ABI for built-in and external ones. */
+
+#ifndef TRANSLATE_PLUGIN_PROVIDER_H
+#define TRANSLATE_PLUGIN_PROVIDER_H 1
+
+/* Plugins
+ * =======
+ *
+ * What?
+ * -----
+ *
+ * A plugin turns one aspect of goal state (switching, ARP, DHCP...) into
+ * desired state: flows, ports, next hops.  It is a pure function: given a
+ * resource and what it looks up, it says what should be installed on account
+ * of that resource.  It never sees a socket, a database transaction or a
+ * switch, has no state that influences its output, and need not know whether
+ * it runs because of a new message, a late parent, a recompute or a restart.
+ *
+ *     goal state --> struct goal_view --> translate() --> struct plugin_output
+ *
+ * What it looks up through the view is recorded, hits and misses alike; when
+ * any of that changes the resource is translated again.  What it said the last
+ * time and does not repeat is withdrawn.  So there is no code for deletions,
+ * for updates, or for things that arrive in another order.
+ *
+ * Rules
+ * -----
+ *
+ *    - Read nothing but 'view' and 'resource'.
+ *    - Output only to the stages (of-pipeline.h) named in 'stages'.
+ *    - Keep no pointers beyond the call; do not block.
+ *    - What several resources need is output by each of them; it exists once,
+ *      until the last of them is gone (desired-state.h).
+ *
+ * Results
+ * -------
+ *
+ *    PLUGIN_DONE     The output stands.
+ *    PLUGIN_WAIT     A resource that it looked up is absent: nothing that any
+ *                    plugin said of this one stands, it is PENDING.
+ *    PLUGIN_PARTIAL  The output stands but is not all: something that the host
+ *                    makes on account of it (a tunnel port) is not there yet.
+ *                    The answer to the controller is withheld meanwhile.
+ *    PLUGIN_REJECT   The resource makes no sense: nothing that any plugin
+ *                    said of it stands, the answer is INVALID_ARG, the error
+ *                    is logged.
+ *
+ * Built-in and external
+ * ---------------------
+ *
+ * Built-in classes are in the table of plugin-registry.c.  External ones come
+ * in shared objects in the plugin directory, which export
+ *
+ *     const struct plugin_class *const alcor_plugin_classes[];
+ *
+ * ending with a null pointer.  They are opened once at start and never closed,
+ * and must be linked against the agent's own symbols: not against a second
+ * copy of libopenvswitch.  A class whose 'abi' is not PLUGIN_ABI is refused;
+ * members beyond its 'size' count as null.
+ *
+ * Threads: everything here runs in the main thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <netinet/in.h>
+#include "apply/of-pipeline.h"
+#include "openvswitch/types.h"
+#include "packets.h"
+#include "store/goal-store.h"
+#include "store/goal-types.h"
+#include "store/volatile-store.h"
+
+struct goal_view;
+struct match;
+struct ofpbuf;
+struct plugin;
+struct plugin_output;
+struct smap;
+
+#define PLUGIN_ABI 1            /* Bumped on any incompatible change. */
+
+enum plugin_result {
+    PLUGIN_DONE,
+    PLUGIN_WAIT,
+    PLUGIN_PARTIAL,
+    PLUGIN_REJECT,
+};
+
+struct plugin_class {
+    uint32_t abi;               /* PLUGIN_ABI it was built with. */
+    uint32_t size;              /* sizeof(struct plugin_class) at that time. */
+    const char *name;           /* Unique, e.g. "arp-nd". */
+    uint8_t number;             /* In cookies.  Built-ins 1...127, external
+                                 * ones 0: one is made from the name. */
+    uint32_t inputs;            /* Bitmap of 1 << enum goal_kind. */
+    uint64_t stages;            /* Bitmap of 1 << enum of_stage. */
+    const char *summary;        /* For plugin/list: what it does. */
+
+    /* Returns 0 and stores a new plugin, owned by the caller, in '*pluginp',
+     * or returns a positive errno value.  Both may be null: then 'struct
+     * plugin *' is null in the other calls. */
+    int (*create)(const struct smap *config, struct plugin **pluginp);
+    void (*destroy)(struct plugin *);
+
+    /* Translates 'resource'.  With PLUGIN_REJECT, stores in '*errorp' a
+     * malloc()'d string that the caller frees. */
+    enum plugin_result (*translate)(struct plugin *, struct goal_view *view,
+                                    const struct goal_resource *resource,
+                                    struct plugin_output *out,
+                                    char **errorp);
+};
+
+/* The view.  What is returned is valid until translate() returns. */
+
+/* Returns the resource, or NULL if it is not there. */
+const struct goal_resource *goal_view_get(struct goal_view *,
+                                          enum goal_kind, const char *id);
+
+/* Returns the volatile record, or NULL. */
+const void *goal_view_volatile(struct goal_view *, enum vol_kind,
+                               const char *id);
+
+/* Calls 'cb' for each resource in a range of an index. */
+void goal_view_index(struct goal_view *, enum goal_index, const char *parent,
+                     const struct in6_addr *address,
+                     void (*cb)(const struct goal_resource *, void *aux),
+                     void *aux);
+
+/* Address of this host; all zeros if it has none. */
+const struct in6_addr *goal_view_host_ip(const struct goal_view *);
+
+/* A subnet together with its VPC and what follows from both. */
+struct goal_network {
+    const struct goal_subnet *subnet;
+    const struct goal_vpc *vpc;
+    uint32_t type;              /* enum goal_network_type. */
+    uint32_t vni;               /* Effective VNI. */
+    uint64_t tag;               /* of_subnet_tag(). */
+};
+
+/* Looks up the subnet with the given id and its VPC.  Returns PLUGIN_DONE,
+ * PLUGIN_WAIT if one of the two is absent, or PLUGIN_REJECT (with '*errorp')
+ * if the effective VNI is invalid. */
+enum plugin_result goal_view_network(struct goal_view *,
+                                     const char *subnet_id,
+                                     struct goal_network *, char **errorp);
+
+/* Output. */
+
+/* A flow in 'stage'.  Exclusive: should another resource output the same match
+ * with other actions, the lower kind of port, neighbour, then the smaller id
+ * wins. */
+void output_flow(struct plugin_output *, enum of_stage stage,
+                 uint16_t priority, const struct match *,
+                 const struct ofpbuf *ofpacts);
+
+/* Actions to be united with those that others output for the same match. */
+void output_flow_part(struct plugin_output *, enum of_stage stage,
+                      uint16_t priority, const struct match *,
+                      const struct ofpbuf *ofpacts);
+
+/* A tunnel port of this encapsulation ("vxlan", "geneve", "gre"). */
+void output_tunnel(struct plugin_output *, const char *encap);
+
+/* Says that the flows for the Interface bound to 'iface_id' are in. */
+void output_installed(struct plugin_output *, const char *iface_id);
+
+/* The MAC behind which the tunnel end point 'ip' is. */
+void output_next_hop(struct plugin_output *, const struct in6_addr *ip,
+                     const struct eth_addr *mac);
+
+#endif /* translate/plugin-provider.h */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * plugin-registry: which plugins there are and which of them are enabled. */
+
+#ifndef TRANSLATE_PLUGIN_REGISTRY_H
+#define TRANSLATE_PLUGIN_REGISTRY_H 1
+
+/* Registry
+ * ========
+ *
+ * Built-in classes come from a static table, in the order in which they
+ * translate.  Each class is validated before it is used: ABI and size, a name
+ * and number that nobody else has, a translate function.
+ *
+ * plugin_registry_configure() takes the value of external_ids:alcor-plugins:
+ * "all" or nothing (all), names separated by commas (just these), or names
+ * with a leading "-" (all but these).
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "openvswitch/compiler.h"
+
+struct plugin;
+struct plugin_class;
+
+struct plugin_entry {
+    const struct plugin_class *class;
+    struct plugin *plugin;
+    uint8_t number;             /* In cookies. */
+    bool enabled;
+};
+
+struct plugin_registry {
+    struct plugin_entry *entries;
+    size_t n;
+};
+
+void plugin_registry_init(struct plugin_registry *);
+void plugin_registry_destroy(struct plugin_registry *);
+
+/* Returns NULL, having stored in '*changed' whether the set of enabled plugins
+ * has changed, or a malloc()'d message, having changed nothing. */
+char *plugin_registry_configure(struct plugin_registry *, const char *names,
+                                bool *changed) OVS_WARN_UNUSED_RESULT;
+
+/* Name of the plugin with this number in cookies, or NULL. */
+const char *plugin_registry_name(const struct plugin_registry *,
+                                 uint8_t number);
+
+extern const struct plugin_class pipeline_plugin_class;
+extern const struct plugin_class tunnel_plugin_class;
+extern const struct plugin_class l2_switching_plugin_class;
+extern const struct plugin_class arp_nd_plugin_class;
+
+#endif /* translate/plugin-registry.h */

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * translator: keeps desired state a function of goal state. */
+
+#ifndef TRANSLATE_TRANSLATOR_H
+#define TRANSLATE_TRANSLATOR_H 1
+
+/* Translator
+ * ==========
+ *
+ * What?
+ * -----
+ *
+ * Takes change sets of the store, finds what depends on them, and runs the
+ * plugins on just those resources, in slices so that the main loop stays
+ * responsive, local ports and what they need first, neighbours after.
+ *
+ *   changes --> work queues --> translate --> desired state
+ *                  ^   ^
+ *   readers of what |   | recompute: everything
+ *   has changed ----+   +----------------------
+ *
+ * Each resource that some plugin may have a use for is a "unit" from its first
+ * translation on: its outputs, what it has read, and how it fared.
+ *
+ * Marks
+ * -----
+ *
+ * translator_mark() names the present ends of the work queues;
+ * translator_reached() tells whether all work up to there has been done.
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "store/goal-types.h"
+
+struct desired_state;
+struct goal_changes;
+struct goal_store;
+struct plugin_registry;
+struct simap;
+struct translator;
+struct vol_changes;
+struct vol_store;
+
+/* How a resource fares. */
+enum unit_status {
+    UNIT_DONE,                  /* Translated, or nobody has a use for it. */
+    UNIT_WAIT,                  /* A parent is missing. */
+    UNIT_PARTIAL,               /* Waits for something that the host makes. */
+    UNIT_REJECT,                /* Makes no sense. */
+    UNIT_FAILED,                /* Refused by the data plane. */
+};
+const char *unit_status_to_string(enum unit_status);
+
+struct translator *translator_create(struct goal_store *, struct vol_store *,
+                                     struct desired_state *,
+                                     const struct plugin_registry *);
+void translator_destroy(struct translator *);
+
+/* Something changed. */
+void translator_goal_changes(struct translator *,
+                             const struct goal_changes *);
+void translator_vol_changes(struct translator *, const struct vol_changes *);
+
+/* Queues everything that is stored. */
+void translator_recompute(struct translator *);
+
+/* Withdraws everything; nothing is translated from then on. */
+void translator_withdraw_all(struct translator *);
+
+/* Gives a resource that the data plane refused a new chance. */
+void translator_retry(struct translator *, const struct goal_key *);
+
+/* Translates for at most about 'msec' milliseconds. */
+void translator_run(struct translator *, int msec);
+void translator_wait(struct translator *);
+bool translator_is_idle(const struct translator *);
+size_t translator_backlog(const struct translator *);
+
+#define TRANSLATOR_N_QUEUES 2
+struct translator_mark {
+    uint64_t positions[TRANSLATOR_N_QUEUES];
+};
+struct translator_mark translator_mark(const struct translator *);
+bool translator_reached(const struct translator *,
+                        const struct translator_mark *);
+
+/* Changes whenever a status may have changed. */
+uint64_t translator_seqno(const struct translator *);
+
+/* How the resource fares; '*error', which may be null, is set to why (valid
+ * until the next run) or to null. */
+enum unit_status translator_status(const struct translator *,
+                                   const struct goal_key *,
+                                   const char **error);
+
+/* True if another resource has taken what this one claims. */
+bool translator_in_conflict(const struct translator *,
+                            const struct goal_key *);
+
+/* Calls 'cb' for each resource that left UNIT_WAIT since the last call. */
+void translator_healed(struct translator *,
+                       void (*cb)(const struct goal_key *, void *aux),
+                       void *aux);
+
+/* Number of units for each status. */
+void translator_get_stats(const struct translator *,
+                          size_t counts[UNIT_FAILED + 1]);
+void translator_get_memory_usage(const struct translator *, struct simap *);
+
+#endif /* translate/translator.h */

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal state for tests: builders of single states, and whole networks from a
+few lines of text, as a version 2 message or as one version 1 message per host.
+
+A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
+
+    host h1 ip=172.31.0.1 mac=02:ac:1f:00:00:01
+    vpc v vni=100 cidr=10.0.0.0/16
+    subnet s vpc=v cidr=10.0.0.0/24 [vni=N] [gw=IP,MAC] [type=VXLAN]
+    vm p subnet=s ip=10.0.0.2 mac=02:00:00:00:00:02 host=h1
+    port p subnet=s ip=A[,A...] mac=M host=H
+    neighbor n subnet=s ip=A[,A...] mac=M host=H [to=H,H...] [l3=yes]
+
+A "vm" is what controllers make of one: a port for its host and a neighbour,
+with the port's id, for the other hosts that have a VM of the same VPC.  A
+"port" or "neighbor" line is that one resource.  Every line takes op=, to= (the
+hosts that get it), revision= and update=; a resource whose subnet is not in
+the text names its vpc=.
+"""
+
+import collections
+import ipaddress
+
+KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor")
+
+Line = collections.namedtuple("Line", "kind id options number")
+
+
+class GoalError(Exception):
+    """The text of a network is wrong; says where."""
+
+
+def parse(text):
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        if len(words) < 2 or words[0] not in KINDS:
+            raise GoalError("line %d: expected %s and an id, not %r"
+                            % (number, ", ".join(KINDS), line))
+        try:
+            options = dict(word.split("=", 1) for word in words[2:])
+        except ValueError:
+            raise GoalError("line %d: expected KEY=VALUE" % number)
+        lines.append(Line(words[0], words[1], options, number))
+    return lines
+
+
+class Builder:
+    """Makes states of 'schema' (alcor_schema.load())."""
+
+    def __init__(self, schema):
+        self.pb = schema.alcor
+
+    def vpc(self, id, vni=0, cidr="", op="INFO", revision=1,
+            update="DELTA"):
+        state = self.pb.VpcState(operation_type=op)
+        self._common(state, id, revision, update)
+        state.configuration.tunnel_id = vni
+        state.configuration.cidr = cidr
+        return state
+
+    def subnet(self, id, vpc, cidr, vni=0, gw=None, network_type="VXLAN",
+               op="INFO", revision=1, update="DELTA"):
+        state = self.pb.SubnetState(operation_type=op)
+        self._common(state, id, revision, update)
+        conf = state.configuration
+        conf.vpc_id = vpc
+        conf.cidr = cidr
+        conf.tunnel_id = vni
+        conf.network_type = self.pb.NetworkType.Value(network_type)
+        if gw:
+            conf.gateway.ip_address, conf.gateway.mac_address = gw
+        return state
+
+    def port(self, id, vpc, subnet, ips, mac, host=("", ""), op="CREATE",
+             revision=1, update="FULL", up=True):
+        state = self.pb.PortState(operation_type=op)
+        self._common(state, id, revision, update)
+        conf = state.configuration
+        conf.vpc_id = vpc
+        conf.mac_address = mac
+        conf.admin_state_up = up
+        conf.host_info.ip_address, conf.host_info.mac_address = host
+        for ip in ips:
+            conf.fixed_ips.add(subnet_id=subnet, ip_address=ip)
+        return state
+
+    def neighbor(self, id, vpc, subnet, ips, mac, host, op="CREATE",
+                 revision=1, update="FULL", l3=False):
+        state = self.pb.NeighborState(operation_type=op)
+        self._common(state, id, revision, update)
+        conf = state.configuration
+        conf.vpc_id = vpc
+        conf.mac_address = mac
+        conf.host_ip_address, conf.host_mac_address = host
+        for ip in ips:
+            conf.fixed_ips.add(neighbor_type="L3" if l3 else "L2",
+                               subnet_id=subnet, ip_address=ip)
+        return state
+
+    @staticmethod
+    def _common(state, id, revision, update):
+        state.configuration.revision_number = revision
+        state.configuration.id = id
+        state.configuration.update_type = (
+            state.configuration.DESCRIPTOR.fields_by_name["update_type"]
+            .enum_type.values_by_name[update].number)
+
+
+# A resource of a network: its type (as in ResourceType), its id, its state,
+# and the names of the hosts that get it.
+Resource = collections.namedtuple("Resource", "type id state hosts")
+
+
+class Network:
+    """A network parsed from text."""
+
+    MAPS = {"VPC": "vpc_states", "SUBNET": "subnet_states",
+            "PORT": "port_states", "NEIGHBOR": "neighbor_states"}
+
+    def __init__(self, schema, text):
+        self.schema = schema
+        self.build = Builder(schema)
+        self.hosts = collections.OrderedDict()  # name: (ip, mac).
+        self.subnets = {}                       # id: vpc id.
+        self.vpc_hosts = {}                     # vpc id: set of hosts.
+        self.resources = []
+        lines = parse(text)
+        for line in lines:
+            self._survey(line)
+        for line in lines:
+            self._add(line)
+
+    def v2(self, everything=False):
+        """One GoalStateV2 for all hosts, or with 'everything' one whose
+        host_resources is empty."""
+        message = self.schema.alcor.GoalStateV2(format_version=1)
+        for r in self.resources:
+            getattr(message, self.MAPS[r.type])[r.id].CopyFrom(r.state)
+            for host in () if everything else r.hosts:
+                message.host_resources[self.hosts[host][0]].resources.add(
+                    type=r.type, id=r.id)
+        return message
+
+    def v1(self, host):
+        """The GoalState for 'host'."""
+        message = self.schema.alcor.GoalState(format_version=1)
+        for r in self.resources:
+            if host in r.hosts:
+                getattr(message, self.MAPS[r.type]).add().CopyFrom(r.state)
+        return message
+
+    def receivers(self):
+        """Names of hosts that some resource is for, in order."""
+        return [host for host in self.hosts
+                if any(host in r.hosts for r in self.resources)]
+
+    def _vpc_of(self, line):
+        vpc = line.options.get("vpc") or self.subnets.get(
+            line.options.get("subnet"))
+        if not vpc:
+            raise GoalError("line %d: neither vpc= nor a known subnet="
+                            % line.number)
+        return vpc
+
+    def _survey(self, line):
+        options = line.options
+        try:
+            if line.kind == "host":
+                self.hosts[line.id] = (options["ip"], options.get("mac", ""))
+            elif line.kind == "subnet":
+                self.subnets[line.id] = options["vpc"]
+            elif line.kind in ("vm", "port"):
+                hosts = self.vpc_hosts.setdefault(self._vpc_of(line), set())
+                hosts.add(options["host"])
+        except KeyError as e:
+            raise GoalError("line %d: lacks %s=" % (line.number, e.args[0]))
+
+    def _add(self, line):
+        if line.kind == "host":
+            return
+        handler = getattr(self, "_add_" + line.kind)
+        options = dict(line.options)
+        common = {key: options.pop(key) for key in ("op", "update")
+                  if key in options}
+        if "revision" in options:
+            common["revision"] = int(options.pop("revision"))
+        to = options.pop("to", None)
+        try:
+            handler(line, options, to.split(",") if to else None, common)
+        except KeyError as e:
+            raise GoalError("line %d: lacks or does not know %s"
+                            % (line.number, e.args[0]))
+
+    def _resource(self, type, state, hosts):
+        for host in hosts:
+            if host not in self.hosts:
+                raise KeyError("host " + host)
+        self.resources.append(
+            Resource(type, state.configuration.id, state, set(hosts)))
+
+    def _add_vpc(self, line, options, to, common):
+        state = self.build.vpc(line.id, int(options.get("vni", 0)),
+                               options.get("cidr", ""), **common)
+        self._resource("VPC", state, to or self._members(line.id))
+
+    def _add_subnet(self, line, options, to, common):
+        cidr = options["cidr"]
+        gw = options.get("gw")
+        if gw is None:
+            first = ipaddress.ip_network(cidr).network_address + 1
+            gw = "%s,fa:16:3e:00:00:01" % first
+        state = self.build.subnet(
+            line.id, options["vpc"], cidr, int(options.get("vni", 0)),
+            gw.split(",") if gw else None, options.get("type", "VXLAN"),
+            **common)
+        self._resource("SUBNET", state, to or self._members(options["vpc"]))
+
+    def _members(self, vpc):
+        """Hosts that have a port of 'vpc'; all when none is known."""
+        return self.vpc_hosts.get(vpc) or set(self.hosts)
+
+    def _add_vm(self, line, options, to, common):
+        self._add_port(line, options, None, common)
+        others = self._members(self._vpc_of(line)) - {options["host"]}
+        self._add_neighbor(line, options, to or others, common)
+
+    def _add_port(self, line, options, to, common):
+        host = options["host"]
+        state = self.build.port(
+            line.id, self._vpc_of(line), options["subnet"],
+            options["ip"].split(","), options["mac"], self.hosts[host],
+            up=options.get("up", "yes") == "yes", **common)
+        self._resource("PORT", state, to or [host])
+
+    def _add_neighbor(self, line, options, to, common):
+        host = options["host"]
+        state = self.build.neighbor(
+            line.id, self._vpc_of(line), options["subnet"],
+            options["ip"].split(","), options["mac"], self.hosts[host],
+            l3=options.get("l3") == "yes", **common)
+        if to is None:
+            to = self._members(self._vpc_of(line)) - {host}
+        self._resource("NEIGHBOR", state, to)

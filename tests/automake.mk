@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# The rootless suite (make check), the one with namespaces (make check-system),
+# unit tests in C (tests/alcortest), benchmarks (make check-perf).
+#
+# To add a test file: x.at goes into testsuite_at and is m4_included by
+# tests/testsuite.at (system-x.at: system_testsuite_at and
+# tests/system-testsuite.at); unit tests in C go into tests/test-x.c, listed
+# in tests_alcortest_SOURCES, and register with OVSTEST_REGISTER of OVS's
+# "tests/ovstest.h"; scripts they need go into test_scripts.
+
+testsuite_at = \
+	tests/smoke.at
+
+system_testsuite_at = \
+	tests/system-macros.at \
+	tests/system-smoke.at \
+	tests/system-spine.at
+
+test_scripts = \
+	tests/alcor-controller.py \
+	tests/alcor_controller.py \
+	tests/alcor_goal.py \
+	tests/alcor_schema.py \
+	tests/arp-probe.py \
+	tests/with-own-network
+
+EXTRA_DIST += \
+	$(testsuite_at) \
+	$(system_testsuite_at) \
+	$(test_scripts) \
+	tests/alcor-macros.at \
+	tests/system-testsuite.at \
+	tests/testsuite.at
+
+# OVS's own test macros are taken from its tree at build time, never copied
+# into ours.  They look for files of OVS below [abs_]top_srcdir, which in our
+# suites is not OVS's.
+ovs_macros = \
+	ovs-macros/tests/ofproto-macros.at \
+	ovs-macros/tests/ovs-macros.at \
+	ovs-macros/tests/system-common-macros.at \
+	ovs-macros/tests/system-userspace-macros.at
+ovs-macros/tests/%.at: $(OVSDIR)/tests/%.at
+	$(AM_V_at)$(MKDIR_P) ovs-macros/tests
+	$(AM_V_GEN)sed 's/\$$\(abs_\)\{0,1\}top_srcdir/$$ovs_srcdir/g' \
+		$(OVSDIR)/tests/$*.at > $@
+CLEANFILES += $(ovs_macros)
+
+# Unit tests.  The main program is OVS's, each test a subcommand.
+noinst_PROGRAMS += tests/alcortest
+tests_alcortest_SOURCES =
+tests_alcortest_LDADD = tests/ovstest.o $(alcor_libs)
+tests_alcortest_DEPENDENCIES = tests/ovstest.o $(alcor_deps)
+tests/ovstest.o: $(OVSDIR)/tests/ovstest.c
+	$(AM_V_at)$(MKDIR_P) tests
+	$(AM_V_CC)$(COMPILE) -w -c -o $@ $(OVSDIR)/tests/ovstest.c
+CLEANFILES += tests/ovstest.o
+
+# The suites.
+TESTSUITE = tests/testsuite
+SYSTEM_TESTSUITE = tests/system-testsuite
+AUTOTEST = $(AUTOM4TE) --language=autotest \
+	-I $(builddir) -I ovs-macros -I $(srcdir) -I $(OVSDIR)
+
+package.m4: Makefile
+	$(AM_V_GEN)printf '%s\n' \
+		'm4_define([AT_PACKAGE_NAME],      [$(PACKAGE_NAME)])' \
+		'm4_define([AT_PACKAGE_TARNAME],   [$(PACKAGE_TARNAME)])' \
+		'm4_define([AT_PACKAGE_VERSION],   [$(PACKAGE_VERSION)])' \
+		'm4_define([AT_PACKAGE_STRING],    [$(PACKAGE_STRING)])' \
+		'm4_define([AT_PACKAGE_BUGREPORT], [$(PACKAGE_BUGREPORT)])' > $@
+CLEANFILES += package.m4
+
+$(TESTSUITE): package.m4 tests/testsuite.at tests/alcor-macros.at \
+	$(testsuite_at) $(ovs_macros)
+	$(AM_V_at)$(MKDIR_P) tests
+	$(AM_V_GEN)$(AUTOTEST) -o $@.tmp $(srcdir)/$@.at
+	$(AM_V_at)mv $@.tmp $@
+
+$(SYSTEM_TESTSUITE): package.m4 tests/system-testsuite.at \
+	tests/alcor-macros.at $(system_testsuite_at) $(ovs_macros)
+	$(AM_V_at)$(MKDIR_P) tests
+	$(AM_V_GEN)$(AUTOTEST) -o $@.tmp $(srcdir)/$@.at
+	$(AM_V_at)mv $@.tmp $@
+
+DISTCLEANFILES += tests/atconfig $(TESTSUITE) $(SYSTEM_TESTSUITE)
+
+# Tests of the rootless suite share nothing, so two run at a time.  Options of
+# Autotest go into TESTSUITEFLAGS, e.g. TESTSUITEFLAGS='-k transport -v -j4'.
+check-local: all $(TESTSUITE)
+	$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
+
+# One at a time and apart from the host's own network: see the script.
+check-system: all $(SYSTEM_TESTSUITE)
+	$(SHELL) $(srcdir)/tests/with-own-network \
+		$(SHELL) $(SYSTEM_TESTSUITE) -C tests $(TESTSUITEFLAGS)
+
+# Benchmarks: ratios measured in one run, not part of "make check".
+check-perf: all
+	OVSDIR='$(OVSDIR)' OVSBUILDDIR='$(OVSBUILDDIR)' PYTHON3='$(PYTHON3)' \
+	ALCOR_BUILD_DIR='$(abs_top_builddir)' $(srcdir)/tests/perf/run
+PHONY_TARGETS += check-perf check-system
+
+clean-testsuite:
+	for suite in $(TESTSUITE) $(SYSTEM_TESTSUITE); do \
+		test ! -f $$suite || $(SHELL) $$suite -C tests --clean; \
+	done
+PHONY_TARGETS += clean-testsuite
+CLEAN_LOCAL += clean-testsuite

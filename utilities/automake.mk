@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# Scripts that install, build and check; the house rules as a make target.
+
+house_rules = \
+	utilities/checks/distributed \
+	utilities/checks/first-include \
+	utilities/checks/forbidden-calls \
+	utilities/checks/include-direction \
+	utilities/checks/line-style \
+	utilities/checks/rate-limits \
+	utilities/checks/sizes \
+	utilities/checks/spdx
+
+EXTRA_DIST += \
+	$(house_rules) \
+	utilities/build-ovs \
+	utilities/checks/common.py \
+	utilities/checks/run \
+	utilities/install-deps \
+	utilities/m4/alcor.m4 \
+	utilities/m4/ovs.m4 \
+	utilities/run-tests \
+	utilities/sandbox-lib.sh
+
+# What "make dist" would take, one file a line, for the rule that every file
+# of the checkout is distributed.
+distfiles: Makefile
+	$(AM_V_GEN)for file in $(DISTFILES); do echo "$$file"; done \
+		| sed 's|^$(srcdir)/||; s|^\./||' | LC_ALL=C sort -u > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
+CLEANFILES += distfiles
+
+# House rules (utilities/checks).  CHECK_STYLE="NAME..." runs only some.
+check-style: distfiles
+	@ALCOR_DISTFILES='$(abs_top_builddir)/distfiles' PYTHON3='$(PYTHON3)' \
+		'$(top_srcdir)/utilities/checks/run' $(CHECK_STYLE)
+PHONY_TARGETS += check-style

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+# Autoconf macros for the tools, compiler options and libraries that we use.
+
+# ALCOR_REQUIRE_PROG(VARIABLE, PROGRAM, DEBIAN-PACKAGE)
+#
+# Finds PROGRAM, or stops and says which package brings it.
+AC_DEFUN([ALCOR_REQUIRE_PROG],
+  [AC_ARG_VAR([$1], [path of $2])
+   AC_PATH_PROG([$1], [$2], [no])
+   if test "x$$1" = xno; then
+     AC_MSG_ERROR([$2 not found: install $3 (or run utilities/install-deps)])
+   fi])
+
+# ALCOR_CHECK_PYTHON3
+#
+# The tests need modules that distributions package (zmq, google.protobuf,
+# scapy), so the distribution's interpreter goes before whatever is first in
+# PATH.
+AC_DEFUN([ALCOR_CHECK_PYTHON3],
+  [AC_ARG_VAR([PYTHON3], [Python 3 with the modules that the tests use])
+   if test -z "$PYTHON3" && test -x /usr/bin/python3; then
+     PYTHON3=/usr/bin/python3
+   fi
+   AC_PATH_PROG([PYTHON3], [python3], [no])
+   if test "x$PYTHON3" = xno; then
+     AC_MSG_ERROR([python3 not found: install python3])
+   fi])
+
+# ALCOR_CC_OPTION(OPTION)
+#
+# Appends OPTION to WARNING_FLAGS if the compiler knows it.
+AC_DEFUN([ALCOR_CC_OPTION],
+  [AS_VAR_PUSHDEF([cache], [alcor_cv_cc_$1])
+   AC_CACHE_CHECK([whether $CC accepts $1], [cache],
+     [alcor_save_cflags=$CFLAGS
+      # An unknown -Wno-x is accepted silently, so ask for -Wx.
+      CFLAGS="$CFLAGS $WARNING_FLAGS -Werror m4_bpatsubst([$1], [^-Wno-], [-W])"
+      AC_COMPILE_IFELSE([AC_LANG_SOURCE([int x;])],
+        [AS_VAR_SET([cache], [yes])], [AS_VAR_SET([cache], [no])])
+      CFLAGS=$alcor_save_cflags])
+   AS_VAR_IF([cache], [yes], [WARNING_FLAGS="$WARNING_FLAGS $1"])
+   AS_VAR_POPDEF([cache])])
+
+# ALCOR_CHECK_WARNINGS
+#
+# The warnings that OVS itself enables.  -Wunused-parameter stays on: mark
+# what a callback does not need with OVS_UNUSED.
+AC_DEFUN([ALCOR_CHECK_WARNINGS],
+  [WARNING_FLAGS=
+   m4_foreach_w([alcor_option],
+     [-Wall -Wextra -Wno-sign-compare -Wpointer-arith -Wformat
+      -Wformat-security -Wswitch-enum -Wunused-parameter
+      -Wbad-function-cast -Wcast-align -Wstrict-prototypes
+      -Wold-style-definition -Wmissing-prototypes
+      -Wmissing-field-initializers -fno-strict-aliasing -Wswitch-bool
+      -Wlogical-not-parentheses -Wsizeof-array-argument -Wbool-compare
+      -Wshift-negative-value -Wduplicated-cond -Wshadow -Wmultistatement-macros
+      -Wcast-align=strict -Wno-null-pointer-arithmetic
+      -Wthread-safety],
+     [ALCOR_CC_OPTION(alcor_option)])
+   AC_SUBST([WARNING_FLAGS])])
+
+# ALCOR_ENABLE_WERROR
+#
+# --enable-Werror, for our code only: generated code is never held to it.
+AC_DEFUN([ALCOR_ENABLE_WERROR],
+  [AC_ARG_ENABLE([Werror],
+     [AS_HELP_STRING([--enable-Werror], [treat warnings as errors])],
+     [alcor_werror=$enableval], [alcor_werror=no])
+   if test "x$alcor_werror" != xno; then
+     WERROR_FLAGS=-Werror
+   fi
+   AC_SUBST([WERROR_FLAGS])])
+
+# ALCOR_ENABLE_SANITIZERS
+#
+# --enable-sanitizers instruments our code (OVS stays as it was built).
+AC_DEFUN([ALCOR_ENABLE_SANITIZERS],
+  [AC_ARG_ENABLE([sanitizers],
+     [AS_HELP_STRING([--enable-sanitizers],
+                     [build our code with ASan and UBSan])],
+     [alcor_sanitizers=$enableval], [alcor_sanitizers=no])
+   if test "x$alcor_sanitizers" != xno; then
+     SANITIZER_FLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer"
+     alcor_save_cflags=$CFLAGS
+     CFLAGS="$CFLAGS $SANITIZER_FLAGS"
+     AC_MSG_CHECKING([whether sanitized programs link])
+     AC_LINK_IFELSE([AC_LANG_PROGRAM()],
+       [AC_MSG_RESULT([yes])],
+       [AC_MSG_RESULT([no])
+        AC_MSG_ERROR([--enable-sanitizers: $CC cannot link with $SANITIZER_FLAGS])])
+     CFLAGS=$alcor_save_cflags
+   fi
+   AC_SUBST([SANITIZER_FLAGS])])
+
+# ALCOR_CHECK_FAST_PATH
+#
+# Sees whether the eBPF fast path could be built and says so in the summary.
+# Nothing links with it yet.
+AC_DEFUN([ALCOR_CHECK_FAST_PATH],
+  [AC_PATH_PROG([CLANG], [clang], [no])
+   AC_PATH_PROG([BPFTOOL], [bpftool], [no], [$PATH:/usr/sbin:/sbin])
+   PKG_CHECK_MODULES([LIBBPF], [libbpf >= 1.0], [alcor_libbpf=yes],
+                     [alcor_libbpf=no])
+   PKG_CHECK_MODULES([LIBXDP], [libxdp >= 1.2], [alcor_libxdp=yes],
+                     [alcor_libxdp=no])
+   alcor_missing=
+   test "x$CLANG" = xno && alcor_missing="$alcor_missing clang"
+   test "x$BPFTOOL" = xno && alcor_missing="$alcor_missing bpftool"
+   test "x$alcor_libbpf" = xno && alcor_missing="$alcor_missing libbpf"
+   test "x$alcor_libxdp" = xno && alcor_missing="$alcor_missing libxdp"
+   if test -z "$alcor_missing"; then
+     alcor_fast_path=yes
+   else
+     alcor_fast_path="no (missing:$alcor_missing)"
+   fi
+   AM_CONDITIONAL([HAVE_FAST_PATH], [test "x$alcor_fast_path" = xyes])])
