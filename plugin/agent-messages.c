@@ -11,6 +11,8 @@
 #include "apply/commit.h"
 #include "coverage.h"
 #include "feedback/ack.h"
+#include "feedback/port-event.h"
+#include "ingest/control.h"
 #include "ingest/envelope.h"
 #include "ingest/goal-decode.h"
 #include "ingest/transport-provider.h"
@@ -33,6 +35,9 @@ COVERAGE_DEFINE(agent_invalid_resource);
 /* No message is taken while more than this many resources wait for
  * translation: the rest waits in the transport, which is bounded. */
 #define MAX_BACKLOG 32768
+
+/* Topics that SUBSCRIBE_INFO may add. */
+#define MAX_JOINED 65536
 
 /* Messages taken in one round of the main loop. */
 #define MAX_MESSAGES 16
@@ -247,6 +252,24 @@ const struct ack_class agent_ack_class = {
     .send = send_reply,
 };
 
+static void
+send_port_event(const char *port_id, bool active, const char *reason,
+                void *agent_)
+{
+    uint64_t stub[512 / 8];
+    struct ofpbuf payload;
+
+    ofpbuf_use_stub(&payload, stub, sizeof stub);
+    port_event_encode(port_id, active, reason, &payload);
+    send_message(agent_, MSG_PORT_EVENT, NULL, payload.data, payload.size);
+    ofpbuf_uninit(&payload);
+}
+
+const struct port_events_class agent_port_events_class = {
+    .commit_reached = get_commit_reached,
+    .send = send_port_event,
+};
+
 /* Goal state. */
 
 /* A goal-state message being stored. */
@@ -457,6 +480,50 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
     store_goal_state(agent, envelope, &origin, msg);
 }
 
+/* Topics joined and left at run time. */
+
+static void
+take_subscribe_info(struct agent *agent, const struct envelope *envelope,
+                    const struct transport_message *msg)
+{
+    enum goal_status status = GOAL_STATUS_SUCCESS;
+    struct subscribe_info info;
+    char *error = subscribe_info_decode(msg->payload, msg->payload_len,
+                                        &info);
+
+    if (!error && info.join
+        && smap_count(&agent->joined) >= MAX_JOINED
+        && !smap_get(&agent->joined, info.topic)) {
+        error = xasprintf("%d topics are joined already", MAX_JOINED);
+        subscribe_info_destroy(&info);
+        status = GOAL_STATUS_FAILURE;
+    } else if (error) {
+        status = GOAL_STATUS_INVALID_ARG;
+    } else {
+        if (info.join) {
+            smap_replace(&agent->joined, info.topic, info.key);
+        } else {
+            smap_remove(&agent->joined, info.topic);
+        }
+        agent->topics_changed = true;
+        subscribe_info_destroy(&info);
+    }
+    if (error) {
+        VLOG_INFO_RL(&rl, "message %s from %s: %s", envelope->message_id,
+                     envelope->sender, error);
+        free(error);
+    }
+
+    uint64_t stub[64 / 8];
+    struct ofpbuf payload;
+
+    ofpbuf_use_stub(&payload, stub, sizeof stub);
+    subscribe_reply_encode(status, &payload);
+    send_message(agent, MSG_SUBSCRIBE_REPLY, envelope->message_id,
+                 payload.data, payload.size);
+    ofpbuf_uninit(&payload);
+}
+
 /* Dispatch. */
 
 typedef void message_handler(struct agent *, const struct envelope *,
@@ -476,6 +543,7 @@ static message_handler *const handlers[MSG_N_KINDS] = {
     [MSG_GOAL_STATE] = take_goal_state,
     [MSG_GOAL_STATE_V2] = take_goal_state,
     [MSG_HOST_REPLY] = take_note,
+    [MSG_SUBSCRIBE_INFO] = take_subscribe_info,
     [MSG_HEARTBEAT] = take_note,
 };
 
@@ -533,12 +601,17 @@ add_vpc_topic(const struct goal_key *key, const char *id OVS_UNUSED,
 static void
 update_topics(struct agent *agent)
 {
+    const struct smap_node *node;
+
     agent->topics_changed = false;
     sset_clear(&agent->topics);
     sset_add(&agent->topics, "all");
     sset_add_and_free(&agent->topics,
                       xasprintf("node/%s", agent->config.node_id));
     goal_store_for_each(agent->store, GOAL_PORT, add_vpc_topic, agent);
+    SMAP_FOR_EACH (node, &agent->joined) {
+        sset_add(&agent->topics, node->key);
+    }
     transport_set_topics(agent->transport, &agent->topics);
 }
 

@@ -24,6 +24,8 @@ struct commit;
 struct goal_changes;
 struct goal_store;
 struct next_hop;
+struct port_events;
+struct port_events_class;
 struct sink;
 struct translator;
 struct transport;
@@ -81,12 +83,15 @@ struct agent {
     struct plugin_registry registry;
     struct translator *translator; /* Null before PHASE_TRANSLATE. */
     struct ack *ack;
+    struct port_events *port_events;
+    bool ports_changed;         /* Ports or bindings, since last looked at. */
     bool was_connected;         /* To the switch. */
 
     struct transport *transport; /* Null: none configured. */
     char *transport_config;     /* Of 'transport', as text. */
     unsigned int transport_seqno; /* Of the last HELLO. */
     struct sset topics;         /* Wanted. */
+    struct smap joined;         /* Topics joined by SUBSCRIBE_INFO -> key. */
     bool topics_changed;
     uint64_t epoch;             /* Ours: µs since 1970 at start. */
     struct agent_counters counters;
@@ -98,6 +103,7 @@ bool agent_is_idle(const struct agent *);
 
 /* agent-messages.c. */
 extern const struct ack_class agent_ack_class;
+extern const struct port_events_class agent_port_events_class;
 void agent_messages_run(struct agent *);
 void agent_messages_wait(struct agent *);
 void agent_transport_configure(struct agent *);

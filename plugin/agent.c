@@ -15,6 +15,7 @@
 #include "apply/sink-provider.h"
 #include "dirs.h"
 #include "feedback/ack.h"
+#include "feedback/port-event.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -74,12 +75,14 @@ agent_create(const struct agent_options *options)
     agent->epoch = time_wall_msec() * UINT64_C(1000);
     ovs_list_init(&agent->idle_waiters);
     sset_init(&agent->topics);
+    smap_init(&agent->joined);
     agent_config_init(&agent->config);
     agent->ds = desired_state_create();
     create_sinks(agent);
     agent->vol = vol_store_create();
     plugin_registry_init(&agent->registry);
     agent->ack = ack_create(&agent_ack_class, agent);
+    agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
     agent_commands_init(agent);
     return agent;
@@ -91,6 +94,8 @@ agent_destroy(struct agent *agent)
     transport_close(agent->transport);
     free(agent->transport_config);
     sset_destroy(&agent->topics);
+    smap_destroy(&agent->joined);
+    port_events_destroy(agent->port_events);
     ack_destroy(agent->ack);
     commit_destroy(agent->commit);
     apply_openflow_destroy(agent->openflow);
@@ -159,6 +164,7 @@ take_ports(struct agent *agent)
         apply_ovsdb_for_each_tunnel(agent->ovsdb, take_tunnel, agent);
     }
     vol_sweep(agent->vol, VOL_TUNNEL);
+    agent->ports_changed = true;
 }
 
 static void
@@ -291,6 +297,7 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
     for (size_t i = 0; i < changes->n; i++) {
         if (changes->changes[i].key.kind == GOAL_PORT) {
             agent->topics_changed = true;
+            agent->ports_changed = true;
         }
     }
     translator_goal_changes(agent->translator, changes);
@@ -319,6 +326,34 @@ translate_run(struct agent *agent)
     }
     translator_run(agent->translator, TRANSLATE_MSEC);
     translator_healed(agent->translator, heal, agent);
+}
+
+static bool
+add_active_port(const struct goal_key *key, const char *id, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    if (vol_get(agent->vol, VOL_BINDING, id)
+        && translator_status(agent->translator, key, NULL) == UNIT_DONE) {
+        port_events_add(agent->port_events, id);
+    }
+    return true;
+}
+
+/* Says which ports have become active or inactive. */
+static void
+port_events_update(struct agent *agent)
+{
+    if (agent->ports_changed && agent->phase == PHASE_RUN
+        && translator_is_idle(agent->translator)) {
+        struct ds_mark mark = ds_mark(agent->ds);
+
+        agent->ports_changed = false;
+        port_events_begin(agent->port_events);
+        goal_store_for_each(agent->store, GOAL_PORT, add_active_port, agent);
+        port_events_end(agent->port_events, &mark);
+    }
+    port_events_run(agent->port_events);
 }
 
 static void
@@ -367,6 +402,7 @@ agent_run(struct agent *agent)
     next_hop_run(agent->next_hop);
     commit_run(agent->commit);
     ack_run(agent->ack);
+    port_events_update(agent);
     if (agent->store) {
         goal_store_run(agent->store, time_wall_msec());
     }

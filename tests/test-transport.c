@@ -58,16 +58,19 @@ struct test {
     bool done;
 
     unsigned long long n_messages;
-    unsigned long long n_bytes;
 
     unsigned long long n_loops;
     long long int idle_end;     /* End of command "idle", or LLONG_MAX. */
     unsigned long long idle_loops; /* 'n_loops' when it began. */
 };
 
+/* Prints the first bytes of the 'n' at 'p' in hexadecimal. */
 static void
 print_hex(const uint8_t *p, size_t n)
 {
+    if (!n) {
+        putchar('-');
+    }
     for (size_t i = 0; i < MIN(n, 32); i++) {
         printf("%02x", p[i]);
     }
@@ -80,7 +83,6 @@ receive_all(struct test *test)
 
     while ((msg = transport_recv(test->transport)) != NULL) {
         test->n_messages++;
-        test->n_bytes += msg->payload_len;
         if (!test->silent) {
             printf("message %s ", msg->topic ? msg->topic : "-");
             print_hex(msg->envelope, msg->envelope_len);
@@ -122,7 +124,7 @@ send_messages(struct test *test, const char *args)
         error = retval ? retval : error;
     }
     free(payload);
-    printf("sent %d dropped %d (%s)\n", n - n_dropped, n_dropped,
+    printf("send: %d queued, %d dropped (%s)\n", n - n_dropped, n_dropped,
            error ? ovs_strerror(error) : "ok");
 }
 
@@ -185,8 +187,8 @@ command(struct test *test, char *line)
         puts("hold");
     } else if (!strcmp(word, "resume")) {
         test->hold = false;
-    } else if (!strcmp(word, "count")) {
-        printf("count %llu %llu\n", test->n_messages, test->n_bytes);
+    } else if (!strcmp(word, "messages")) {
+        printf("messages %llu\n", test->n_messages);
     } else if (!strcmp(word, "idle")) {
         test->idle_loops = test->n_loops;
         test->idle_end = time_msec() + atoi(args);

@@ -162,47 +162,49 @@ read_json(const char *file_name)
 
 /* Subcommands. */
 
-/* HEX */
+/* HEX... */
 static void
 wire_decode_envelope(int argc, char *argv[])
 {
-    struct envelope e;
+    for (int i = 1; i < argc; i++) {
+        struct ofpbuf *buf = parse_hex(argv[i]);
+        struct envelope e;
+        char *error = envelope_decode(buf->data, buf->size, &e);
 
-    ovs_assert(argc == 2);
-    struct ofpbuf *buf = parse_hex(argv[1]);
-    char *error = envelope_decode(buf->data, buf->size, &e);
-
-    if (error) {
-        puts(error);
-        free(error);
-    } else {
-        printf("version=%"PRIu32" kind=%s message_id=%s correlation_id=%s "
-               "sender=%s epoch=%"PRIu64" sequence=%"PRIu64" "
-               "sent_at=%"PRIu64" transaction_id=%s\n",
-               e.version, envelope_kind_to_string(e.kind), e.message_id,
-               e.correlation_id, e.sender, e.epoch, e.sequence, e.sent_at,
-               e.transaction_id);
-        envelope_destroy(&e);
+        if (error) {
+            puts(error);
+            free(error);
+        } else {
+            printf("version=%"PRIu32" kind=%s message_id=%s "
+                   "correlation_id=%s sender=%s epoch=%"PRIu64" "
+                   "sequence=%"PRIu64" sent_at=%"PRIu64" "
+                   "transaction_id=%s\n",
+                   e.version, envelope_kind_to_string(e.kind), e.message_id,
+                   e.correlation_id, e.sender, e.epoch, e.sequence,
+                   e.sent_at, e.transaction_id);
+            envelope_destroy(&e);
+        }
+        ofpbuf_delete(buf);
     }
-    ofpbuf_delete(buf);
 }
 
-/* TYPE HEX */
+/* TYPE HEX... */
 static void
 wire_to_json(int argc, char *argv[])
 {
-    ovs_assert(argc == 3);
+    ovs_assert(argc >= 3);
+    for (int i = 2; i < argc; i++) {
+        struct ofpbuf *buf = parse_hex(argv[i]);
+        ProtobufCMessage *message = unpack(find_type(argv[1]), buf);
 
-    struct ofpbuf *buf = parse_hex(argv[2]);
-    ProtobufCMessage *message = unpack(find_type(argv[1]), buf);
-
-    if (message) {
-        print_json(proto_to_json(message));
-        protobuf_c_message_free_unpacked(message, NULL);
-    } else {
-        puts("not a message of this type");
+        if (message) {
+            print_json(proto_to_json(message));
+            protobuf_c_message_free_unpacked(message, NULL);
+        } else {
+            puts("not a message of this type");
+        }
+        ofpbuf_delete(buf);
     }
-    ofpbuf_delete(buf);
 }
 
 /* TYPE FILE, where each line of FILE is a JSON text of its own. */
@@ -277,16 +279,17 @@ decode_and_print(int version, const char *host_ip, const struct ofpbuf *buf)
     }
 }
 
-/* VERSION HOST-IP HEX */
+/* VERSION HOST-IP HEX... */
 static void
 wire_decode(int argc, char *argv[])
 {
-    ovs_assert(argc == 4);
+    ovs_assert(argc >= 4);
+    for (int i = 3; i < argc; i++) {
+        struct ofpbuf *buf = parse_hex(argv[i]);
 
-    struct ofpbuf *buf = parse_hex(argv[3]);
-
-    decode_and_print(atoi(argv[1]), argv[2], buf);
-    ofpbuf_delete(buf);
+        decode_and_print(atoi(argv[1]), argv[2], buf);
+        ofpbuf_delete(buf);
+    }
 }
 
 /* VERSION HOST-IP FILE, where FILE holds the message as JSON. */

@@ -6,4 +6,6 @@
 
 plugin_libalcor_a_SOURCES += \
 	plugin/feedback/ack.c \
-	plugin/feedback/ack.h
+	plugin/feedback/ack.h \
+	plugin/feedback/port-event.c \
+	plugin/feedback/port-event.h

@@ -5,6 +5,8 @@
 # itself, and "make check-style" says what is not listed yet.
 
 plugin_libalcor_a_SOURCES += \
+	plugin/ingest/control.c \
+	plugin/ingest/control.h \
 	plugin/ingest/envelope.c \
 	plugin/ingest/envelope.h \
 	plugin/ingest/goal-check.c \

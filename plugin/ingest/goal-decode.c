@@ -23,6 +23,10 @@
 /* An entry longer than this is malformed. */
 #define ENTRY_MAX_LEN (8 * 1024 * 1024)
 
+/* A message with more entries than this is refused: each costs an answer.  As
+ * many real ones do not fit into the longest message. */
+#define MAX_ENTRIES (1024 * 1024)
+
 BUILD_ASSERT_DECL(GOAL_VPC == (int) ALCOR__SCHEMA__RESOURCE_TYPE__VPC);
 BUILD_ASSERT_DECL(GOAL_SUBNET == (int) ALCOR__SCHEMA__RESOURCE_TYPE__SUBNET);
 BUILD_ASSERT_DECL(GOAL_PORT == (int) ALCOR__SCHEMA__RESOURCE_TYPE__PORT);
@@ -214,7 +218,9 @@ slice_find(struct slice slice, uint32_t number)
 static char *
 slice_to_reply_id(struct slice s)
 {
-    char *id = xmemdup0((const char *) s.data, MIN(s.len, PROTO_ID_MAX_LEN));
+    char *id = (s.len
+                ? xmemdup0((const char *) s.data, MIN(s.len, PROTO_ID_MAX_LEN))
+                : xstrdup(""));
     size_t len = strlen(id);
 
     /* Drop what is left of a character that was cut. */
@@ -256,6 +262,7 @@ struct decoder {
     uint32_t basis;             /* Of hashes, not to be guessed. */
 
     uint32_t present;           /* Bitmap of the kinds in the message. */
+    size_t n_entries;           /* In the message, for whomever. */
 
     struct wire_arena arena;
     goal_entry_cb *cb;
@@ -269,12 +276,13 @@ decoder_is_us(const struct decoder *d, struct slice key)
     char text[INET6_ADDRSTRLEN];
     struct in6_addr addr;
 
-    if (key.len == strlen(d->host_ip)
-        && !memcmp(key.data, d->host_ip, key.len)) {
+    if (!key.len) {
+        return false;
+    } else if (key.len == strlen(d->host_ip)
+               && !memcmp(key.data, d->host_ip, key.len)) {
         return true;
-    }
-    if (!d->host_addr_valid || !key.len || key.len >= sizeof text
-        || memchr(key.data, '\0', key.len)) {
+    } else if (!d->host_addr_valid || key.len >= sizeof text
+               || memchr(key.data, '\0', key.len)) {
         return false;
     }
     memcpy(text, key.data, key.len);
@@ -365,6 +373,12 @@ decoder_list_all(struct decoder *d, field_ptr fd, struct slice host,
     return max_nodes ? NULL : wire_check(fd->descriptor, host.data, host.len);
 }
 
+static char *
+too_many_entries(const ProtobufCMessageDescriptor *md)
+{
+    return xasprintf("%s: more than %d entries", md->name, MAX_ENTRIES);
+}
+
 /* Goes through host_resources.  Without 'max_nodes' counts what is listed for
  * this host and checks the top level of the message, with it collects. */
 static char *
@@ -375,6 +389,7 @@ decoder_walk_hosts(struct decoder *d, size_t max_nodes)
     struct wire_walk walk;
     struct wire_field field;
 
+    d->n_entries = 0;
     wire_walk_init(&walk, d->payload.data, d->payload.len);
     while (wire_walk_next(&walk, &field)) {
         struct slice host = { field.data, field.len };
@@ -388,6 +403,9 @@ decoder_walk_hosts(struct decoder *d, size_t max_nodes)
                              md->name, fd->name);
         } else if (vs->kinds[fd->id] >= 0) {
             d->present |= 1u << vs->kinds[fd->id];
+            if (++d->n_entries > MAX_ENTRIES) {
+                return too_many_entries(md);
+            }
         } else if (fd->id == vs->host_resources) {
             d->filter = true;
             if (decoder_is_us(d, slice_find(host, MAP_KEY))) {
@@ -776,7 +794,24 @@ goal_decode(int version, const void *data, size_t len, const char *host_ip,
 char *
 goal_decode_check(int version, const void *data, size_t len)
 {
-    return (version_is_known(version)
-            ? wire_check(schema_get()->versions[version - 1].md, data, len)
-            : xasprintf("version %d of goal state is unknown", version));
+    const struct version_schema *vs;
+    struct wire_walk walk;
+    struct wire_field field;
+    size_t n_entries = 0;
+    char *error;
+
+    if (!version_is_known(version)) {
+        return xasprintf("version %d of goal state is unknown", version);
+    }
+    vs = &schema_get()->versions[version - 1];
+    error = wire_check(vs->md, data, len);
+    if (error) {
+        return error;
+    }
+
+    wire_walk_init(&walk, data, len);
+    while (wire_walk_next(&walk, &field)) {
+        n_entries += field.number < MAX_FIELDS && vs->kinds[field.number] >= 0;
+    }
+    return n_entries > MAX_ENTRIES ? too_many_entries(vs->md) : NULL;
 }

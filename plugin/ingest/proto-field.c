@@ -196,10 +196,9 @@ proto_check_string(const char *s, size_t len, size_t max_len)
                          len, max_len);
     } else if (OVS_LIKELY(proto_is_utf8(s, len))) {
         return NULL;
-    } else if (memchr(s, '\0', len)) {
-        return not_a(s, len, "a string without null bytes");
     } else {
-        return not_a(s, len, "UTF-8");
+        return not_a(s, len, memchr(s, '\0', len)
+                     ? "a string: it has null bytes" : "UTF-8");
     }
 }
 

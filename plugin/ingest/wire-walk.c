@@ -15,11 +15,12 @@
 #define MAX_VARINT32_LEN 5
 #define MAX_VARINT_LEN 10
 
-/* Prepares 'walk' for the message of 'len' bytes at 'data'. */
+/* Prepares 'walk' for the message of 'len' bytes at 'data', which may be null
+ * if 'len' is 0. */
 void
 wire_walk_init(struct wire_walk *walk, const void *data, size_t len)
 {
-    walk->start = walk->p = data;
+    walk->start = walk->p = len ? data : "";
     walk->end = walk->p + len;
     walk->error = NULL;
 }

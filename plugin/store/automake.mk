@@ -18,6 +18,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-store-graves.c \
 	plugin/store/goal-store-ids.c \
 	plugin/store/goal-store-index.c \
+	plugin/store/goal-store-map.c \
+	plugin/store/goal-store-map.h \
 	plugin/store/goal-store-origin.c \
 	plugin/store/goal-store-private.h \
 	plugin/store/goal-store-sync.c \

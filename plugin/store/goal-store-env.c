@@ -299,7 +299,7 @@ init_store(struct goal_store *store, MDB_txn *txn)
     if (!error) {
         error = mdb_put(txn, store->dbis[GOAL_DB_META], &k, &v, 0);
     }
-    store->head = (struct goal_head) { .next_sid = 1, .next_origin = 1 };
+    store->head = (struct goal_head) { .next_number = 1, .next_origin = 1 };
     k = goal_val("head", 4);
     v = goal_val(&store->head, sizeof store->head);
     if (!error) {

@@ -67,6 +67,19 @@ grave_read(const struct goal_store *store, uint64_t sid, struct grave *grave)
     return 0;
 }
 
+/* Stores in '*id' and '*len' whose tombstone 'v' is.  Returns false if it is
+ * damaged. */
+bool
+goal_grave_id(const MDB_val *v, const char **id, size_t *len)
+{
+    if (v->mv_size <= sizeof(struct grave)) {
+        return false;
+    }
+    *id = (const char *) v->mv_data + sizeof(struct grave);
+    *len = v->mv_size - sizeof(struct grave);
+    return true;
+}
+
 /* Stores in '*revision' that of the tombstone of 'sid', 0 if there is none. */
 int
 goal_grave_revision(const struct goal_store *store, uint64_t sid,
@@ -137,22 +150,24 @@ grave_oldest(const struct goal_store *store, uint64_t *time, uint64_t *sid)
 static int
 grave_exhume(struct goal_store *store, uint64_t sid)
 {
-    enum goal_kind kind;
+    struct grave grave;
+    const char *name;
     bool is_parent;
+    size_t len;
     char *id;
     MDB_val v;
     int error;
 
     error = goal_read_u64(store, GOAL_DB_GRAVES, sid, &v);
-    if (error || v.mv_size < sizeof(struct grave)) {
+    if (error || !goal_grave_id(&v, &name, &len)) {
         return error ? error : MDB_CORRUPTED;
     }
-    kind = ((const struct grave *) v.mv_data)->kind;
-    id = xmemdup0((const char *) v.mv_data + sizeof(struct grave),
-                  v.mv_size - sizeof(struct grave));
-    error = goal_index_is_parent(store, kind, sid, &is_parent);
-    if (!error && !is_parent) {
-        error = goal_id_forget(store, kind, id);
+    memcpy(&grave, v.mv_data, sizeof grave);
+    id = xmemdup0(name, len);
+    error = goal_index_is_parent(store, grave.kind, sid, &is_parent);
+    if (!error) {
+        error = (is_parent ? goal_id_name(store, sid, id)
+                 : goal_id_forget(store, grave.kind, id, sid));
     }
     if (!error) {
         error = goal_grave_remove(store, sid);

@@ -7,21 +7,21 @@
 #include "store/goal-store-private.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "hash.h"
-#include "store/dep-key.h"
+#include "openvswitch/vlog.h"
+#include "store/goal-store-map.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(goal_store_ids);
 
 /* The cache of parents' ids is emptied when it has this many. */
 #define MAX_CACHED 4096
 
-/* Key in "ids". */
-struct id_key {
-    uint8_t bytes[1 + GOAL_MAX_ID];
-    size_t len;
-};
+#define NUMBER_MASK ((UINT64_C(1) << GOAL_SID_RANK_SHIFT) - 1)
 
 /* The id of a parent, for which every child asks again. */
 struct cached_id {
@@ -32,89 +32,144 @@ struct cached_id {
     char id[];                  /* Null-terminated. */
 };
 
-static bool
-id_key_init(struct id_key *key, enum goal_kind kind, const char *id)
-{
-    size_t len = strlen(id);
+static void cache_clear(struct goal_store *);
 
-    if (!len || len > GOAL_MAX_ID) {
-        return false;
+/* Finding.
+ *
+ * The id that belongs to a surrogate is in its record, if it is stored; or in
+ * its tombstone; or in "names". */
+
+static uint64_t
+make_sid(enum goal_kind kind, uint64_t number)
+{
+    return goal_kind_rank(kind) << GOAL_SID_RANK_SHIFT | number;
+}
+
+static bool
+is_id(const char *id, size_t len, const char *s, size_t s_len)
+{
+    return len == s_len && !memcmp(id, s, len);
+}
+
+/* Returns 0 and stores what is said about 'sid' in '*entry' and '*record' if
+ * it is that of the 'len' bytes of 'id'. */
+static int
+match(const struct goal_store *store, uint64_t sid, const char *id, size_t len,
+      uint64_t *entry, MDB_val *record)
+{
+    struct goal_record r;
+    const char *s;
+    size_t s_len;
+    MDB_val v;
+    int error;
+
+    error = goal_read_u64(store, GOAL_DB_RECORDS, sid, record);
+    if (!error) {
+        *entry = sid | GOAL_ID_STORED;
+        return (goal_record_parse(record->mv_data, record->mv_size, &r)
+                && goal_kind_rank(r.kind) == sid >> GOAL_SID_RANK_SHIFT
+                && is_id(r.id, r.id_len, id, len) ? 0 : MDB_NOTFOUND);
     }
-    key->bytes[0] = kind;
-    memcpy(&key->bytes[1], id, len);
-    key->len = 1 + len;
-    return true;
+    *entry = sid;
+    if (error == MDB_NOTFOUND && store->head.n_graves) {
+        error = goal_read_u64(store, GOAL_DB_GRAVES, sid, &v);
+        if (!error) {
+            return (goal_grave_id(&v, &s, &s_len)
+                    && is_id(s, s_len, id, len) ? 0 : MDB_NOTFOUND);
+        }
+    }
+    if (error == MDB_NOTFOUND) {
+        error = goal_read_u64(store, GOAL_DB_NAMES, sid, &v);
+    }
+    return (error ? error
+            : is_id(v.mv_data, v.mv_size, id, len) ? 0
+            : MDB_NOTFOUND);
 }
 
 static int
-id_entry(const MDB_val *value, uint64_t *entry)
+find(const struct goal_store *store, enum goal_kind kind, const char *id,
+     size_t len, uint64_t hash, uint64_t *entry, MDB_val *record)
 {
-    if (value->mv_size != sizeof *entry) {
-        return MDB_CORRUPTED;
+    size_t position = 0;
+    uint64_t number;
+
+    while ((number = goal_map_next(store->map, hash, &position))) {
+        int error = match(store, make_sid(kind, number), id, len, entry,
+                          record);
+
+        if (error != MDB_NOTFOUND) {
+            return error;
+        }
     }
-    memcpy(entry, value->mv_data, sizeof *entry);
-    return 0;
+    return MDB_NOTFOUND;
 }
 
-/* Stores the entry of 'id' in '*entry'.  An id that cannot be is not found. */
+/* Stores what is said about 'id' in '*entry' and, if it is stored, its record
+ * in '*record'.  An id that cannot be is not found. */
 int
-goal_id_lookup(const struct goal_store *store, enum goal_kind kind,
-               const char *id, uint64_t *entry)
+goal_id_find(const struct goal_store *store, enum goal_kind kind,
+             const char *id, uint64_t *entry, MDB_val *record)
 {
-    struct id_key key;
-    MDB_val value;
-    int error;
+    size_t len = strlen(id);
 
-    if (!id_key_init(&key, kind, id)) {
-        return MDB_NOTFOUND;
-    }
-    error = goal_read(store, GOAL_DB_IDS, key.bytes, key.len, &value);
-    return error ? error : id_entry(&value, entry);
+    return (len && len <= GOAL_MAX_ID
+            ? find(store, kind, id, len,
+                   goal_map_hash(store->map, kind, id, len), entry, record)
+            : MDB_NOTFOUND);
 }
 
-/* Gives 'id' a surrogate if it has none yet: then '*is_new' is true, and
- * 'flags' go into its entry.  Stores the entry in '*entry' (when there was
- * one, as it was). */
+/* Interning. */
+
+static void
+note_id(struct goal_store *store, uint64_t hash, uint64_t number,
+        bool forgotten)
+{
+    struct goal_write_state *w = &store->write;
+
+    if (w->n_ids >= w->allocated_ids) {
+        w->ids = x2nrealloc(w->ids, &w->allocated_ids, sizeof *w->ids);
+    }
+    w->ids[w->n_ids++] = (struct goal_id_change) { hash, number, forgotten };
+}
+
+/* Does as goal_id_find(), but gives 'id' a surrogate if it has none yet: then
+ * '*is_new' is true.  The caller is about to write its record if 'flags' are
+ * GOAL_ID_STORED; they are 0 otherwise. */
 int
 goal_id_intern(struct goal_store *store, enum goal_kind kind, const char *id,
-               uint64_t flags, uint64_t *entry, bool *is_new)
+               uint64_t flags, uint64_t *entry, MDB_val *record, bool *is_new)
 {
-    MDB_cursor *cursor = goal_write_cursor(store, GOAL_DB_IDS);
-    struct id_key key;
-    MDB_val k, v;
+    uint64_t number = store->head.next_number;
+    size_t len = strlen(id);
+    uint64_t hash;
     int error;
 
-    if (!cursor) {
-        return MDB_BAD_TXN;
-    } else if (!id_key_init(&key, kind, id)) {
+    *is_new = false;
+    if (!len || len > GOAL_MAX_ID) {
         return EINVAL;
     }
-    *entry = store->head.next_sid | flags;
-    k = goal_val(key.bytes, key.len);
-    v = goal_val(entry, sizeof *entry);
-    error = mdb_cursor_put(cursor, &k, &v, MDB_NOOVERWRITE);
-    *is_new = !error;
-    if (error == MDB_KEYEXIST) {
-        return id_entry(&v, entry);
-    } else if (!error) {
-        store->head.next_sid++;
-        store->write.dirty = true;
+    hash = goal_map_hash(store->map, kind, id, len);
+    error = find(store, kind, id, len, hash, entry, record);
+    if (error != MDB_NOTFOUND) {
+        return error;
     }
-    return error;
+    error = goal_map_insert(store->map, hash, number);
+    if (error) {
+        return error;
+    }
+    note_id(store, hash, number, false);
+    store->head.next_number++;
+    *entry = make_sid(kind, number) | flags;
+    *is_new = true;
+    return flags ? 0 : goal_id_name(store, *entry, id);
 }
 
-/* Replaces the entry of 'id', which has one. */
+/* Remembers that 'sid' is that of 'id', which has no record. */
 int
-goal_id_set(struct goal_store *store, enum goal_kind kind, const char *id,
-            uint64_t entry)
+goal_id_name(struct goal_store *store, uint64_t sid, const char *id)
 {
-    struct id_key key;
-
-    if (!id_key_init(&key, kind, id)) {
-        return EINVAL;
-    }
-    return goal_write(store, GOAL_DB_IDS, goal_val(key.bytes, key.len),
-                      goal_val(&entry, sizeof entry));
+    return goal_write_u64(store, GOAL_DB_NAMES, sid,
+                          goal_val(id, strlen(id)));
 }
 
 static struct cached_id *
@@ -131,24 +186,52 @@ cache_find(const struct goal_store *store, enum goal_kind kind,
     return NULL;
 }
 
-/* Removes the entry of 'id'. */
+/* Takes 'sid' from 'id', which has no record. */
 int
-goal_id_forget(struct goal_store *store, enum goal_kind kind, const char *id)
+goal_id_forget(struct goal_store *store, enum goal_kind kind, const char *id,
+               uint64_t sid)
 {
     struct cached_id *c = cache_find(store, kind, id, hash_string(id, kind));
-    struct id_key key;
 
     if (c) {
         hmap_remove(&store->id_cache, &c->node);
         free(c);
     }
-    if (!id_key_init(&key, kind, id)) {
-        return EINVAL;
-    }
-    return goal_erase(store, GOAL_DB_IDS, goal_val(key.bytes, key.len));
+    note_id(store, goal_map_hash(store->map, kind, id, strlen(id)),
+            sid & NUMBER_MASK, true);
+    return goal_erase_u64(store, GOAL_DB_NAMES, sid);
 }
 
-/* Cache. */
+/* Must be called when the transaction of a write has been committed. */
+void
+goal_ids_commit(struct goal_store *store)
+{
+    struct goal_write_state *w = &store->write;
+
+    for (size_t i = 0; i < w->n_ids; i++) {
+        if (w->ids[i].forgotten) {
+            goal_map_remove(store->map, w->ids[i].hash, w->ids[i].number);
+        }
+    }
+    w->n_ids = 0;
+}
+
+/* Must be called when the transaction of a write has been aborted. */
+void
+goal_ids_abort(struct goal_store *store)
+{
+    struct goal_write_state *w = &store->write;
+
+    for (size_t i = 0; i < w->n_ids; i++) {
+        if (!w->ids[i].forgotten) {
+            goal_map_remove(store->map, w->ids[i].hash, w->ids[i].number);
+        }
+    }
+    w->n_ids = 0;
+    cache_clear(store);
+}
+
+/* Parents. */
 
 /* The index by which children of a parent of 'kind' are found (by it alone,
  * that is, which excludes GOAL_BY_ADDRESS). */
@@ -173,16 +256,17 @@ goal_id_intern_parent(struct goal_store *store, enum goal_kind kind,
     uint32_t hash = hash_string(id, kind);
     struct cached_id *c = cache_find(store, kind, id, hash);
     uint64_t entry;
+    MDB_val record;
     bool is_new;
     int error;
 
     if (!c) {
-        error = goal_id_intern(store, kind, id, 0, &entry, &is_new);
+        error = goal_id_intern(store, kind, id, 0, &entry, &record, &is_new);
         if (error) {
             return error;
         }
         if (hmap_count(&store->id_cache) >= MAX_CACHED) {
-            goal_id_cache_clear(store);
+            cache_clear(store);
         }
         c = xmalloc(sizeof *c + strlen(id) + 1);
         c->sid = entry & ~GOAL_ID_STORED;
@@ -196,13 +280,123 @@ goal_id_intern_parent(struct goal_store *store, enum goal_kind kind,
     return 0;
 }
 
-/* Must be called when an id that may be in the cache has become void. */
-void
-goal_id_cache_clear(struct goal_store *store)
+static void
+cache_clear(struct goal_store *store)
 {
     struct cached_id *c;
 
     HMAP_FOR_EACH_POP (c, node, &store->id_cache) {
         free(c);
     }
+}
+
+/* Opening and closing. */
+
+static int
+fill_one(struct goal_store *store, uint64_t sid, const char *id, size_t len)
+{
+    uint64_t rank = sid >> GOAL_SID_RANK_SHIFT;
+
+    for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
+        if (goal_kind_rank(kind) == rank) {
+            return goal_map_insert(store->map,
+                                   goal_map_hash(store->map, kind, id, len),
+                                   sid & NUMBER_MASK);
+        }
+    }
+    return 0;
+}
+
+/* Adds what is in 'db', where the value of a surrogate has its id. */
+static int
+fill_from(struct goal_store *store, enum goal_db db, MDB_txn *txn)
+{
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int error;
+
+    error = mdb_cursor_open(txn, store->dbis[db], &cursor);
+    if (error) {
+        return error;
+    }
+    while (!(error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) {
+        const char *id = v.mv_data;
+        size_t len = v.mv_size;
+        struct goal_record r;
+        uint64_t sid;
+
+        memcpy(&sid, k.mv_data, sizeof sid);
+        if (db == GOAL_DB_RECORDS) {
+            if (!goal_record_parse(v.mv_data, v.mv_size, &r)) {
+                continue;
+            }
+            id = r.id;
+            len = r.id_len;
+        } else if (db == GOAL_DB_GRAVES && !goal_grave_id(&v, &id, &len)) {
+            continue;
+        }
+        error = fill_one(store, sid, id, len);
+        if (error) {
+            break;
+        }
+    }
+    mdb_cursor_close(cursor);
+    return error == MDB_NOTFOUND ? 0 : error;
+}
+
+/* Fills the map, which is empty.  Something may be in it twice. */
+static int
+fill(struct goal_store *store)
+{
+    MDB_txn *txn = goal_store_txn(store);
+    int error;
+
+    if (!txn) {
+        return MDB_BAD_TXN;
+    }
+    VLOG_INFO("%s: finding all ids", store->dir);
+    error = fill_from(store, GOAL_DB_RECORDS, txn);
+    if (!error) {
+        error = fill_from(store, GOAL_DB_GRAVES, txn);
+    }
+    if (!error) {
+        error = fill_from(store, GOAL_DB_NAMES, txn);
+    }
+    goal_store_end_reading(store);
+    return error;
+}
+
+static uint64_t
+last_txnid(const struct goal_store *store)
+{
+    MDB_envinfo info;
+
+    return mdb_env_info(store->env, &info) ? 0 : info.me_last_txnid;
+}
+
+/* Makes it possible to find ids. */
+int
+goal_ids_open(struct goal_store *store)
+{
+    char *name = xasprintf("%s/ids.map", store->dir);
+    bool valid;
+    int error;
+
+    error = goal_map_open(name, last_txnid(store), &store->map, &valid);
+    if (!error && !valid) {
+        error = fill(store);
+    }
+    free(name);
+    return error;
+}
+
+void
+goal_ids_close(struct goal_store *store)
+{
+    if (store->map) {
+        goal_map_close(store->map, last_txnid(store));
+        store->map = NULL;
+    }
+    cache_clear(store);
+    free(store->write.ids);
 }

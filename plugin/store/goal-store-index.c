@@ -304,8 +304,8 @@ goal_store_index(struct goal_store *store, enum goal_index index,
     MDB_val k, v;
 
     if (!txn
-        || goal_id_lookup(store, goal_index_parent_kind(index), parent,
-                          &entry)
+        || goal_id_find(store, goal_index_parent_kind(index), parent, &entry,
+                        &v)
         || mdb_cursor_open(txn, store->dbis[GOAL_DB_INDEX], &cursor)) {
         return;
     }

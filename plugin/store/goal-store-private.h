@@ -11,6 +11,7 @@
  *    goal-store.c           opening, closing, reading
  *    goal-store-write.c     begin, put, delete, commit
  *    goal-store-ids.c       interned ids
+ *    goal-store-map.[ch]    the hash table that finds them
  *    goal-store-index.c     indexes
  *    goal-store-origin.c    origins, positions, incomplete messages
  *    goal-store-graves.c    tombstones
@@ -41,7 +42,7 @@
 
 /* LMDB databases.  GOAL_DB_INDEX has a cursor for each index. */
 #define GOAL_DBS                                        \
-    GOAL_DB(IDS, "ids", 0)                              \
+    GOAL_DB(NAMES, "names", MDB_INTEGERKEY)             \
     GOAL_DB(RECORDS, "records", MDB_INTEGERKEY)         \
     GOAL_DB(INDEX, "index", 0)                          \
     GOAL_DB(GRAVES, "graves", MDB_INTEGERKEY)           \
@@ -65,7 +66,7 @@ extern const struct goal_db_info goal_dbs[GOAL_N_DBS];
 
 /* Counters, kept in "meta" under the name "head". */
 struct goal_head {
-    uint64_t next_sid;          /* Next surrogate id, from 1 on. */
+    uint64_t next_number;       /* For the next surrogate id, from 1 on. */
     uint64_t next_origin;       /* Next number of an origin, from 1 on. */
     uint64_t n_graves;          /* Tombstones. */
     uint64_t n_incomplete;      /* Messages marked incomplete. */
@@ -86,6 +87,13 @@ struct goal_refs {
     size_t n, allocated;
 };
 
+/* An id that the transaction of a write has given or taken a surrogate. */
+struct goal_id_change {
+    uint64_t hash;              /* goal_map_hash() of the id. */
+    uint64_t number;            /* In its surrogate. */
+    bool forgotten;             /* False: interned. */
+};
+
 /* A write in progress. */
 struct goal_write_state {
     bool active;                /* Between begin and commit or abort. */
@@ -98,6 +106,9 @@ struct goal_write_state {
 
     struct goal_origin origin;  /* Strings are owned. */
     uint32_t number;            /* Of the origin, 0 until needed. */
+
+    struct goal_id_change *ids; /* Made in 'txn'. */
+    size_t n_ids, allocated_ids;
 
     struct goal_changes pending; /* Made in 'txn'. */
     struct goal_changes done;   /* Made in earlier transactions. */
@@ -116,6 +127,7 @@ struct goal_store {
     uint64_t map_size;          /* Of the environment. */
     MDB_env *env;
     MDB_dbi dbis[GOAL_N_DBS];
+    struct goal_map *map;       /* Finds ids. */
     struct goal_sync *sync;     /* Sync thread. */
 
     MDB_txn *read_txn;          /* For lookups outside of a write, or null. */
@@ -155,19 +167,38 @@ goal_val(const void *data, size_t size)
     return (MDB_val) { size, CONST_CAST(void *, data) };
 }
 
-/* goal-store-ids.c.  An entry of "ids" is a sid and this bit. */
+/* goal-store-ids.c.
+ *
+ * A surrogate has the kind's rank in its upper byte, so that those of a kind
+ * are together, and a number.  What is said about an id is its surrogate, plus
+ * a bit if it has a record. */
 #define GOAL_ID_STORED (UINT64_C(1) << 63)
+#define GOAL_SID_RANK_SHIFT 56
 
-int goal_id_lookup(const struct goal_store *, enum goal_kind, const char *id,
-                   uint64_t *entry);
+/* Neighbours, of which there are many, come last, so that new ones are
+ * appended. */
+static inline uint64_t
+goal_kind_rank(enum goal_kind kind)
+{
+    return (kind == GOAL_NEIGHBOR ? GOAL_N_KINDS - 1
+            : kind > GOAL_NEIGHBOR ? kind - 1
+            : kind);
+}
+
+int goal_ids_open(struct goal_store *);
+void goal_ids_close(struct goal_store *);
+void goal_ids_commit(struct goal_store *);
+void goal_ids_abort(struct goal_store *);
+int goal_id_find(const struct goal_store *, enum goal_kind, const char *id,
+                 uint64_t *entry, MDB_val *record);
 int goal_id_intern(struct goal_store *, enum goal_kind, const char *id,
-                   uint64_t flags, uint64_t *entry, bool *is_new);
-int goal_id_set(struct goal_store *, enum goal_kind, const char *id,
-                uint64_t entry);
-int goal_id_forget(struct goal_store *, enum goal_kind, const char *id);
+                   uint64_t flags, uint64_t *entry, MDB_val *record,
+                   bool *is_new);
+int goal_id_name(struct goal_store *, uint64_t sid, const char *id);
+int goal_id_forget(struct goal_store *, enum goal_kind, const char *id,
+                   uint64_t sid);
 int goal_id_intern_parent(struct goal_store *, enum goal_kind, const char *id,
                           uint64_t *sid, uint64_t *dep);
-void goal_id_cache_clear(struct goal_store *);
 
 /* goal-store-index.c. */
 enum goal_kind goal_index_parent_kind(enum goal_index);
@@ -191,6 +222,7 @@ int goal_grave_dig(struct goal_store *, const struct goal_key *,
 int goal_grave_remove(struct goal_store *, uint64_t sid);
 int goal_grave_revision(const struct goal_store *, uint64_t sid,
                         uint32_t *revision);
+bool goal_grave_id(const MDB_val *grave, const char **id, size_t *len);
 
 /* goal-store-env.c. */
 char *goal_env_open(struct goal_store *);

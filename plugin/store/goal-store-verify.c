@@ -42,7 +42,6 @@ enum {
 /* What has been counted. */
 struct tally {
     uint64_t records[GOAL_N_KINDS];
-    uint64_t ids[GOAL_N_KINDS];
     uint64_t graves;
     uint64_t grave_times;
     struct goal_head head;
@@ -53,36 +52,44 @@ struct tally {
 /* Checks one entry. */
 typedef bool verify_entry(const MDB_val *k, const MDB_val *v, struct tally *);
 
+/* Surrogates are in the kind's range. */
 static bool
-verify_id(const MDB_val *k, const MDB_val *v, struct tally *tally)
+verify_sid(const MDB_val *k, uint64_t *rank)
 {
-    const uint8_t *id = k->mv_data;
-    uint64_t entry;
+    uint64_t sid;
 
-    if (k->mv_size < 2 || k->mv_size > 1 + GOAL_MAX_ID
-        || id[0] >= GOAL_N_KINDS || v->mv_size != sizeof entry) {
+    if (k->mv_size != sizeof sid) {
         return false;
     }
-    memcpy(&entry, v->mv_data, sizeof entry);
-    tally->ids[id[0]] += (entry & GOAL_ID_STORED) != 0;
-    return true;
+    memcpy(&sid, k->mv_data, sizeof sid);
+    *rank = sid >> GOAL_SID_RANK_SHIFT;
+    return *rank < GOAL_N_KINDS;
+}
+
+static bool
+verify_name(const MDB_val *k, const MDB_val *v, struct tally *tally)
+{
+    uint64_t rank;
+
+    return (tally && verify_sid(k, &rank) && v->mv_size
+            && v->mv_size <= GOAL_MAX_ID);
 }
 
 static bool
 verify_record(const MDB_val *k, const MDB_val *v, struct tally *tally)
 {
     struct goal_resource *resource;
+    uint64_t rank;
+    bool ok;
 
-    if (k->mv_size != sizeof(uint64_t)) {
-        return false;
-    }
     resource = goal_record_unpack(v->mv_data, v->mv_size);
     if (!resource) {
         return false;
     }
+    ok = verify_sid(k, &rank) && rank == goal_kind_rank(resource->kind);
     tally->records[resource->kind]++;
     goal_resource_destroy(resource);
-    return true;
+    return ok;
 }
 
 static bool
@@ -98,8 +105,12 @@ verify_index(const MDB_val *k, const MDB_val *v, struct tally *tally)
 static bool
 verify_grave(const MDB_val *k, const MDB_val *v, struct tally *tally)
 {
+    const char *id;
+    uint64_t rank;
+    size_t len;
+
     tally->graves++;
-    return k->mv_size == sizeof(uint64_t) && v->mv_size;
+    return verify_sid(k, &rank) && goal_grave_id(v, &id, &len);
 }
 
 static bool
@@ -184,7 +195,7 @@ static int
 verify_dbs(MDB_txn *txn, struct tally *tally)
 {
     static verify_entry *const entries[GOAL_N_DBS] = {
-        [GOAL_DB_IDS] = verify_id,
+        [GOAL_DB_NAMES] = verify_name,
         [GOAL_DB_RECORDS] = verify_record,
         [GOAL_DB_INDEX] = verify_index,
         [GOAL_DB_GRAVES] = verify_grave,
@@ -210,7 +221,6 @@ verify_dbs(MDB_txn *txn, struct tally *tally)
             && tally->graves == tally->grave_times
             && !memcmp(tally->records, tally->head.counts,
                        sizeof tally->records)
-            && !memcmp(tally->ids, tally->records, sizeof tally->ids)
             ? VERIFY_OK : VERIFY_DAMAGED);
 }
 

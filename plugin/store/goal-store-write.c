@@ -30,7 +30,6 @@ COVERAGE_DEFINE(goal_store_damaged_target);
 struct target {
     struct goal_key key;
     const char *id;
-    uint64_t entry;             /* In "ids". */
     bool is_new;                /* Never heard of its id before. */
     bool stored;                /* There is a record: */
     MDB_val bytes;              /* As packed.  Valid until the first change. */
@@ -67,7 +66,7 @@ txn_abort(struct goal_store *store)
     }
     store->head = store->committed;
     w->number = 0;
-    goal_id_cache_clear(store);
+    goal_ids_abort(store);
     goal_changes_destroy(&w->pending);
 }
 
@@ -88,6 +87,7 @@ txn_commit(struct goal_store *store)
     w->txn = NULL;
     if (!error) {
         store->committed = store->head;
+        goal_ids_commit(store);
         goal_changes_move(&w->done, &w->pending);
         if (w->dirty) {
             goal_sync_wake(store->sync);
@@ -279,29 +279,16 @@ write_room(struct goal_store *store)
 
 /* Targets. */
 
-/* Reads what is stored of 't', whose key and entry are filled in.  A damaged
- * record is as good as an empty one. */
-static int
-target_read(struct goal_store *store, struct target *t)
+/* Sets up 't', about which 'entry' and, if it is stored, 'bytes' are known. */
+static void
+target_set(struct target *t, uint64_t entry)
 {
-    MDB_cursor *cursor = goal_write_cursor(store, GOAL_DB_RECORDS);
-    MDB_val k = goal_val(&t->key.sid, sizeof t->key.sid);
-    int error;
-
-    t->stored = (t->entry & GOAL_ID_STORED) != 0;
-    if (!t->stored) {
-        return 0;
-    } else if (!cursor) {
-        return MDB_BAD_TXN;
-    }
-    error = mdb_cursor_get(cursor, &k, &t->bytes, MDB_SET);
-    if (error
-        || !goal_record_parse(t->bytes.mv_data, t->bytes.mv_size, &t->record)
-        || t->record.kind != t->key.kind) {
-        t->bytes = (MDB_val) { 0, NULL };
+    t->key.sid = entry & ~GOAL_ID_STORED;
+    t->stored = !t->is_new && entry & GOAL_ID_STORED;
+    if (t->stored && !goal_record_parse(t->bytes.mv_data, t->bytes.mv_size,
+                                        &t->record)) {
         t->record = (struct goal_record) { .body = NULL };
     }
-    return error == MDB_NOTFOUND ? 0 : error;
 }
 
 static void
@@ -420,9 +407,6 @@ target_delete(struct goal_store *store, struct target *t, uint32_t revision)
         error = goal_erase_u64(store, GOAL_DB_RECORDS, t->key.sid);
     }
     if (!error) {
-        error = goal_id_set(store, t->key.kind, t->id, t->key.sid);
-    }
-    if (!error) {
         error = goal_grave_dig(store, &t->key, t->id, revision);
     }
     if (!error) {
@@ -437,17 +421,18 @@ static int
 target_delete_absent(struct goal_store *store, struct target *t,
                      uint32_t revision)
 {
-    bool is_new;
+    uint64_t entry;
     int error;
 
     if (!revision) {
         return 0;
     }
-    error = goal_id_intern(store, t->key.kind, t->id, 0, &t->entry, &is_new);
+    error = goal_id_intern(store, t->key.kind, t->id, 0, &entry, &t->bytes,
+                           &t->is_new);
     if (error) {
         return error;
     }
-    t->key.sid = t->entry & ~GOAL_ID_STORED;
+    t->key.sid = entry;
     return goal_grave_dig(store, &t->key, t->id, revision);
 }
 
@@ -455,18 +440,17 @@ static int
 delete(struct goal_store *store, struct target *t, uint32_t revision,
        enum goal_write *write)
 {
+    uint64_t entry = 0;
     bool stale;
-    int error = goal_id_lookup(store, t->key.kind, t->id, &t->entry);
+    int error = goal_id_find(store, t->key.kind, t->id, &entry, &t->bytes);
 
-    t->is_new = error == MDB_NOTFOUND;
-    if (error && !t->is_new) {
+    if (error == MDB_NOTFOUND) {
+        entry = 0;
+    } else if (error) {
         return error;
     }
-    t->key.sid = t->entry & ~GOAL_ID_STORED;
-    error = target_read(store, t);
-    if (error) {
-        return error;
-    } else if (!t->stored) {
+    target_set(t, entry);
+    if (!t->stored) {
         *write = GOAL_ABSENT;
         return target_delete_absent(store, t, revision);
     }
@@ -527,13 +511,11 @@ superseding_cb(const struct goal_key *key, void *s_)
 static int
 supersede_one(struct goal_store *store, const struct goal_key *key)
 {
-    struct target t = {
-        .key = *key,
-        .entry = key->sid | GOAL_ID_STORED,
-    };
-    int error = target_read(store, &t);
+    struct target t = { .key = *key };
+    int error = goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &t.bytes);
 
     if (!error) {
+        target_set(&t, key->sid | GOAL_ID_STORED);
         target_unpack(store, &t);
     }
     if (t.old && GOAL_GATEWAY_CAST(t.old)->type == GATEWAY_ARION) {
@@ -542,7 +524,7 @@ supersede_one(struct goal_store *store, const struct goal_key *key)
         error = target_delete(store, &t, 0);
     }
     goal_resource_destroy(t.old);
-    return error;
+    return error == MDB_NOTFOUND ? 0 : error;
 }
 
 /* An ARION gateway is identified by its subnet: deletes those that 'resource'
@@ -580,10 +562,12 @@ target_write_record(struct goal_store *store, const struct target *t)
     MDB_val k = goal_val(&t->key.sid, sizeof t->key.sid);
     MDB_val v = goal_val(b->data, b->size);
 
-    /* The surrogate of a new id is greater than all others. */
+    /* The surrogate of a new neighbour is greater than all others. */
+    bool append = t->is_new && t->key.kind == GOAL_NEIGHBOR;
+
     store->write.dirty = true;
     return (cursor
-            ? mdb_cursor_put(cursor, &k, &v, t->is_new ? MDB_APPEND : 0)
+            ? mdb_cursor_put(cursor, &k, &v, append ? MDB_APPEND : 0)
             : MDB_BAD_TXN);
 }
 
@@ -616,8 +600,7 @@ target_appear(struct goal_store *store, struct target *t)
     int error = 0;
 
     if (!t->is_new) {
-        error = goal_id_set(store, t->key.kind, t->id,
-                            t->key.sid | GOAL_ID_STORED);
+        error = goal_erase_u64(store, GOAL_DB_NAMES, t->key.sid);
         if (!error && store->head.n_graves) {
             error = goal_grave_remove(store, t->key.sid);
         }
@@ -666,13 +649,13 @@ put(struct goal_store *store, struct target *t,
 {
     struct goal_resource *made = NULL;
     bool stale = false;
+    uint64_t entry;
     int error;
 
-    error = goal_id_intern(store, t->key.kind, t->id, GOAL_ID_STORED,
-                           &t->entry, &t->is_new);
-    t->key.sid = t->entry & ~GOAL_ID_STORED;
-    if (!error && !t->is_new) {
-        error = target_read(store, t);
+    error = goal_id_intern(store, t->key.kind, t->id, GOAL_ID_STORED, &entry,
+                           &t->bytes, &t->is_new);
+    if (!error) {
+        target_set(t, entry);
     }
     if (!error && mode != GOAL_FORCE) {
         error = target_check_revision(store, t, resource->revision, &stale);

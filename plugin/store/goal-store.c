@@ -47,6 +47,11 @@ goal_store_open(const char *dir, struct goal_store **storep)
     store->wall_offset = time_wall_msec() - time_msec();
     hmap_init(&store->id_cache);
     error = goal_env_open(store);
+    if (!error) {
+        int retval = goal_ids_open(store);
+
+        error = retval ? goal_store_error(store, "cannot open", retval) : NULL;
+    }
     if (error) {
         goal_store_close(store);
         return error;
@@ -84,8 +89,8 @@ goal_store_close(struct goal_store *store)
     if (store->read_txn) {
         mdb_txn_abort(store->read_txn);
     }
+    goal_ids_close(store);
     goal_env_close(store);
-    goal_id_cache_clear(store);
     hmap_destroy(&store->id_cache);
     goal_write_state_uninit(&store->write);
     free(store->dir);
@@ -186,8 +191,9 @@ goal_store_lookup(struct goal_store *store, enum goal_kind kind,
                   const char *id, struct goal_key *key)
 {
     uint64_t entry;
+    MDB_val record;
 
-    if (goal_id_lookup(store, kind, id, &entry)
+    if (goal_id_find(store, kind, id, &entry, &record)
         || !(entry & GOAL_ID_STORED)) {
         return false;
     }
@@ -195,81 +201,81 @@ goal_store_lookup(struct goal_store *store, enum goal_kind kind,
     return true;
 }
 
-struct goal_resource *
-goal_store_get(struct goal_store *store, enum goal_kind kind, const char *id)
-{
-    struct goal_key key;
-
-    return (goal_store_lookup(store, kind, id, &key)
-            ? goal_store_get_key(store, &key)
-            : NULL);
-}
-
-struct goal_resource *
-goal_store_get_key(struct goal_store *store, const struct goal_key *key)
+/* Returns the resource of 'kind' in 'record', which is that of 'sid', or NULL
+ * if it is damaged. */
+static struct goal_resource *
+unpack(const struct goal_store *store, enum goal_kind kind, uint64_t sid,
+       const MDB_val *record)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
     struct goal_resource *resource;
-    MDB_val value;
 
-    if (goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &value)) {
-        return NULL;
-    }
-    resource = goal_record_unpack(value.mv_data, value.mv_size);
-    if (!resource) {
+    resource = goal_record_unpack(record->mv_data, record->mv_size);
+    if (!resource || resource->kind != kind) {
         COVERAGE_INC(goal_store_damaged_record);
-        VLOG_WARN_RL(&rl, "%s: record %"PRIu64" is damaged", store->dir,
-                     key->sid);
-    } else if (resource->kind != key->kind) {
+        VLOG_WARN_RL(&rl, "%s: record %"PRIx64" is damaged", store->dir, sid);
         goal_resource_destroy(resource);
         resource = NULL;
     }
     return resource;
 }
 
-/* Calls 'cb' for the id at 'k' and 'v', if it is of 'kind' and stored. */
-static bool
-for_each_id(enum goal_kind kind, const MDB_val *k, const MDB_val *v,
-            bool (*cb)(const struct goal_key *, const char *id, void *aux),
-            void *aux)
+struct goal_resource *
+goal_store_get(struct goal_store *store, enum goal_kind kind, const char *id)
 {
-    char id[GOAL_MAX_ID + 1];
-    struct goal_key key;
     uint64_t entry;
+    MDB_val record;
 
-    if (k->mv_size > sizeof id || v->mv_size != sizeof entry) {
-        return true;
-    }
-    memcpy(&entry, v->mv_data, sizeof entry);
-    if (!(entry & GOAL_ID_STORED)) {
-        return true;
-    }
-    memcpy(id, (const char *) k->mv_data + 1, k->mv_size - 1);
-    id[k->mv_size - 1] = '\0';
-    key = (struct goal_key) { kind, entry & ~GOAL_ID_STORED };
-    return cb(&key, id, aux);
+    return (goal_id_find(store, kind, id, &entry, &record)
+            || !(entry & GOAL_ID_STORED)
+            ? NULL
+            : unpack(store, kind, entry & ~GOAL_ID_STORED, &record));
 }
 
-/* In order of ids. */
+struct goal_resource *
+goal_store_get_key(struct goal_store *store, const struct goal_key *key)
+{
+    MDB_val record;
+
+    return (goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &record)
+            ? NULL
+            : unpack(store, key->kind, key->sid, &record));
+}
+
+/* In the order in which their ids were heard of. */
 void
 goal_store_for_each(struct goal_store *store, enum goal_kind kind,
                     bool (*cb)(const struct goal_key *, const char *id,
                                void *aux),
                     void *aux)
 {
+    uint64_t sid = goal_kind_rank(kind) << GOAL_SID_RANK_SHIFT;
+    uint64_t end = sid + (UINT64_C(1) << GOAL_SID_RANK_SHIFT);
     MDB_txn *txn = goal_store_txn(store);
-    uint8_t prefix = kind;
-    MDB_val k = goal_val(&prefix, 1);
+    MDB_val k = goal_val(&sid, sizeof sid);
     MDB_cursor *cursor;
     MDB_val v;
 
-    if (!txn || mdb_cursor_open(txn, store->dbis[GOAL_DB_IDS], &cursor)) {
+    if (!txn || mdb_cursor_open(txn, store->dbis[GOAL_DB_RECORDS], &cursor)) {
         return;
     }
-    for (int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-         !error && *(const uint8_t *) k.mv_data == kind;
+    for (int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); !error;
          error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        if (!for_each_id(kind, &k, &v, cb, aux)) {
+        char id[GOAL_MAX_ID + 1];
+        struct goal_record r;
+        struct goal_key key;
+
+        memcpy(&key.sid, k.mv_data, sizeof key.sid);
+        key.kind = kind;
+        if (key.sid >= end) {
+            break;
+        } else if (!goal_record_parse(v.mv_data, v.mv_size, &r)
+                   || r.id_len >= sizeof id) {
+            continue;
+        }
+        memcpy(id, r.id, r.id_len);
+        id[r.id_len] = '\0';
+        if (!cb(&key, id, aux)) {
             break;
         }
     }

@@ -24,19 +24,24 @@
  * ------
  *
  * Ids are interned: the first time an id of a kind is mentioned, as a resource
- * or as a reference, it gets a 64-bit surrogate id ("sid") and keeps it.
- * Records are keyed by sid, so new ones are appended.  Databases:
+ * or as a reference, it gets a 64-bit surrogate id ("sid") and keeps it until
+ * nothing mentions it and its tombstone is gone.  A sid has the kind in its
+ * upper bits and is never used again.  Records are keyed by sid, so new ones
+ * are appended.  Databases:
  *
- *    "ids"      kind, id                        -> sid
  *    "records"  sid                             -> record (goal-record.h)
+ *    "names"    sid of what has no record       -> id
  *    "index"    enum goal_index, key..., sid    -> (empty)
- *    "graves"   sid                             -> tombstone
+ *    "graves"   sid                             -> tombstone, id
  *    "grave-times"  time, sid                   -> (empty)
  *    "origins"  number                          -> sender, epoch, topic, last
  *                                                  sequence
  *    "places"   hash of sender, epoch, topic    -> number
  *    "meta"     name                            -> value (version, counters,
  *                                                  incomplete messages)
+ *
+ * From an id to its sid leads a hash table in a file of its own
+ * (goal-store-map.h), which is made again when it is not to be believed.
  *
  * Writing
  * -------

@@ -178,9 +178,8 @@ def add_flows(sandbox, name, flows):
         sb_host {0} 172.31.0.2/16 02:ac:1f:00:00:02
         sb_bridge {0}""".format(name))
     seconds = float(sandbox.sh(
-        "TIMEFORMAT=%3R; { time sb_in {0} ovs-ofctl -O OpenFlow15 --bundle "
-        "add-flows br-int {1}; } 2>&1".replace("{0}", name)
-        .replace("{1}", flows)))
+        f"TIMEFORMAT=%3R; {{ time sb_in {name} "
+        f"ovs-ofctl -O OpenFlow15 --bundle add-flows br-int {flows}; }} 2>&1"))
     sandbox.sh("sb_host_gone " + name)
     return seconds
 
@@ -193,6 +192,7 @@ def measure(sandbox, schema, n, repeat):
     for i in range(repeat):
         host = Host(sandbox, "h%d" % i, schema)
         host.publish([goal.base])
+        n_base = host.dump(flows_file)
         published.append(host.publish(goal.messages))
         n_flows = host.dump(flows_file)
         if i == repeat - 1:
@@ -211,6 +211,7 @@ def measure(sandbox, schema, n, repeat):
         "published": statistics.median(published),
         "added": statistics.median(added),
         "flows": n_flows,
+        "per_neighbour": (n_flows - n_base) / n,
         "p50": statistics.median(single) * 1000,
         "p99": single[len(single) * 99 // 100] * 1000,
         "memory": memory,
@@ -239,7 +240,7 @@ def report(results):
         ratio = 2 if n < 100000 else 1.25
         target("%d neighbours: published to acknowledged, times add-flows"
                % n, r["published"] / r["added"], ratio, "%.2f")
-        target("%d neighbours: flows a neighbour" % n, r["flows"] / n, 2.1,
+        target("%d neighbours: flows a neighbour" % n, r["per_neighbour"], 2,
                "%.2f")
         target("%d neighbours: one more, p50 ms" % n, r["p50"], 1, "%.2f")
         target("%d neighbours: one more, p99 ms" % n, r["p99"], 5, "%.2f")

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * control: the payloads of the control channel that are not goal state. */
+
+#include <config.h>
+
+#include "ingest/control.h"
+
+#include <string.h>
+#include "ingest/proto-field.h"
+#include "ingest/wire-walk.h"
+#include "openvswitch/ofpbuf.h"
+#include "proto/envelope.pb-c.h"
+#include "proto/goalstateprovisioner.pb-c.h"
+#include "proto/subscribeinfoprovisioner.pb-c.h"
+#include "util.h"
+
+/* The largest of these payloads is a list of topics. */
+#define CONTROL_MAX_LEN (CONTROL_MAX_TOPICS * 32)
+
+/* Unpacks 'data'.  Returns NULL and stores an error in '*errorp' if that
+ * fails. */
+static ProtobufCMessage *
+unpack(const ProtobufCMessageDescriptor *descriptor, const void *data,
+       size_t len, char **errorp)
+{
+    ProtobufCMessage *m = NULL;
+
+    *errorp = NULL;
+    if (len > CONTROL_MAX_LEN) {
+        *errorp = xasprintf("%"PRIuSIZE" bytes, expected at most %d", len,
+                            CONTROL_MAX_LEN);
+        return NULL;
+    }
+    m = protobuf_c_message_unpack(descriptor, NULL, len, data);
+    if (!m) {
+        *errorp = xasprintf("not a %s", descriptor->short_name);
+    }
+    return m;
+}
+
+static char *
+check_text(const char *what, const char *s, bool required)
+{
+    size_t len = wire_string_length(s);
+    char *error = proto_check_string(s, len, PROTO_ID_MAX_LEN);
+
+    if (!error && required && !len) {
+        error = xstrdup("empty, expected 1 to 255 bytes");
+    }
+    if (error) {
+        char *full = xasprintf("%s: %s", what, error);
+
+        free(error);
+        return full;
+    }
+    return NULL;
+}
+
+void
+publisher_positions_destroy(struct publisher_positions *pp)
+{
+    for (size_t i = 0; i < pp->n_positions; i++) {
+        free(pp->positions[i].topic);
+    }
+    free(pp->positions);
+    for (size_t i = 0; i < pp->n_topics; i++) {
+        free(pp->topics[i]);
+    }
+    free(pp->topics);
+    free(pp->sender);
+    memset(pp, 0, sizeof *pp);
+}
+
+static char *
+add_position(struct publisher_positions *pp, const char *topic,
+             uint64_t sequence)
+{
+    char *error = check_text("positions", topic, true);
+
+    if (!error) {
+        pp->positions[pp->n_positions++] = (struct topic_position) {
+            xstrdup(topic), sequence
+        };
+    }
+    return error;
+}
+
+static char *
+add_topics(struct publisher_positions *pp, char *const *topics, size_t n)
+{
+    char *error = NULL;
+
+    pp->topics = xcalloc(n, sizeof *pp->topics);
+    for (size_t i = 0; i < n && !error; i++) {
+        error = check_text("topics", topics[i], true);
+        if (!error) {
+            pp->topics[pp->n_topics++] = xstrdup(topics[i]);
+        }
+    }
+    return error;
+}
+
+char *
+hello_reply_decode(const void *data, size_t len,
+                   struct publisher_positions *pp)
+{
+    char *error;
+    ProtobufCMessage *base = unpack(&alcor__mq__hello__descriptor, data, len,
+                                    &error);
+    const Alcor__Mq__Hello *m = (const Alcor__Mq__Hello *) base;
+
+    memset(pp, 0, sizeof *pp);
+    if (!m) {
+        return error;
+    }
+    error = check_text("sender", m->sender, false);
+    if (!error) {
+        pp->sender = xstrdup(m->sender);
+        pp->epoch = m->epoch;
+        pp->positions = xcalloc(m->n_positions, sizeof *pp->positions);
+        error = add_topics(pp, m->topics, m->n_topics);
+    }
+    for (size_t i = 0; i < m->n_positions && !error; i++) {
+        error = add_position(pp, m->positions[i]->key,
+                             m->positions[i]->value);
+    }
+    protobuf_c_message_free_unpacked(base, NULL);
+    if (error) {
+        publisher_positions_destroy(pp);
+    }
+    return error;
+}
+
+char *
+snapshot_end_decode(const void *data, size_t len,
+                    struct publisher_positions *pp)
+{
+    char *error;
+    ProtobufCMessage *base = unpack(&alcor__mq__snapshot_end__descriptor,
+                                    data, len, &error);
+    const Alcor__Mq__SnapshotEnd *m = (const Alcor__Mq__SnapshotEnd *) base;
+
+    memset(pp, 0, sizeof *pp);
+    if (!m) {
+        return error;
+    }
+    error = check_text("sender", m->sender, false);
+    if (!error) {
+        pp->sender = xstrdup(m->sender);
+        pp->epoch = m->epoch;
+        pp->positions = xcalloc(m->n_positions, sizeof *pp->positions);
+    }
+    for (size_t i = 0; i < m->n_positions && !error; i++) {
+        error = add_position(pp, m->positions[i]->key,
+                             m->positions[i]->value);
+    }
+    protobuf_c_message_free_unpacked(base, NULL);
+    if (error) {
+        publisher_positions_destroy(pp);
+    }
+    return error;
+}
+
+char *
+snapshot_begin_decode(const void *data, size_t len,
+                      struct publisher_positions *pp)
+{
+    char *error;
+    ProtobufCMessage *base = unpack(&alcor__mq__snapshot_begin__descriptor,
+                                    data, len, &error);
+    const Alcor__Mq__SnapshotBegin *m
+        = (const Alcor__Mq__SnapshotBegin *) base;
+
+    memset(pp, 0, sizeof *pp);
+    if (!m) {
+        return error;
+    }
+    pp->sender = xstrdup("");
+    error = add_topics(pp, m->topics, m->n_topics);
+    protobuf_c_message_free_unpacked(base, NULL);
+    if (error) {
+        publisher_positions_destroy(pp);
+    }
+    return error;
+}
+
+void
+host_reply_destroy(struct host_reply *reply)
+{
+    for (size_t i = 0; i < reply->n; i++) {
+        free(reply->statuses[i].request_id);
+    }
+    free(reply->statuses);
+    memset(reply, 0, sizeof *reply);
+}
+
+char *
+host_reply_decode(const void *data, size_t len, struct host_reply *reply)
+{
+    char *error;
+    ProtobufCMessage *base = unpack(
+        &alcor__schema__host_request_reply__descriptor, data, len, &error);
+    const Alcor__Schema__HostRequestReply *m
+        = (const Alcor__Schema__HostRequestReply *) base;
+
+    memset(reply, 0, sizeof *reply);
+    if (!m) {
+        return error;
+    }
+    reply->statuses = xcalloc(m->n_operation_statuses,
+                              sizeof *reply->statuses);
+    for (size_t i = 0; i < m->n_operation_statuses && !error; i++) {
+        const char *id = m->operation_statuses[i]->request_id;
+
+        error = check_text("request_id", id, false);
+        if (!error) {
+            struct host_reply_status *s = &reply->statuses[reply->n++];
+
+            s->request_id = xstrdup(id);
+            s->status = (int) m->operation_statuses[i]->operation_status;
+        }
+    }
+    protobuf_c_message_free_unpacked(base, NULL);
+    if (error) {
+        host_reply_destroy(reply);
+    }
+    return error;
+}
+
+void
+subscribe_info_destroy(struct subscribe_info *info)
+{
+    free(info->topic);
+    free(info->key);
+}
+
+char *
+subscribe_info_decode(const void *data, size_t len,
+                      struct subscribe_info *info)
+{
+    char *error;
+    ProtobufCMessage *base = unpack(
+        &alcor__schema__node_subscribe_info__descriptor, data, len, &error);
+    const Alcor__Schema__NodeSubscribeInfo *m
+        = (const Alcor__Schema__NodeSubscribeInfo *) base;
+
+    memset(info, 0, sizeof *info);
+    if (!m) {
+        return error;
+    }
+    error = check_text("topic", m->topic, true);
+    if (!error) {
+        error = check_text("key", m->key, false);
+    }
+    if (!error && m->subscribe_operation
+                  != ALCOR__SCHEMA__SUBSCRIBE_OPERATION__Subscribe
+        && m->subscribe_operation
+           != ALCOR__SCHEMA__SUBSCRIBE_OPERATION__Unsubscribe) {
+        error = xasprintf("subscribe_operation: %d, expected Subscribe or "
+                          "Unsubscribe", (int) m->subscribe_operation);
+    }
+    if (!error) {
+        info->join = (m->subscribe_operation
+                      == ALCOR__SCHEMA__SUBSCRIBE_OPERATION__Subscribe);
+        info->topic = xstrdup(m->topic);
+        info->key = xstrdup(m->key);
+    }
+    protobuf_c_message_free_unpacked(base, NULL);
+    return error;
+}
+
+static void
+put_message(const ProtobufCMessage *m, struct ofpbuf *buf)
+{
+    size_t len = protobuf_c_message_get_packed_size(m);
+
+    protobuf_c_message_pack(m, ofpbuf_put_uninit(buf, len));
+}
+
+void
+subscribe_reply_encode(enum goal_status status, struct ofpbuf *buf)
+{
+    Alcor__Schema__SubscribeOperationReply m
+        = ALCOR__SCHEMA__SUBSCRIBE_OPERATION_REPLY__INIT;
+
+    m.operationstatus = (int) status;
+    put_message(&m.base, buf);
+}
+
+void
+port_event_encode(const char *port_id, bool active, const char *reason,
+                  struct ofpbuf *buf)
+{
+    Alcor__Mq__PortEvent m = ALCOR__MQ__PORT_EVENT__INIT;
+
+    m.port_id = CONST_CAST(char *, port_id);
+    m.active = active;
+    m.reason = CONST_CAST(char *, reason);
+    put_message(&m.base, buf);
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sends messages to an agent whose transport is a dummy
+(plugin/ingest/transport-dummy.c) and prints what it answers.
+
+usage: alcor-dummy.py [-t TARGET] [--no-wait] [--all] [FILE]
+
+FILE (default: standard input) holds messages, each a line "message ID
+KEY=VALUE..." (ID "-": none) and the lines of its payload, which are a network
+(see alcor_goal.py; hosts host1, which is the agent's, to host4 are known) or,
+starting with "{", a GoalStateV2 as JSON.  Keys:
+
+    topic=TOPIC seq=N    default: the control channel, 0
+    listed=yes           lists resources by host; default: all for everybody
+    v1=yes               version 1, just what is for host1
+    sender= epoch= version= kind= transaction=      of the envelope
+    payload=HEX          instead of a network
+    envelope=HEX         instead of all of the above
+    vector=NAME          instead of all that, a message of messages.json
+
+All messages are sent, then, without --no-wait, the agent is given the time to
+become idle.  Prints the answers in the order in which they came: "ID TYPE ID
+OPERATION STATUS" for each resource, sorted, or "ID -".  An answer with times
+that cannot be gets another line that says so.  With --all, other messages are
+printed, too.
+"""
+
+import argparse
+import json
+import os
+import socket
+import sys
+
+from google.protobuf import json_format
+
+import alcor_controller
+import alcor_goal
+import alcor_schema
+
+HOSTS = "".join("host host%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
+                % (i, i, i) for i in range(1, 5))
+TIMEOUT = 60
+MAX_USEC = 10**9                # No test takes longer.
+
+
+class Agent:
+    """The agent's control socket (unixctl)."""
+
+    def __init__(self, target):
+        if "/" not in target:
+            pattern = os.path.join(os.environ["OVS_RUNDIR"], target)
+            with open(pattern + ".pid") as f:
+                target = "%s.%s.ctl" % (pattern, f.read().strip())
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(TIMEOUT)
+        self.socket.connect(target)
+        self.buffer = ""
+
+    def command(self, method, *params):
+        self.socket.sendall(json.dumps({"id": 0, "method": method,
+                                        "params": params}).encode())
+        while True:
+            try:
+                reply, end = json.JSONDecoder().raw_decode(self.buffer)
+                break
+            except ValueError:
+                data = self.socket.recv(1 << 20)
+                if not data:
+                    raise OSError("%s: the agent is gone" % method)
+                self.buffer += data.decode()
+        self.buffer = self.buffer[end:].lstrip()
+        if reply["error"]:
+            raise OSError("%s: %s" % (method, reply["error"].strip()))
+        return reply["result"]
+
+
+class Message:
+    """A message as it is read, and the frames that it makes."""
+
+    def __init__(self, words):
+        self.id = "" if words[0] == "-" else words[0]
+        self.options = dict(word.split("=", 1) for word in words[1:])
+        self.lines = []
+
+    def frames(self, schema):
+        """Topic, envelope, payload."""
+        option = self.options.get
+        if option("vector"):
+            frames = alcor_controller.vector_frames(option("vector"))
+            topic = frames.pop(0).decode() if len(frames) > 2 else "-"
+            return [topic] + frames
+        topic = option("topic", "-")
+        payload = self.payload(schema)
+        if option("envelope"):
+            return [topic, bytes.fromhex(option("envelope")), payload]
+        kind = option("kind", "GOAL_STATE" if option("v1")
+                      else "GOAL_STATE_V2")
+        envelope = schema.mq.Envelope(
+            protocol_version=int(option("version", 1)), message_id=self.id,
+            kind=int(kind) if kind.isdigit() else schema.kind(kind),
+            sender=option("sender", "ctl-1"), epoch=int(option("epoch", 1)),
+            sequence=int(option("seq", 0)), sent_at=1,
+            transaction_id=option("transaction", ""))
+        return [topic, envelope.SerializeToString(), payload]
+
+    def payload(self, schema):
+        if "payload" in self.options:
+            return bytes.fromhex(self.options["payload"])
+        text = "".join(line for line in self.lines if line[0] != "{")
+        network = alcor_goal.Network(schema, HOSTS + text)
+        if self.options.get("v1"):
+            message = network.v1("host1")
+        else:
+            message = network.v2(not self.options.get("listed"))
+        for line in self.lines:
+            if line[0] == "{":
+                json_format.Parse(line, message)
+        return message.SerializeToString()
+
+
+def parse(text):
+    messages = []
+    for line in text.splitlines(keepends=True):
+        words = line.split()
+        if words and words[0] == "message":
+            messages.append(Message(words[1:]))
+        elif words:
+            messages[-1].lines.append(line)
+    return messages
+
+
+def implausible(reply):
+    """What cannot be true of the times in 'reply', or None."""
+    for s in reply.operation_statuses:
+        parts = (s.network_configuration_time, s.dataplane_programming_time)
+        if (max(parts) > s.state_elapse_time
+                or s.state_elapse_time > reply.message_total_operation_time
+                or reply.message_total_operation_time > MAX_USEC):
+            return ("configuration %d, programming %d, elapsed %d, total %d"
+                    % (parts + (s.state_elapse_time,
+                                reply.message_total_operation_time)))
+    return None
+
+
+def print_sent(schema, line, everything):
+    """Prints a message that the agent has sent, as dummy-sent shows it."""
+    envelope, payload = [bytes.fromhex(h) for h in line.split(" ")]
+    envelope = schema.mq.Envelope.FromString(envelope)
+    kind = schema.mq.Kind.Name(envelope.kind)
+    if kind == "GOAL_STATE_REPLY":
+        reply = schema.alcor.GoalStateOperationReply.FromString(payload)
+        name = envelope.correlation_id
+        lines = sorted("%s %s %s %s %s" % (
+            name, schema.alcor.ResourceType.Name(s.resource_type),
+            s.resource_id or '""',
+            schema.alcor.OperationType.Name(s.operation_type),
+            schema.alcor.OperationStatus.Name(s.operation_status))
+            for s in reply.operation_statuses)
+        print("\n".join(lines) or name + " -")
+        if implausible(reply):
+            print("%s times are implausible: %s" % (name, implausible(reply)))
+    elif everything:
+        message = schema.payload_class(kind).FromString(payload)
+        print(kind, json.dumps(json_format.MessageToDict(message),
+                               sort_keys=True))
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("-t", "--target", default="alcor-agent")
+    parser.add_argument("--no-wait", action="store_true")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("file", nargs="?")
+    args = parser.parse_args()
+
+    schema = alcor_schema.load()
+    agent = Agent(args.target)
+    with open(args.file) if args.file else sys.stdin as f:
+        messages = parse(f.read())
+    for message in messages:
+        topic, envelope, payload = message.frames(schema)
+        agent.command("transport/dummy-receive", topic, envelope.hex(),
+                      payload.hex())
+    if not args.no_wait:
+        agent.command("wait-idle")
+    for line in agent.command("transport/dummy-sent").splitlines():
+        print_sent(schema, line, args.all)
+
+
+if __name__ == "__main__":
+    main()
