@@ -12,6 +12,7 @@
 #include "apply/commit.h"
 #include "apply/of-pipeline.h"
 #include "feedback/ack.h"
+#include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
@@ -143,11 +144,12 @@ format_resources(const struct agent *agent, struct ds *s)
 }
 
 static void
-format_counters(const struct agent_counters *c, struct ds *s)
+format_counters(const struct agent_counters *c, uint64_t n_gaps,
+                struct ds *s)
 {
     ds_put_format(s, "messages: %"PRIu64" taken, %"PRIu64" duplicates, "
                   "%"PRIu64" gaps, %"PRIu64" not understood, %"PRIu64
-                  " unparsable\n", c->messages, c->duplicates, c->gaps,
+                  " unparsable\n", c->messages, c->duplicates, n_gaps,
                   c->unknown, c->unparsable);
     ds_put_format(s, "resources in them: %"PRIu64", of which %"PRIu64
                   " invalid, %"PRIu64" out of order\n", c->resources,
@@ -179,8 +181,11 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     ds_put_char(&s, '\n');
     commit_describe(agent->commit, &s);
     if (agent->translator) {
+        ds_put_cstr(&s, "resync: ");
+        resync_describe(agent->resync, &s);
+        ds_put_char(&s, '\n');
         format_resources(agent, &s);
-        format_counters(&agent->counters, &s);
+        format_counters(&agent->counters, resync_n_gaps(agent->resync), &s);
     }
     errors = smap_sort(&agent->config.errors);
     for (size_t i = 0; i < smap_count(&agent->config.errors); i++) {
@@ -519,6 +524,18 @@ cmd_recompute(struct unixctl_conn *conn, int argc OVS_UNUSED,
 }
 
 static void
+cmd_resync(struct unixctl_conn *conn, int argc OVS_UNUSED,
+           const char *argv[] OVS_UNUSED, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    if (is_up(agent, conn)) {
+        resync_force(agent->resync);
+        unixctl_command_reply(conn, NULL);
+    }
+}
+
+static void
 cmd_wait_idle(struct unixctl_conn *conn, int argc OVS_UNUSED,
               const char *argv[] OVS_UNUSED, void *agent_)
 {
@@ -557,6 +574,8 @@ agent_commands_init(struct agent *agent)
     unixctl_command_register("goal-state/show",
                              "TYPE ID [--format=json]", 2, 3,
                              cmd_goal_state_show, agent);
+    unixctl_command_register("goal-state/resync", "", 0, 0, cmd_resync,
+                             agent);
     unixctl_command_register("port/list", "[--format=FORMAT]", 0, 1,
                              cmd_port_list, agent);
     unixctl_command_register("neighbor/list", "VPC [--format=FORMAT]", 1, 2,

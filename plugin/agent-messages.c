@@ -15,6 +15,7 @@
 #include "ingest/control.h"
 #include "ingest/envelope.h"
 #include "ingest/goal-decode.h"
+#include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -29,15 +30,11 @@ VLOG_DEFINE_THIS_MODULE(agent_messages);
 
 COVERAGE_DEFINE(agent_message);
 COVERAGE_DEFINE(agent_duplicate);
-COVERAGE_DEFINE(agent_gap);
 COVERAGE_DEFINE(agent_invalid_resource);
 
 /* No message is taken while more than this many resources wait for
  * translation: the rest waits in the transport, which is bounded. */
 #define MAX_BACKLOG 32768
-
-/* Topics that SUBSCRIBE_INFO may add. */
-#define MAX_JOINED 65536
 
 /* Messages taken in one round of the main loop. */
 #define MAX_MESSAGES 16
@@ -46,15 +43,16 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 /* Sending. */
 
-/* Sends a message of 'kind' on the control channel. */
-static void
-send_message(struct agent *agent, enum envelope_kind kind,
+/* Sends a message of 'kind' on the control channel.  Returns its id, owned by
+ * the caller, or NULL if it could not be sent. */
+char *
+agent_send(struct agent *agent, enum envelope_kind kind,
              const char *correlation_id, const void *payload, size_t len)
 {
     struct uuid uuid;
 
     if (!agent->transport) {
-        return;
+        return NULL;
     }
     uuid_generate(&uuid);
     char *id = xasprintf(UUID_FMT, UUID_ARGS(&uuid));
@@ -79,12 +77,16 @@ send_message(struct agent *agent, enum envelope_kind kind,
                      envelope_kind_to_string(kind), ovs_strerror(error));
     }
     ofpbuf_uninit(&frame);
-    free(id);
+    if (error) {
+        free(id);
+        return NULL;
+    }
+    return id;
 }
 
 /* Answers a message as a whole: one status with an empty resource id. */
-static void
-send_verdict(struct agent *agent, const char *message_id,
+void
+agent_send_verdict(struct agent *agent, const char *message_id,
              enum goal_status verdict)
 {
     struct resource_status status = { .id = "", .status = verdict };
@@ -96,80 +98,9 @@ send_verdict(struct agent *agent, const char *message_id,
     }
     ofpbuf_use_stub(&payload, stub, sizeof stub);
     reply_encode(&status, 1, 0, &payload);
-    send_message(agent, MSG_GOAL_STATE_REPLY, message_id, payload.data,
-                 payload.size);
+    free(agent_send(agent, MSG_GOAL_STATE_REPLY, message_id, payload.data,
+                 payload.size));
     ofpbuf_uninit(&payload);
-}
-
-/* Positions for HELLO: those of the publisher heard last. */
-struct position_walk {
-    const char *sender;
-    uint64_t epoch;
-    struct topic_position *positions;
-    size_t n, allocated;
-};
-
-static void
-find_last_epoch(const struct goal_origin *origin, void *walk_)
-{
-    struct position_walk *walk = walk_;
-
-    if (origin->topic[0] && origin->epoch > walk->epoch) {
-        walk->epoch = origin->epoch;
-        free(CONST_CAST(char *, walk->sender));
-        walk->sender = xstrdup(origin->sender);
-    }
-}
-
-static void
-add_position(const struct goal_origin *origin, void *walk_)
-{
-    struct position_walk *walk = walk_;
-
-    if (walk->sender && origin->topic[0] && origin->epoch == walk->epoch
-        && !strcmp(origin->sender, walk->sender)) {
-        if (walk->n >= walk->allocated) {
-            walk->positions = x2nrealloc(walk->positions, &walk->allocated,
-                                         sizeof *walk->positions);
-        }
-        walk->positions[walk->n++] = (struct topic_position) {
-            xstrdup(origin->topic), origin->sequence
-        };
-    }
-}
-
-static void
-send_hello(struct agent *agent)
-{
-    struct position_walk walk = { .sender = NULL };
-    const char **topics = sset_array(&agent->topics);
-
-    goal_store_positions(agent->store, find_last_epoch, &walk);
-    goal_store_positions(agent->store, add_position, &walk);
-
-    struct hello hello = {
-        .node_id = agent->config.node_id,
-        .host_ip = agent->config.host_ip,
-        .agent_version = ALCOR_VERSION,
-        .topics = topics,
-        .n_topics = sset_count(&agent->topics),
-        .positions = walk.positions,
-        .n_positions = walk.n,
-        .epoch = walk.epoch,
-        .sender = walk.sender,
-    };
-    struct ofpbuf payload;
-
-    ofpbuf_init(&payload, 512);
-    hello_encode(&hello, &payload);
-    send_message(agent, MSG_HELLO, NULL, payload.data, payload.size);
-    ofpbuf_uninit(&payload);
-    for (size_t i = 0; i < walk.n; i++) {
-        free(walk.positions[i].topic);
-    }
-    free(walk.positions);
-    free(CONST_CAST(char *, walk.sender));
-    free(topics);
 }
 
 /* What ack.h wants to know. */
@@ -239,7 +170,8 @@ static void
 send_reply(const char *correlation_id, const void *payload, size_t len,
            void *agent_)
 {
-    send_message(agent_, MSG_GOAL_STATE_REPLY, correlation_id, payload, len);
+    free(agent_send(agent_, MSG_GOAL_STATE_REPLY, correlation_id, payload,
+                    len));
 }
 
 const struct ack_class agent_ack_class = {
@@ -261,7 +193,7 @@ send_port_event(const char *port_id, bool active, const char *reason,
 
     ofpbuf_use_stub(&payload, stub, sizeof stub);
     port_event_encode(port_id, active, reason, &payload);
-    send_message(agent_, MSG_PORT_EVENT, NULL, payload.data, payload.size);
+    free(agent_send(agent_, MSG_PORT_EVENT, NULL, payload.data, payload.size));
     ofpbuf_uninit(&payload);
 }
 
@@ -419,27 +351,14 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
     ack_stored(agent->ack, intake.ack);
 }
 
-/* Returns true if 'origin' says that the message has been taken before; counts
- * gaps. */
+/* Returns false if the message is a duplicate by its number. */
 static bool
-is_duplicate(struct agent *agent, const struct goal_origin *origin)
+check_number(struct agent *agent, struct goal_origin *origin)
 {
-    if (!origin->topic[0] || !origin->sequence) {
-        return false;
-    }
-
-    uint64_t last = goal_store_position(agent->store, origin);
-    if (origin->sequence <= last) {
-        return true;
-    }
-    if (origin->sequence > last + 1) {
-        COVERAGE_INC(agent_gap);
-        agent->counters.gaps++;
-        VLOG_INFO_RL(&rl, "topic %s of %s: sequence %"PRIu64" after %"PRIu64
-                     ", messages between are missing", origin->topic,
-                     origin->sender, origin->sequence, last);
-    }
-    return false;
+    return (!origin->topic[0] || !origin->sequence
+            || resync_numbered(agent->resync, origin->sender, origin->epoch,
+                               origin->topic, origin->sequence,
+                               &origin->hold));
 }
 
 static void
@@ -454,7 +373,7 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
     };
 
     if (ack_repeat(agent->ack, envelope->message_id)
-        || is_duplicate(agent, &origin)) {
+        || !check_number(agent, &origin)) {
         COVERAGE_INC(agent_duplicate);
         agent->counters.duplicates++;
         return;
@@ -462,7 +381,7 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
     if (envelope->transaction_id[0]) {
         VLOG_INFO_RL(&rl, "message %s: transactions are not available in "
                      "this version", envelope->message_id);
-        send_verdict(agent, envelope->message_id, GOAL_STATUS_FAILURE);
+        agent_send_verdict(agent, envelope->message_id, GOAL_STATUS_FAILURE);
         return;
     }
 
@@ -474,81 +393,40 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
                      envelope->sender, error);
         free(error);
         agent->counters.unparsable++;
-        send_verdict(agent, envelope->message_id, GOAL_STATUS_INVALID_ARG);
+        agent_send_verdict(agent, envelope->message_id,
+                           GOAL_STATUS_INVALID_ARG);
         return;
     }
     store_goal_state(agent, envelope, &origin, msg);
 }
 
-/* Topics joined and left at run time. */
-
-static void
-take_subscribe_info(struct agent *agent, const struct envelope *envelope,
-                    const struct transport_message *msg)
-{
-    enum goal_status status = GOAL_STATUS_SUCCESS;
-    struct subscribe_info info;
-    char *error = subscribe_info_decode(msg->payload, msg->payload_len,
-                                        &info);
-
-    if (!error && info.join
-        && smap_count(&agent->joined) >= MAX_JOINED
-        && !smap_get(&agent->joined, info.topic)) {
-        error = xasprintf("%d topics are joined already", MAX_JOINED);
-        subscribe_info_destroy(&info);
-        status = GOAL_STATUS_FAILURE;
-    } else if (error) {
-        status = GOAL_STATUS_INVALID_ARG;
-    } else {
-        if (info.join) {
-            smap_replace(&agent->joined, info.topic, info.key);
-        } else {
-            smap_remove(&agent->joined, info.topic);
-        }
-        agent->topics_changed = true;
-        subscribe_info_destroy(&info);
-    }
-    if (error) {
-        VLOG_INFO_RL(&rl, "message %s from %s: %s", envelope->message_id,
-                     envelope->sender, error);
-        free(error);
-    }
-
-    uint64_t stub[64 / 8];
-    struct ofpbuf payload;
-
-    ofpbuf_use_stub(&payload, stub, sizeof stub);
-    subscribe_reply_encode(status, &payload);
-    send_message(agent, MSG_SUBSCRIBE_REPLY, envelope->message_id,
-                 payload.data, payload.size);
-    ofpbuf_uninit(&payload);
-}
-
 /* Dispatch. */
 
-typedef void message_handler(struct agent *, const struct envelope *,
-                             const struct transport_message *);
-
-/* For what asks for no action. */
-static void
-take_note(struct agent *agent OVS_UNUSED, const struct envelope *envelope,
-          const struct transport_message *msg OVS_UNUSED)
-{
-    VLOG_DBG("%s from %s", envelope_kind_to_string(envelope->kind),
-             envelope->sender);
-}
-
-static message_handler *const handlers[MSG_N_KINDS] = {
-    [MSG_HELLO_REPLY] = take_note,
+static agent_message_handler *const handlers[MSG_N_KINDS] = {
+    [MSG_HELLO_REPLY] = agent_take_hello_reply,
     [MSG_GOAL_STATE] = take_goal_state,
     [MSG_GOAL_STATE_V2] = take_goal_state,
-    [MSG_HOST_REPLY] = take_note,
-    [MSG_SUBSCRIBE_INFO] = take_subscribe_info,
-    [MSG_HEARTBEAT] = take_note,
+    [MSG_HOST_REPLY] = agent_take_host_reply,
+    [MSG_SUBSCRIBE_INFO] = agent_take_subscribe_info,
+    [MSG_SNAPSHOT_BEGIN] = agent_take_snapshot_mark,
+    [MSG_SNAPSHOT_END] = agent_take_snapshot_mark,
+    [MSG_HEARTBEAT] = agent_take_heartbeat,
 };
 
+/* True if 'msg' belongs to a snapshot, which then owns it. */
+static bool
+take_for_snapshot(struct agent *agent, const struct envelope *envelope,
+                  struct transport_message *msg)
+{
+    return (envelope->version == ENVELOPE_VERSION
+            && envelope->kind == MSG_GOAL_STATE_V2 && !msg->topic
+            && envelope->correlation_id[0]
+            && resync_goal_state(agent->resync, envelope, msg, time_msec()));
+}
+
+/* Takes ownership of 'msg'. */
 static void
-take_message(struct agent *agent, const struct transport_message *msg)
+take_message(struct agent *agent, struct transport_message *msg)
 {
     struct envelope envelope;
     char *error = envelope_decode(msg->envelope, msg->envelope_len,
@@ -558,9 +436,15 @@ take_message(struct agent *agent, const struct transport_message *msg)
         VLOG_INFO_RL(&rl, "message dropped: bad envelope: %s", error);
         free(error);
         agent->counters.unparsable++;
+        transport_message_destroy(agent->transport, msg);
         return;
     }
     COVERAGE_INC(agent_message);
+    if (take_for_snapshot(agent, &envelope, msg)) {
+        agent->counters.messages++;
+        envelope_destroy(&envelope);
+        return;
+    }
     if (envelope.version != ENVELOPE_VERSION || envelope.kind >= MSG_N_KINDS
         || !handlers[envelope.kind]) {
         VLOG_INFO_RL(&rl, "message %s from %s: %s, protocol version %"PRIu32
@@ -568,51 +452,13 @@ take_message(struct agent *agent, const struct transport_message *msg)
                      envelope.sender, envelope_kind_to_string(envelope.kind),
                      envelope.version);
         agent->counters.unknown++;
-        send_verdict(agent, envelope.message_id, GOAL_STATUS_FAILURE);
+        agent_send_verdict(agent, envelope.message_id, GOAL_STATUS_FAILURE);
     } else {
         agent->counters.messages++;
         handlers[envelope.kind](agent, &envelope, msg);
     }
     envelope_destroy(&envelope);
-}
-
-/* Topics. */
-
-static bool
-add_vpc_topic(const struct goal_key *key, const char *id OVS_UNUSED,
-              void *agent_)
-{
-    struct agent *agent = agent_;
-    struct goal_resource *r = goal_store_get_key(agent->store, key);
-
-    if (r) {
-        const char *vpc_id = GOAL_PORT_CAST(r)->vpc_id;
-
-        if (strlen(vpc_id) + strlen("vpc/") <= 255) {
-            sset_add_and_free(&agent->topics, xasprintf("vpc/%s", vpc_id));
-        }
-        goal_resource_destroy(r);
-    }
-    return true;
-}
-
-/* Subscribes to this node's topics: its own, everybody's, and those of the
- * VPCs in which it has ports. */
-static void
-update_topics(struct agent *agent)
-{
-    const struct smap_node *node;
-
-    agent->topics_changed = false;
-    sset_clear(&agent->topics);
-    sset_add(&agent->topics, "all");
-    sset_add_and_free(&agent->topics,
-                      xasprintf("node/%s", agent->config.node_id));
-    goal_store_for_each(agent->store, GOAL_PORT, add_vpc_topic, agent);
-    SMAP_FOR_EACH (node, &agent->joined) {
-        sset_add(&agent->topics, node->key);
-    }
-    transport_set_topics(agent->transport, &agent->topics);
+    transport_message_destroy(agent->transport, msg);
 }
 
 /* Life cycle. */
@@ -635,6 +481,9 @@ agent_transport_configure(struct agent *agent)
     free(agent->transport_config);
     agent->transport_config = text;
     if (!text) {
+        if (agent->resync) {
+            resync_disconnected(agent->resync);
+        }
         transport_close(agent->transport);
         agent->transport = NULL;
         if (!config->remote) {
@@ -653,6 +502,7 @@ agent_transport_configure(struct agent *agent)
         transport_config_destroy(&tc);
     }
     if (!error) {
+        resync_disconnected(agent->resync);
         transport_close(agent->transport);
         agent->transport = transport;
         agent->transport_seqno = 0;
@@ -668,15 +518,18 @@ agent_messages_run(struct agent *agent)
         return;
     }
     if (agent->topics_changed) {
-        update_topics(agent);
+        agent_update_topics(agent);
     }
     transport_run(agent->transport);
 
     unsigned int seqno = transport_connection_seqno(agent->transport);
     if (seqno != agent->transport_seqno) {
         agent->transport_seqno = seqno;
-        send_hello(agent);
+        if (agent->config.control) {
+            resync_connected(agent->resync, time_msec());
+        }
     }
+    resync_run(agent->resync, time_msec());
     for (int i = 0; i < MAX_MESSAGES; i++) {
         if (translator_backlog(agent->translator) > MAX_BACKLOG) {
             return;
@@ -687,7 +540,6 @@ agent_messages_run(struct agent *agent)
             return;
         }
         take_message(agent, msg);
-        transport_message_destroy(agent->transport, msg);
     }
 }
 
@@ -698,6 +550,7 @@ agent_messages_wait(struct agent *agent)
         if (agent->topics_changed) {
             poll_immediate_wake();
         }
+        resync_wait(agent->resync);
         if (translator_backlog(agent->translator) <= MAX_BACKLOG) {
             transport_wait(agent->transport);
         }

@@ -12,6 +12,7 @@
 #include "agent-config.h"
 #include "agent.h"
 #include "apply/desired-state.h"
+#include "ingest/envelope.h"
 #include "openvswitch/list.h"
 #include "sset.h"
 #include "translate/plugin-registry.h"
@@ -26,9 +27,12 @@ struct goal_store;
 struct next_hop;
 struct port_events;
 struct port_events_class;
+struct resync;
+struct snapshot;
 struct sink;
 struct translator;
 struct transport;
+struct transport_message;
 struct unixctl_conn;
 struct vol_store;
 
@@ -55,7 +59,6 @@ struct agent_counters {
     uint64_t invalid;           /* Of those: malformed. */
     uint64_t stale;             /* Of those: out of order. */
     uint64_t duplicates;        /* Messages seen before. */
-    uint64_t gaps;              /* Sequences missing before a message. */
     uint64_t unknown;           /* Messages of unknown kind or version. */
     uint64_t unparsable;        /* Envelopes or payloads. */
 };
@@ -87,6 +90,7 @@ struct agent {
     bool ports_changed;         /* Ports or bindings, since last looked at. */
     bool was_connected;         /* To the switch. */
 
+    struct resync *resync;      /* Null before PHASE_TRANSLATE. */
     struct transport *transport; /* Null: none configured. */
     char *transport_config;     /* Of 'transport', as text. */
     unsigned int transport_seqno; /* Of the last HELLO. */
@@ -107,6 +111,24 @@ extern const struct port_events_class agent_port_events_class;
 void agent_messages_run(struct agent *);
 void agent_messages_wait(struct agent *);
 void agent_transport_configure(struct agent *);
+char *agent_send(struct agent *, enum envelope_kind,
+                 const char *correlation_id, const void *payload, size_t len);
+void agent_send_verdict(struct agent *, const char *message_id,
+                        enum goal_status verdict);
+
+/* agent-resync.c. */
+typedef void agent_message_handler(struct agent *, const struct envelope *,
+                                   const struct transport_message *);
+agent_message_handler agent_take_hello_reply;
+agent_message_handler agent_take_heartbeat;
+agent_message_handler agent_take_host_reply;
+agent_message_handler agent_take_snapshot_mark;
+agent_message_handler agent_take_subscribe_info;
+void agent_resync_init(struct agent *);
+void agent_update_topics(struct agent *);
+
+/* agent-snapshot.c. */
+void agent_apply_snapshot(const struct snapshot *, void *agent);
 
 /* agent-commands.c. */
 void agent_commands_init(struct agent *);

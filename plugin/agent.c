@@ -16,6 +16,7 @@
 #include "dirs.h"
 #include "feedback/ack.h"
 #include "feedback/port-event.h"
+#include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -91,6 +92,7 @@ agent_create(const struct agent_options *options)
 void
 agent_destroy(struct agent *agent)
 {
+    resync_destroy(agent->resync);
     transport_close(agent->transport);
     free(agent->transport_config);
     sset_destroy(&agent->topics);
@@ -276,6 +278,7 @@ phase_run(struct agent *agent)
         agent->translator = translator_create(agent->store, agent->vol,
                                               agent->ds, &agent->registry);
         translator_recompute(agent->translator);
+        agent_resync_init(agent);
         agent_transport_configure(agent);
         agent->topics_changed = true;
         agent->phase = PHASE_TRANSLATE;

@@ -16,6 +16,8 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-main.c \
 	plugin/agent-messages.c \
 	plugin/agent-private.h \
+	plugin/agent-resync.c \
+	plugin/agent-snapshot.c \
 	plugin/agent.c \
 	plugin/agent.h
 plugin_alcor_agent_LDADD = $(alcor_libs)

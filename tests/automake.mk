@@ -9,7 +9,12 @@
 # "tests/ovstest.h"; scripts they need go into test_scripts.
 
 testsuite_at = \
-	tests/smoke.at
+	tests/ack.at \
+	tests/agent.at \
+	tests/apply-openflow.at \
+	tests/desired-state.at \
+	tests/smoke.at \
+	tests/translate.at
 
 system_testsuite_at = \
 	tests/system-macros.at \
@@ -18,6 +23,7 @@ system_testsuite_at = \
 
 test_scripts = \
 	tests/alcor-controller.py \
+	tests/alcor-dummy.py \
 	tests/alcor_controller.py \
 	tests/alcor_goal.py \
 	tests/alcor_schema.py \
@@ -48,7 +54,8 @@ CLEANFILES += $(ovs_macros)
 
 # Unit tests.  The main program is OVS's, each test a subcommand.
 noinst_PROGRAMS += tests/alcortest
-tests_alcortest_SOURCES =
+tests_alcortest_SOURCES = \
+	tests/test-flow-names.c
 tests_alcortest_LDADD = tests/ovstest.o $(alcor_libs)
 tests_alcortest_DEPENDENCIES = tests/ovstest.o $(alcor_deps)
 tests/ovstest.o: $(OVSDIR)/tests/ovstest.c

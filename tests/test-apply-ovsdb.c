@@ -11,12 +11,15 @@
  *     underlay DATAPATH_TYPE IP      settings of next hops
  *     complete                       desired state is complete
  *     want UNIT [SINK KEY VALUE]...  translates a unit
+ *     hosts UNIT N                   the same, with next hops 10.1.0.1...
  *     withdraw UNIT
  *     sync                           replies when all is in effect
  *     show
  *     reset                          resets next hops
  *     cleanup                        replies when all is removed
- *     exit */
+ *     exit
+ *
+ * and time/stop and time/warp as in OVS's own tests. */
 
 #include <config.h>
 
@@ -40,6 +43,7 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "smap.h"
+#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -372,6 +376,10 @@ test_wait(struct test *test)
     apply_ovsdb_wait(test->ovsdb);
     next_hop_wait(test->nh);
     commit_wait(test->commit);
+    if ((test->sync && commit_reached(test->commit, &test->mark))
+        || test->cleanup) {
+        poll_immediate_wake();
+    }
 }
 
 /* Parses options and returns the database. */
@@ -427,6 +435,7 @@ test_apply_ovsdb(int argc, char *argv[])
     ovs_assert(!unixctl_server_create(unixctl_path, &unixctl));
     test_init(&test, database);
     register_commands(&test);
+    timeval_dummy_register();
     daemonize_complete();
 
     while (!test.exiting) {

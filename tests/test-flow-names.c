@@ -20,6 +20,7 @@
 #undef NDEBUG
 #include "apply/of-pipeline.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,11 +6,9 @@
 
 /* Usage: alcortest store DIR < COMMANDS
  *
- * One command a line, words separated by spaces; '#' starts a comment.  A
- * resource is written as MEMBER=VALUE words, with the names of goal-kinds.c
- * (up to a dot or bar, where that is enough).  A list member is given once for
- * each element; a struct is its members in the order of the table, separated
- * by commas, trailing ones may be left out; a list in it is [ELEMENT]... .
+ * One command a line, words separated by spaces; '#' starts a comment.
+ * Resources are written as goal-text.h says.  A word may have "@N" in it,
+ * which stands for N times "x".
  *
  * Dependency keys are printed by name: those of resources that were mentioned,
  * and of ranges of indexes that were named with "name". */
@@ -18,21 +16,23 @@
 #undef NDEBUG
 #include "store/goal-store.h"
 
-#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alcortest.h"
+#include "goal-text.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/dep-key.h"
-#include "store/goal-fields.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
@@ -74,186 +74,6 @@ fail_on(char *error)
     }
 }
 
-/* Reading resources. */
-
-static void parse_struct(const struct goal_struct *, void *base,
-                         const char **p);
-
-static uint64_t
-parse_number(const struct goal_field *field, const char *s)
-{
-    for (uint32_t i = 0; field->names && field->names[i]; i++) {
-        if (!strcmp(field->names[i], s)) {
-            return i;
-        }
-    }
-    return strtoull(s, NULL, 0);
-}
-
-static void
-parse_ip(const char *s, struct in6_addr *ip)
-{
-    ovs_be32 ip4;
-
-    if (ip_parse(s, &ip4)) {
-        *ip = in6_addr_mapped_ipv4(ip4);
-    } else if (!ipv6_parse(s, ip)) {
-        ovs_fatal(0, "%s: not an address", s);
-    }
-}
-
-static void
-parse_prefix(char *s, struct goal_prefix *prefix)
-{
-    char *slash = strchr(s, '/');
-
-    if (slash) {
-        *slash = '\0';
-        prefix->plen = atoi(slash + 1);
-    }
-    parse_ip(s, &prefix->addr);
-    if (!slash) {
-        prefix->plen = IN6_IS_ADDR_V4MAPPED(&prefix->addr) ? 32 : 128;
-    }
-}
-
-static void
-parse_scalar(const struct goal_field *field, void *base, char *s)
-{
-    void *p = goal_field_ptr(field, base);
-
-    switch (field->type) {
-    case GF_BOOL:
-        *(bool *) p = !strcmp(s, "true");
-        break;
-    case GF_U32:
-    case GF_ENUM:
-        *(uint32_t *) p = parse_number(field, s);
-        break;
-    case GF_U64:
-        *(uint64_t *) p = parse_number(field, s);
-        break;
-    case GF_STRING:
-        free(*(char **) p);
-        *(char **) p = xstrdup(s);
-        break;
-    case GF_MAC:
-        if (!eth_addr_from_string(s, p)) {
-            ovs_fatal(0, "%s: not a MAC", s);
-        }
-        break;
-    case GF_IP:
-        parse_ip(s, p);
-        break;
-    case GF_PREFIX:
-        parse_prefix(s, p);
-        break;
-    case GF_STRINGS:
-    case GF_STRUCTS:
-        OVS_NOT_REACHED();
-    }
-}
-
-/* Adds what '*p' starts with to the member of 'base' that 'field' is. */
-static void
-parse_member(const struct goal_field *field, void *base, const char **p)
-{
-    struct goal_list *list = goal_field_list(field, base);
-    size_t len = strcspn(*p, ",]");
-    char *s;
-
-    if (field->type == GF_STRUCTS) {
-        size_t size = field->sub->size;
-
-        list->elems = xrealloc(list->elems, (list->n + 1) * size);
-        goal_struct_init(field->sub, list->elems + list->n * size);
-        parse_struct(field->sub, list->elems + list->n++ * size, p);
-        return;
-    }
-    s = xmemdup0(*p, len);
-    *p += len;
-    if (field->type == GF_STRINGS) {
-        struct goal_strings *strings = goal_field_strings(field, base);
-
-        strings->names = xrealloc(strings->names, ((strings->n + 1)
-                                                   * sizeof *strings->names));
-        strings->names[strings->n++] = s;
-        return;
-    } else if (len) {
-        parse_scalar(field, base, s);
-    }
-    free(s);
-}
-
-static void
-parse_struct(const struct goal_struct *layout, void *base, const char **p)
-{
-    for (size_t i = 0; i < layout->n_fields && **p && **p != ']'; i++) {
-        if (layout->fields[i].type == GF_STRUCTS) {
-            while (**p == '[') {
-                ++*p;
-                parse_member(&layout->fields[i], base, p);
-                *p += **p == ']';
-            }
-        } else {
-            parse_member(&layout->fields[i], base, p);
-        }
-        *p += **p == ',';
-    }
-}
-
-static const struct goal_field *
-find_field(const struct goal_struct *layout, const char *name, size_t len)
-{
-    for (size_t i = 0; i < layout->n_fields; i++) {
-        const struct goal_field *field = &layout->fields[i];
-
-        if (!strncmp(field->name, name, len)
-            && strchr(".|", field->name[len])) {
-            return field;
-        }
-    }
-    ovs_fatal(0, "%s: no such member", name);
-}
-
-static enum goal_kind
-parse_kind(const char *s)
-{
-    enum goal_kind kind;
-
-    if (!goal_kind_from_string(s, &kind)) {
-        ovs_fatal(0, "%s: no such kind", s);
-    }
-    return kind;
-}
-
-/* From KIND ID MEMBER=VALUE... */
-static struct goal_resource *
-parse_resource(int n, char *words[])
-{
-    enum goal_kind kind = parse_kind(words[0]);
-    struct goal_resource *r = goal_resource_create(kind, words[1]);
-
-    for (int i = 2; i < n; i++) {
-        const char *value = strchr(words[i], '=');
-
-        if (!value) {
-            ovs_fatal(0, "%s: not MEMBER=VALUE", words[i]);
-        }
-        value++;
-        if (!strncmp(words[i], "revision=", 9)) {
-            r->revision = atoi(value);
-        } else if (!strncmp(words[i], "request_id=", 11)) {
-            free(r->request_id);
-            r->request_id = xstrdup(value);
-        } else {
-            parse_member(find_field(goal_kinds[kind].layout, words[i],
-                                    value - words[i] - 1), r, &value);
-        }
-    }
-    return r;
-}
-
 /* Names of dependency keys. */
 
 static void
@@ -286,6 +106,19 @@ find_name(const struct test *test, uint64_t key)
     return "?";
 }
 
+/* Returns 'id', or something shorter to print. */
+static const char *
+short_id(const char *id)
+{
+    static char s[32];
+
+    if (strlen(id) < 100) {
+        return id;
+    }
+    snprintf(s, sizeof s, "(%"PRIuSIZE" bytes)", strlen(id));
+    return s;
+}
+
 static void
 print_changes(struct test *test)
 {
@@ -300,7 +133,7 @@ print_changes(struct test *test)
             svec_add(&names, find_name(test, c->touched[j]));
         }
         svec_sort(&names);
-        printf("  %s %s%s:", goal_kinds[c->key.kind].name, c->id,
+        printf("  %s %s%s:", goal_kinds[c->key.kind].name, short_id(c->id),
                c->deleted ? " deleted" : "");
         for (size_t j = 0; j < names.n; j++) {
             printf(" %s", names.names[j]);
@@ -326,6 +159,43 @@ cmd_open(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
     } else {
         printf("open: %s\n", goal_store_is_new(test->store) ? "new" : "old");
     }
+}
+
+/* Tries to open the store once more. */
+static void
+cmd_second(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
+{
+    struct goal_store *store;
+    char *error = goal_store_open(test->dir, &store);
+    char *pid = xasprintf("pid %ld)", (long int) getpid());
+    char *p = error ? strstr(error, pid) : NULL;
+
+    ovs_assert(error && !store);
+    printf("second: %.*s%s\n", p ? (int) (p - error) : INT_MAX, error,
+           p ? "our pid)" : "");
+    free(pid);
+    free(error);
+}
+
+/* Makes the store, which is closed, one of another version. */
+static void
+cmd_set_version(struct test *test, int n OVS_UNUSED, char *words[])
+{
+    uint64_t version = atoi(words[0]);
+    MDB_val k = { 7, "version" };
+    MDB_val v = { sizeof version, &version };
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    ovs_assert(!mdb_env_create(&env));
+    ovs_assert(!mdb_env_set_maxdbs(env, 8));
+    ovs_assert(!mdb_env_open(env, test->dir, 0, 0600));
+    ovs_assert(!mdb_txn_begin(env, NULL, 0, &txn));
+    ovs_assert(!mdb_dbi_open(txn, "meta", 0, &dbi));
+    ovs_assert(!mdb_put(txn, dbi, &k, &v, 0));
+    ovs_assert(!mdb_txn_commit(txn));
+    mdb_env_close(env);
 }
 
 static void
@@ -371,14 +241,15 @@ write_to_string(enum goal_write write)
 static void
 put(struct test *test, enum goal_put_mode mode, int n, char *words[])
 {
-    struct goal_resource *r = parse_resource(n, words);
+    struct goal_resource *r = goal_text_resource(n, words);
     enum goal_write write;
     struct goal_key key;
     char *error;
 
     add_name(test, dep_key_string(r->kind, r->id), xstrdup("self"));
     error = goal_store_put(test->store, r, mode, &key, &write);
-    printf("put %s: %s\n", r->id, error ? error : write_to_string(write));
+    printf("put %s: %s\n", short_id(r->id),
+           error ? error : write_to_string(write));
     free(error);
     goal_resource_destroy(r);
 }
@@ -404,7 +275,7 @@ cmd_force(struct test *test, int n, char *words[])
 static void
 cmd_delete(struct test *test, int n, char *words[])
 {
-    enum goal_kind kind = parse_kind(words[0]);
+    enum goal_kind kind = goal_text_kind(words[0]);
     enum goal_write write;
     struct goal_key key;
     char *error;
@@ -412,16 +283,32 @@ cmd_delete(struct test *test, int n, char *words[])
     add_name(test, dep_key_string(kind, words[1]), xstrdup("self"));
     error = goal_store_delete(test->store, kind, words[1],
                               n > 2 ? atoi(words[2]) : 0, &key, &write);
-    printf("delete %s: %s\n", words[1],
+    printf("delete %s: %s\n", short_id(words[1]),
            error ? error : write_to_string(write));
     free(error);
+}
+
+/* KIND PREFIX FIRST LAST REVISION: deletes what cmd_many() has put. */
+static void
+cmd_delete_many(struct test *test, int n OVS_UNUSED, char *words[])
+{
+    for (int i = atoi(words[2]); i <= atoi(words[3]); i++) {
+        char *id = xasprintf("%s%d", words[1], i);
+        enum goal_write write;
+        struct goal_key key;
+
+        fail_on(goal_store_delete(test->store, goal_text_kind(words[0]), id,
+                                  atoi(words[4]), &key, &write));
+        ovs_assert(write == GOAL_WRITTEN);
+        free(id);
+    }
 }
 
 /* KIND PREFIX FIRST LAST: puts empty resources named PREFIX and a number. */
 static void
 cmd_many(struct test *test, int n OVS_UNUSED, char *words[])
 {
-    enum goal_kind kind = parse_kind(words[0]);
+    enum goal_kind kind = goal_text_kind(words[0]);
 
     for (int i = atoi(words[2]); i <= atoi(words[3]); i++) {
         char *id = xasprintf("%s%d", words[1], i);
@@ -429,10 +316,17 @@ cmd_many(struct test *test, int n OVS_UNUSED, char *words[])
         enum goal_write write;
         struct goal_key key;
 
-        fail_on(goal_store_put(test->store, r, GOAL_REPLACE, &key, &write));
-        ovs_assert(write == GOAL_WRITTEN);
+        char *error = goal_store_put(test->store, r, GOAL_REPLACE, &key,
+                                     &write);
+
         goal_resource_destroy(r);
         free(id);
+        if (error) {
+            printf("many: %s\n", error);
+            free(error);
+            break;
+        }
+        ovs_assert(write == GOAL_WRITTEN);
     }
 }
 
@@ -470,8 +364,8 @@ cmd_kill(struct test *test OVS_UNUSED, int n OVS_UNUSED,
 static void
 cmd_get(struct test *test, int n OVS_UNUSED, char *words[])
 {
-    struct goal_resource *r = goal_store_get(test->store,
-                                             parse_kind(words[0]), words[1]);
+    enum goal_kind kind = goal_text_kind(words[0]);
+    struct goal_resource *r = goal_store_get(test->store, kind, words[1]);
     struct ds ds = DS_EMPTY_INITIALIZER;
 
     if (r) {
@@ -487,8 +381,8 @@ cmd_get(struct test *test, int n OVS_UNUSED, char *words[])
 static void
 cmd_json(struct test *test, int n OVS_UNUSED, char *words[])
 {
-    struct goal_resource *r = goal_store_get(test->store,
-                                             parse_kind(words[0]), words[1]);
+    enum goal_kind kind = goal_text_kind(words[0]);
+    struct goal_resource *r = goal_store_get(test->store, kind, words[1]);
     struct json *json = goal_resource_to_json(r);
     char *s = json_to_string(json, JSSF_SORT);
 
@@ -509,7 +403,7 @@ add_id(const struct goal_key *key OVS_UNUSED, const char *id, void *ids)
 static void
 cmd_list(struct test *test, int n OVS_UNUSED, char *words[])
 {
-    enum goal_kind kind = parse_kind(words[0]);
+    enum goal_kind kind = goal_text_kind(words[0]);
     struct svec ids = SVEC_EMPTY_INITIALIZER;
 
     goal_store_for_each(test->store, kind, add_id, &ids);
@@ -531,7 +425,7 @@ parse_index(int n, char *words[], struct in6_addr *ip)
         if (!strcmp(words[0], index_names[i])) {
             ovs_assert((n == 3) == (i == GOAL_BY_ADDRESS));
             if (n == 3) {
-                parse_ip(words[2], ip);
+                goal_text_ip(words[2], ip);
             }
             return i;
         }
@@ -555,7 +449,7 @@ cmd_index(struct test *test, int n, char *words[])
     struct in6_addr ip;
     enum goal_index index = parse_index(n, words, &ip);
 
-    printf("%s %s:", words[0], words[n - 1]);
+    printf("%s %s:", words[0], short_id(words[n - 1]));
     goal_store_index(test->store, index, words[1], &ip, print_key,
                      test->store);
     printf("\n");
@@ -574,11 +468,12 @@ cmd_name(struct test *test, int n, char *words[])
 static void
 cmd_origin(struct test *test, int n OVS_UNUSED, char *words[])
 {
+    enum goal_kind kind = goal_text_kind(words[0]);
     uint64_t epoch, sequence;
     char *sender, *topic;
     struct goal_key key;
 
-    if (goal_store_lookup(test->store, parse_kind(words[0]), words[1], &key)
+    if (goal_store_lookup(test->store, kind, words[1], &key)
         && goal_store_origin(test->store, &key, &sender, &topic, &epoch,
                              &sequence)) {
         printf("origin: %s,%s,%"PRIu64",%"PRIu64"\n", sender, topic, epoch,
@@ -682,6 +577,9 @@ static const struct command commands[] = {
     { "force", 2, MAX_WORDS, cmd_force },
     { "delete", 2, 3, cmd_delete },
     { "many", 4, 4, cmd_many },
+    { "delete-many", 5, 5, cmd_delete_many },
+    { "second", 0, 0, cmd_second },
+    { "set-version", 1, 1, cmd_set_version },
     { "commit", 0, 1, cmd_commit },
     { "abort", 0, 0, cmd_abort },
     { "kill", 0, 0, cmd_kill },
@@ -700,21 +598,26 @@ static const struct command commands[] = {
     { "sync", 0, 0, cmd_sync },
 };
 
-static void
-run_line(struct test *test, char *line)
+/* Returns a copy of 'word' with "@N" expanded. */
+static char *
+expand(const char *word)
 {
-    char *words[MAX_WORDS];
-    char *save = NULL;
-    int n = 0;
+    size_t len = strcspn(word, "@");
+    struct ds ds = DS_EMPTY_INITIALIZER;
 
-    line[strcspn(line, "#\n")] = '\0';
-    for (char *word = strtok_r(line, " ", &save); word && n < MAX_WORDS;
-         word = strtok_r(NULL, " ", &save)) {
-        words[n++] = word;
+    ds_put_buffer(&ds, word, len);
+    if (word[len]) {
+        char *end;
+
+        ds_put_char_multiple(&ds, 'x', strtol(&word[len + 1], &end, 10));
+        ds_put_cstr(&ds, end);
     }
-    if (!n) {
-        return;
-    }
+    return ds_steal_cstr(&ds);
+}
+
+static void
+run_command(struct test *test, int n, char *words[])
+{
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         const struct command *c = &commands[i];
 
@@ -727,6 +630,26 @@ run_line(struct test *test, char *line)
         }
     }
     ovs_fatal(0, "%s: no such command", words[0]);
+}
+
+static void
+run_line(struct test *test, char *line)
+{
+    char *words[MAX_WORDS];
+    char *save = NULL;
+    int n = 0;
+
+    line[strcspn(line, "#\n")] = '\0';
+    for (char *word = strtok_r(line, " ", &save); word && n < MAX_WORDS;
+         word = strtok_r(NULL, " ", &save)) {
+        words[n++] = expand(word);
+    }
+    if (n) {
+        run_command(test, n, words);
+    }
+    for (int i = 0; i < n; i++) {
+        free(words[i]);
+    }
 }
 
 static void

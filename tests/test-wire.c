@@ -330,8 +330,8 @@ print_error(const struct goal_entry *entry, void *aux)
     goal_resource_destroy(entry->resource);
 }
 
-/* Returns a message with a VPC that is right, and with 'state', in JSON, as "x"
- * in the map 'field'. */
+/* Returns a message with a VPC that is right, and with 'state', in JSON, as
+ * "x" in the map 'field'. */
 static struct json *
 make_message(const char *field, const char *state)
 {

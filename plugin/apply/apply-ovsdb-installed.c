@@ -79,7 +79,7 @@ may_be_installed(const struct iface_ref *ref)
 
 static char *
 installed_compose(struct apply_ovsdb *ovsdb, const char *key,
-                  const char *value)
+                  const char *value, bool *later OVS_UNUSED)
 {
     if (strncmp(key, INSTALLED_PREFIX, strlen(INSTALLED_PREFIX))) {
         return value ? xasprintf("\"%s\" is not a known row", key) : NULL;

@@ -34,6 +34,15 @@
  * Composing compares with the replica first, so what is there already costs
  * no transaction, and a transaction that was lost half-way needs no memory.
  *
+ * Fences
+ * ------
+ *
+ * vswitchd refuses a tunnel with "File exists", and does not try again by
+ * itself, if it learns at once that a tunnel of the same kind is gone and that
+ * this one is there.  So when another had to go first, ours or not, creating
+ * one is put off until vswitchd has seen that (cur_cfg has reached a next_cfg
+ * incremented after it), or until FENCE_MSEC have passed.
+ *
  * Drift
  * -----
  *
@@ -107,6 +116,13 @@ struct apply_ovsdb {
     uint64_t again_version;     /* ...while 'version' is this... */
     long long int again_time;   /* ...and this time has not come. */
 
+    /* Fence. */
+    bool fence_wanted;          /* Tunnels must wait for a fence. */
+    bool fence_sent;            /* One is in the transaction under way. */
+    bool fence_pending;         /* Nothing is composed... */
+    int64_t fence_cfg;          /* ...until cur_cfg is this... */
+    long long int fence_deadline; /* ...or until this time. */
+
     /* Rows. */
     struct smap refused;        /* Tunnels refused for a foreign port: output
                                  * key to port name. */
@@ -145,9 +161,10 @@ struct ovsdb_rows {
 
     /* Writes into the open transaction what makes 'key' have 'value' (null: be
      * gone).  Returns null, or an error, owned by the caller, if that may not
-     * be. */
+     * be.  Sets '*later' to true if more is to be written when vswitchd has
+     * seen what was written by now. */
     char *(*compose)(struct apply_ovsdb *, const char *key,
-                     const char *value);
+                     const char *value, bool *later);
 
     /* Adds what is in the database to 'present', from keys to malloc'd
      * "struct ovsdb_present"s. */

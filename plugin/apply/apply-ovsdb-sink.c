@@ -31,6 +31,9 @@ COVERAGE_DEFINE(ovsdb_readback);
 #define AGAIN_MSEC 1000
 #define AGAIN_ERROR_MSEC 10000
 
+/* How long to wait for vswitchd to see that tunnels are gone. */
+#define FENCE_MSEC 2000
+
 static const struct sink_class ovsdb_sink_class;
 
 static struct ovsdb_sink *
@@ -124,11 +127,53 @@ try_again(struct apply_ovsdb *ovsdb, long long int msec)
     ovsdb->again_time = time_msec() + msec;
 }
 
+/* True if vswitchd has to see something first. */
+static bool
+is_fenced(struct apply_ovsdb *ovsdb)
+{
+    if (ovsdb->fence_pending) {
+        const struct ovsrec_open_vswitch *root
+            = ovsrec_open_vswitch_first(ovsdb->idl);
+
+        ovsdb->fence_pending = (root
+                                && root->cur_cfg < ovsdb->fence_cfg
+                                && time_msec() < ovsdb->fence_deadline);
+    }
+    return ovsdb->fence_pending;
+}
+
+/* Puts a fence into the open transaction. */
+static void
+fence_write(struct apply_ovsdb *ovsdb)
+{
+    const struct ovsrec_open_vswitch *root
+        = ovsrec_open_vswitch_first(ovsdb->idl);
+
+    if (root && !ovsdb->fence_sent) {
+        ovsdb_idl_txn_increment(ovsdb->txn, &root->header_,
+                                &ovsrec_open_vswitch_col_next_cfg, true);
+        ovsdb->fence_sent = true;
+    }
+}
+
+/* Waits for the fence in the transaction, which has succeeded, if there is
+ * one. */
+static void
+fence_wait(struct apply_ovsdb *ovsdb)
+{
+    if (ovsdb->fence_wanted && ovsdb->fence_sent) {
+        ovsdb->fence_wanted = false;
+        ovsdb->fence_pending = true;
+        ovsdb->fence_deadline = time_msec() + FENCE_MSEC;
+        ovsdb->fence_cfg = ovsdb_idl_txn_get_increment_new_value(ovsdb->txn);
+    }
+}
+
 /* True if a new transaction makes sense now. */
 static bool
 may_compose(struct apply_ovsdb *ovsdb)
 {
-    if (ovsdb->txn || !apply_ovsdb_is_connected(ovsdb)) {
+    if (ovsdb->txn || !apply_ovsdb_is_connected(ovsdb) || is_fenced(ovsdb)) {
         return false;
     }
     if (ovsdb->again
@@ -147,6 +192,7 @@ txn_open(struct apply_ovsdb *ovsdb, struct ovsdb_sink *sink,
     ovsdb->txn = ovsdb_idl_txn_create(ovsdb->idl);
     ovsdb->txn_sink = sink;
     ovsdb->n_jobs = 0;
+    ovsdb->fence_sent = false;
     ovsdb_idl_txn_add_comment(ovsdb->txn, "alcor-agent: %s", purpose);
 }
 
@@ -211,6 +257,9 @@ txn_run(struct apply_ovsdb *ovsdb)
     char *error = (status == TXN_ERROR
                    ? xstrdup(ovsdb_idl_txn_get_error(ovsdb->txn))
                    : NULL);
+    if (status == TXN_SUCCESS) {
+        fence_wait(ovsdb);
+    }
     ovsdb_idl_txn_destroy(ovsdb->txn);
     ovsdb->txn = NULL;
 
@@ -310,13 +359,16 @@ compose_output(struct ovsdb_sink *sink, struct ds_output *output)
     struct apply_ovsdb *ovsdb = sink->ovsdb;
     char *key = output_key(output);
     char *value = output_value(output);
-    char *error = sink->rows->compose(ovsdb, key, value);
+    bool later = false;
+    char *error = sink->rows->compose(ovsdb, key, value, &later);
 
-    if (!error) {
-        add_job(ovsdb, output);
-    } else {
+    if (error) {
         refuse(ovsdb, output, error);
         free(error);
+    } else if (later) {
+        fence_write(ovsdb);
+    } else {
+        add_job(ovsdb, output);
     }
     free(key);
     free(value);
@@ -496,6 +548,7 @@ read_back(struct ovsdb_sink *sink, const struct shash *presents)
 static void
 check_drift(struct ovsdb_sink *sink)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
     struct apply_ovsdb *ovsdb = sink->ovsdb;
 
     if ((sink->read_back && sink->checked == ovsdb->version)
@@ -515,8 +568,8 @@ check_drift(struct ovsdb_sink *sink)
     sink->rows->finish(ovsdb);
     if (!sink->read_back || has_drifted(sink, &presents)) {
         if (sink->read_back) {
-            VLOG_INFO("%s: %s differ from what was installed",
-                      ovsdb->remote, sink->rows->name);
+            VLOG_INFO_RL(&rl, "%s: %s are not as they should be",
+                         ovsdb->remote, sink->rows->name);
         }
         read_back(sink, &presents);
     }
@@ -552,6 +605,8 @@ ovsdb_sinks_wait(struct apply_ovsdb *ovsdb)
         ovsdb_idl_txn_wait(ovsdb->txn);
     } else if (ovsdb->again) {
         poll_timer_wait_until(ovsdb->again_time);
+    } else if (ovsdb->fence_pending) {
+        poll_timer_wait_until(ovsdb->fence_deadline);
     }
 }
 

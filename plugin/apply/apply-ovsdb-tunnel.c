@@ -267,6 +267,7 @@ ovsdb_tunnel_retry(struct apply_ovsdb *ovsdb)
 
             VLOG_INFO("%s: nothing is in the way any more", node->key);
             smap_remove_node(&ovsdb->refused, node);
+            ovsdb->fence_wanted = true;
             if (output) {
                 ds_output_for_each_unit(output, retry_unit, ovsdb->ds);
             }
@@ -284,7 +285,9 @@ ovsdb_tunnel_check_errors(struct apply_ovsdb *ovsdb)
     for (size_t i = 0; bridge && !error && i < bridge->n_ports; i++) {
         const struct ovsrec_port *port = bridge->ports[i];
 
-        if (ovsdb_tunnel_encap(port) && port->interfaces[0]->error) {
+        if (ovsdb_tunnel_encap(port)
+            && port->interfaces[0]->error
+            && !ovsdb_iface_has_ofport(port->interfaces[0])) {
             error = xasprintf("%s: %s", port->name,
                               port->interfaces[0]->error);
         }
@@ -307,7 +310,8 @@ tunnel_nop(struct apply_ovsdb *ovsdb OVS_UNUSED)
 
 /* Removes those of our ports that are in the way of the tunnel that is wanted,
  * or all tunnels of 'encap' if 'name' is null.  Returns the port that may
- * stay, or null. */
+ * stay, or null.  If the tunnel has to wait for vswitchd to remove another,
+ * says that a fence is wanted. */
 static const struct ovsrec_port *
 tunnel_sift(struct apply_ovsdb *ovsdb, const struct encap *encap,
             const char *name)
@@ -330,13 +334,15 @@ tunnel_sift(struct apply_ovsdb *ovsdb, const struct encap *encap,
                 continue;
             }
             ovsrec_bridge_update_ports_delvalue(bridge, port);
+            ovsdb->fence_wanted = ovsdb->fence_wanted || name;
         }
     }
     return keep;
 }
 
 static char *
-tunnel_compose(struct apply_ovsdb *ovsdb, const char *key, const char *name)
+tunnel_compose(struct apply_ovsdb *ovsdb, const char *key, const char *name,
+               bool *later)
 {
     const struct encap *encap = encap_from_key(key);
 
@@ -356,6 +362,8 @@ tunnel_compose(struct apply_ovsdb *ovsdb, const char *key, const char *name)
     const struct ovsrec_port *keep = tunnel_sift(ovsdb, encap, name);
     if (keep) {
         tunnel_correct(ovsdb, encap, keep->interfaces[0]);
+    } else if (name && ovsdb->fence_wanted) {
+        *later = true;
     } else if (name) {
         tunnel_insert(ovsdb, encap, ovsdb_bridge(ovsdb), name);
     }

@@ -103,8 +103,8 @@ bool apply_ovsdb_bridge_exists(const struct apply_ovsdb *);
 const char *apply_ovsdb_datapath_type(const struct apply_ovsdb *);
 
 /* Calls 'cb' for each Interface of the bridge that has an iface-id and a valid
- * OpenFlow port, in the order of iface-ids.  Two with the same iface-id: the one with the lower ofport is
- * reported, and a warning logged. */
+ * OpenFlow port, in the order of iface-ids.  Two with the same iface-id: the
+ * one with the lower ofport is reported, and a warning logged. */
 void apply_ovsdb_for_each_binding(
     const struct apply_ovsdb *,
     void (*cb)(const char *iface_id, const char *iface, uint16_t ofport,

@@ -33,9 +33,9 @@
  *      (bytewise).  Conjunction members and flood lists are made so.
  *
  * Either way the result does not depend on the order in which contributions
- * came, and the output is gone with the last of them.  Equal parts are counted,
- * so adding or removing one of a hundred thousand equal wishes costs O(log n)
- * in the number of distinct parts.
+ * came, and the output is gone with the last of them.  Equal parts are
+ * counted, so adding or removing one of a hundred thousand equal wishes costs
+ * O(log n) in the number of distinct parts.
  *
  * Translating a unit
  * ------------------

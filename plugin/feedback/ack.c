@@ -33,9 +33,11 @@ enum message_state {
 
 struct ack_message {
     struct ovs_list list_node;  /* In struct ack's 'messages'. */
-    struct hmap_node id_node;   /* In struct ack's 'by_id', unless 'healing'. */
+    struct hmap_node id_node;   /* In struct ack's 'by_id', unless
+                                 * 'healing'. */
     char *id;
     bool healing;               /* A second reply. */
+    bool exceptions_only;       /* List only what is not SUCCESS. */
     enum message_state state;
     struct ack_mark mark;       /* S_TRANSLATING. */
     struct ds_mark commit_mark; /* S_COMMITTING. */
@@ -250,6 +252,12 @@ ack_begin(struct ack *ack, const char *message_id,
     return message_create(ack, message_id, received_usec, false);
 }
 
+void
+ack_set_exceptions_only(struct ack_message *msg)
+{
+    msg->exceptions_only = true;
+}
+
 static void
 add(struct ack_message *msg, const struct goal_key *key, enum goal_kind kind,
     const char *id, uint32_t operation, enum goal_status status)
@@ -392,6 +400,22 @@ duration(long long int from, long long int to)
     return MIN(MAX(to - from, 0), UINT32_MAX);
 }
 
+static void
+drop_successes(struct ack_message *msg)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < msg->n; i++) {
+        if (msg->statuses[i].status == GOAL_STATUS_SUCCESS) {
+            free(msg->statuses[i].id);
+        } else {
+            msg->keys[n] = msg->keys[i];
+            msg->statuses[n++] = msg->statuses[i];
+        }
+    }
+    msg->n = n;
+}
+
 /* Answers 'msg' and forgets it. */
 static void
 message_reply(struct ack *ack, struct ack_message *msg, bool timed_out)
@@ -415,6 +439,9 @@ message_reply(struct ack *ack, struct ack_message *msg, bool timed_out)
         }
     }
 
+    if (msg->exceptions_only) {
+        drop_successes(msg);
+    }
     if (msg->id[0]) {
         COVERAGE_INC(ack_reply);
         ofpbuf_init(&payload, 64 + msg->n * 64);

@@ -98,6 +98,9 @@ bool ack_repeat(struct ack *, const char *message_id);
 struct ack_message *ack_begin(struct ack *, const char *message_id,
                               long long int received_usec);
 
+/* The reply is to list only what is not SUCCESS. */
+void ack_set_exceptions_only(struct ack_message *);
+
 /* Adds a resource whose status is known already. */
 void ack_add_final(struct ack_message *, enum goal_kind, const char *id,
                    uint32_t operation, enum goal_status);

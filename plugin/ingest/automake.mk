@@ -12,10 +12,14 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/goal-check.c \
 	plugin/ingest/goal-decode.c \
 	plugin/ingest/goal-decode.h \
+	plugin/ingest/host-filter.c \
+	plugin/ingest/host-filter.h \
 	plugin/ingest/proto-field.c \
 	plugin/ingest/proto-field.h \
 	plugin/ingest/proto-json.c \
 	plugin/ingest/proto-json.h \
+	plugin/ingest/resync.c \
+	plugin/ingest/resync.h \
 	plugin/ingest/transport-dummy.c \
 	plugin/ingest/transport-provider.h \
 	plugin/ingest/transport-zmq.c \

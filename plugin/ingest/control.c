@@ -18,25 +18,20 @@
 /* The largest of these payloads is a list of topics. */
 #define CONTROL_MAX_LEN (CONTROL_MAX_TOPICS * 32)
 
-/* Unpacks 'data'.  Returns NULL and stores an error in '*errorp' if that
- * fails. */
-static ProtobufCMessage *
-unpack(const ProtobufCMessageDescriptor *descriptor, const void *data,
-       size_t len, char **errorp)
+/* Unpacks 'data' into 'arena', which the caller must destroy in any case.
+ * Returns NULL and stores an error in '*errorp' if that fails. */
+static const ProtobufCMessage *
+unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+       const void *data, size_t len, char **errorp)
 {
     ProtobufCMessage *m = NULL;
 
-    *errorp = NULL;
-    if (len > CONTROL_MAX_LEN) {
-        *errorp = xasprintf("%"PRIuSIZE" bytes, expected at most %d", len,
-                            CONTROL_MAX_LEN);
-        return NULL;
-    }
-    m = protobuf_c_message_unpack(descriptor, NULL, len, data);
-    if (!m) {
-        *errorp = xasprintf("not a %s", descriptor->short_name);
-    }
-    return m;
+    wire_arena_init(arena);
+    *errorp = (len > CONTROL_MAX_LEN
+               ? xasprintf("%"PRIuSIZE" bytes, expected at most %d", len,
+                           CONTROL_MAX_LEN)
+               : wire_unpack(arena, descriptor, data, len, &m));
+    return *errorp ? NULL : m;
 }
 
 static char *
@@ -105,13 +100,16 @@ char *
 hello_reply_decode(const void *data, size_t len,
                    struct publisher_positions *pp)
 {
+    struct wire_arena arena;
     char *error;
-    ProtobufCMessage *base = unpack(&alcor__mq__hello__descriptor, data, len,
-                                    &error);
+    const ProtobufCMessage *base = unpack(
+        &arena, &alcor__mq__hello__descriptor, data, len,
+        &error);
     const Alcor__Mq__Hello *m = (const Alcor__Mq__Hello *) base;
 
     memset(pp, 0, sizeof *pp);
     if (!m) {
+        wire_arena_destroy(&arena);
         return error;
     }
     error = check_text("sender", m->sender, false);
@@ -125,7 +123,7 @@ hello_reply_decode(const void *data, size_t len,
         error = add_position(pp, m->positions[i]->key,
                              m->positions[i]->value);
     }
-    protobuf_c_message_free_unpacked(base, NULL);
+    wire_arena_destroy(&arena);
     if (error) {
         publisher_positions_destroy(pp);
     }
@@ -136,13 +134,16 @@ char *
 snapshot_end_decode(const void *data, size_t len,
                     struct publisher_positions *pp)
 {
+    struct wire_arena arena;
     char *error;
-    ProtobufCMessage *base = unpack(&alcor__mq__snapshot_end__descriptor,
-                                    data, len, &error);
+    const ProtobufCMessage *base = unpack(
+        &arena, &alcor__mq__snapshot_end__descriptor, data, len,
+        &error);
     const Alcor__Mq__SnapshotEnd *m = (const Alcor__Mq__SnapshotEnd *) base;
 
     memset(pp, 0, sizeof *pp);
     if (!m) {
+        wire_arena_destroy(&arena);
         return error;
     }
     error = check_text("sender", m->sender, false);
@@ -155,7 +156,7 @@ snapshot_end_decode(const void *data, size_t len,
         error = add_position(pp, m->positions[i]->key,
                              m->positions[i]->value);
     }
-    protobuf_c_message_free_unpacked(base, NULL);
+    wire_arena_destroy(&arena);
     if (error) {
         publisher_positions_destroy(pp);
     }
@@ -166,19 +167,22 @@ char *
 snapshot_begin_decode(const void *data, size_t len,
                       struct publisher_positions *pp)
 {
+    struct wire_arena arena;
     char *error;
-    ProtobufCMessage *base = unpack(&alcor__mq__snapshot_begin__descriptor,
-                                    data, len, &error);
+    const ProtobufCMessage *base = unpack(
+        &arena, &alcor__mq__snapshot_begin__descriptor, data, len,
+        &error);
     const Alcor__Mq__SnapshotBegin *m
         = (const Alcor__Mq__SnapshotBegin *) base;
 
     memset(pp, 0, sizeof *pp);
     if (!m) {
+        wire_arena_destroy(&arena);
         return error;
     }
     pp->sender = xstrdup("");
     error = add_topics(pp, m->topics, m->n_topics);
-    protobuf_c_message_free_unpacked(base, NULL);
+    wire_arena_destroy(&arena);
     if (error) {
         publisher_positions_destroy(pp);
     }
@@ -198,14 +202,17 @@ host_reply_destroy(struct host_reply *reply)
 char *
 host_reply_decode(const void *data, size_t len, struct host_reply *reply)
 {
+    struct wire_arena arena;
     char *error;
-    ProtobufCMessage *base = unpack(
-        &alcor__schema__host_request_reply__descriptor, data, len, &error);
+    const ProtobufCMessage *base = unpack(
+        &arena, &alcor__schema__host_request_reply__descriptor, data, len,
+        &error);
     const Alcor__Schema__HostRequestReply *m
         = (const Alcor__Schema__HostRequestReply *) base;
 
     memset(reply, 0, sizeof *reply);
     if (!m) {
+        wire_arena_destroy(&arena);
         return error;
     }
     reply->statuses = xcalloc(m->n_operation_statuses,
@@ -221,7 +228,7 @@ host_reply_decode(const void *data, size_t len, struct host_reply *reply)
             s->status = (int) m->operation_statuses[i]->operation_status;
         }
     }
-    protobuf_c_message_free_unpacked(base, NULL);
+    wire_arena_destroy(&arena);
     if (error) {
         host_reply_destroy(reply);
     }
@@ -239,14 +246,17 @@ char *
 subscribe_info_decode(const void *data, size_t len,
                       struct subscribe_info *info)
 {
+    struct wire_arena arena;
     char *error;
-    ProtobufCMessage *base = unpack(
-        &alcor__schema__node_subscribe_info__descriptor, data, len, &error);
+    const ProtobufCMessage *base = unpack(
+        &arena, &alcor__schema__node_subscribe_info__descriptor, data, len,
+        &error);
     const Alcor__Schema__NodeSubscribeInfo *m
         = (const Alcor__Schema__NodeSubscribeInfo *) base;
 
     memset(info, 0, sizeof *info);
     if (!m) {
+        wire_arena_destroy(&arena);
         return error;
     }
     error = check_text("topic", m->topic, true);
@@ -266,7 +276,7 @@ subscribe_info_decode(const void *data, size_t len,
         info->topic = xstrdup(m->topic);
         info->key = xstrdup(m->key);
     }
-    protobuf_c_message_free_unpacked(base, NULL);
+    wire_arena_destroy(&arena);
     return error;
 }
 

@@ -13,7 +13,6 @@
 #include "openvswitch/dynamic-string.h"
 #include "proto/gateway.pb-c.h"
 #include "proto/securitygroup.pb-c.h"
-#include "store/goal-fields.h"
 #include "util.h"
 
 static char *

@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hash.h"
+#include "ingest/host-filter.h"
 #include "ingest/proto-field.h"
 #include "ingest/wire-walk.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/hmap.h"
 #include "ovs-thread.h"
 #include "proto/goalstate.pb-c.h"
-#include "random.h"
 #include "util.h"
 
 /* An entry longer than this is malformed. */
@@ -45,10 +43,6 @@ BUILD_ASSERT_DECL(GOAL_OP_DELETE
 
 /* Field numbers at the top level are all below this. */
 #define MAX_FIELDS 16
-
-/* Field numbers of a map's entries. */
-#define MAP_KEY 1
-#define MAP_VALUE 2
 
 typedef const ProtobufCFieldDescriptor *field_ptr;
 
@@ -188,35 +182,17 @@ get_message(const ProtobufCMessage *message, field_ptr fd)
     return *(ProtobufCMessage *const *) member(message, fd);
 }
 
-/* Bytes on the wire. */
-
-struct slice {
-    const uint8_t *data;
-    size_t len;
-};
-
-/* Returns the last field 'number' of the message 'slice', empty if it has
- * none.  Whatever is wrong with the message is found out elsewhere. */
-static struct slice
-slice_find(struct slice slice, uint32_t number)
+/* Returns the bytes of 's', a string member of an unpacked message. */
+static struct wire_bytes
+get_bytes(const char *s)
 {
-    struct slice found = { NULL, 0 };
-    struct wire_walk walk;
-    struct wire_field field;
-
-    wire_walk_init(&walk, slice.data, slice.len);
-    while (wire_walk_next(&walk, &field)) {
-        if (field.number == number && field.type == WIRE_BYTES) {
-            found = (struct slice) { field.data, field.len };
-        }
-    }
-    return found;
+    return (struct wire_bytes) { (const uint8_t *) s, wire_string_length(s) };
 }
 
 /* Returns a copy of 's' that can be sent in a reply: of at most the length of
  * an id and in UTF-8. */
 static char *
-slice_to_reply_id(struct slice s)
+make_reply_id(struct wire_bytes s)
 {
     char *id = (s.len
                 ? xmemdup0((const char *) s.data, MIN(s.len, PROTO_ID_MAX_LEN))
@@ -239,139 +215,18 @@ slice_to_reply_id(struct slice s)
 
 /* Decoding. */
 
-/* A resource that host_resources lists for this host. */
-struct listed {
-    struct hmap_node node;      /* In 'listed' in struct decoder. */
-    struct slice id;            /* Map key or configuration's id. */
-    uint32_t kind;              /* As sent. */
-};
-
 struct decoder {
     const struct schema *schema;
     const struct version_schema *version;
-    struct slice payload;
+    struct wire_bytes payload;
 
-    /* Whom it is for. */
-    const char *host_ip;
-    struct in6_addr host_addr;
-    bool host_addr_valid;       /* 'host_ip' is an address. */
-    bool filter;                /* Some host has resources listed. */
-    struct hmap listed;         /* Contains "struct listed"s. */
-    struct listed *nodes;       /* All of 'listed'. */
-    size_t n_nodes;
-    uint32_t basis;             /* Of hashes, not to be guessed. */
-
+    struct host_filter filter;
     uint32_t present;           /* Bitmap of the kinds in the message. */
-    size_t n_entries;           /* In the message, for whomever. */
 
     struct wire_arena arena;
     goal_entry_cb *cb;
     void *aux;
 };
-
-/* Returns true if 'key' of host_resources means this host. */
-static bool
-decoder_is_us(const struct decoder *d, struct slice key)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr addr;
-
-    if (!key.len) {
-        return false;
-    } else if (key.len == strlen(d->host_ip)
-               && !memcmp(key.data, d->host_ip, key.len)) {
-        return true;
-    } else if (!d->host_addr_valid || key.len >= sizeof text
-               || memchr(key.data, '\0', key.len)) {
-        return false;
-    }
-    memcpy(text, key.data, key.len);
-    text[key.len] = '\0';
-    return (proto_parse_ip(text, &addr)
-            && ipv6_addr_equals(&addr, &d->host_addr));
-}
-
-static const struct listed *
-decoder_find_listed(const struct decoder *d, uint32_t kind, struct slice id,
-                    uint32_t hash)
-{
-    const struct listed *listed;
-
-    HMAP_FOR_EACH_WITH_HASH (listed, node, hash, &d->listed) {
-        if (listed->kind == kind && listed->id.len == id.len
-            && !memcmp(listed->id.data, id.data, id.len)) {
-            return listed;
-        }
-    }
-    return NULL;
-}
-
-static uint32_t
-listed_hash(const struct decoder *d, uint32_t kind, struct slice id)
-{
-    return hash_bytes(id.data, id.len, d->basis ^ kind);
-}
-
-static bool
-decoder_lists(const struct decoder *d, uint32_t kind, struct slice id)
-{
-    return (id.len
-            && decoder_find_listed(d, kind, id, listed_hash(d, kind, id)));
-}
-
-/* Adds the ResourceIdType 'slice' to what is listed, if there is room for it,
- * otherwise only counts it. */
-static void
-decoder_list(struct decoder *d, struct slice slice, size_t max_nodes)
-{
-    struct listed listed = { .id = { NULL, 0 } };
-    struct wire_walk walk;
-    struct wire_field field;
-    uint32_t hash;
-
-    wire_walk_init(&walk, slice.data, slice.len);
-    while (wire_walk_next(&walk, &field)) {
-        if (field.number == 1 && field.type == WIRE_VARINT) {
-            listed.kind = field.value;
-        } else if (field.number == 2 && field.type == WIRE_BYTES) {
-            listed.id = (struct slice) { field.data, field.len };
-        }
-    }
-    if (!listed.id.len) {
-        return;
-    }
-
-    if (!max_nodes) {
-        d->n_nodes++;
-        return;
-    }
-    hash = listed_hash(d, listed.kind, listed.id);
-    if (d->n_nodes < max_nodes
-        && !decoder_find_listed(d, listed.kind, listed.id, hash)) {
-        d->nodes[d->n_nodes] = listed;
-        hmap_insert_fast(&d->listed, &d->nodes[d->n_nodes++].node, hash);
-    }
-}
-
-/* Lists, or counts, everything in 'host', the entry of host_resources for this
- * host. */
-static char *
-decoder_list_all(struct decoder *d, field_ptr fd, struct slice host,
-                 size_t max_nodes)
-{
-    struct slice value = slice_find(host, MAP_VALUE);
-    struct wire_walk walk;
-    struct wire_field field;
-
-    wire_walk_init(&walk, value.data, value.len);
-    while (wire_walk_next(&walk, &field)) {
-        if (field.number == 1 && field.type == WIRE_BYTES) {
-            decoder_list(d, (struct slice) { field.data, field.len },
-                         max_nodes);
-        }
-    }
-    return max_nodes ? NULL : wire_check(fd->descriptor, host.data, host.len);
-}
 
 static char *
 too_many_entries(const ProtobufCMessageDescriptor *md)
@@ -379,62 +234,45 @@ too_many_entries(const ProtobufCMessageDescriptor *md)
     return xasprintf("%s: more than %d entries", md->name, MAX_ENTRIES);
 }
 
-/* Goes through host_resources.  Without 'max_nodes' counts what is listed for
- * this host and checks the top level of the message, with it collects. */
+/* Goes through the top level of the message: checks it, finds out what is in
+ * it and what of that is for this host. */
 static char *
-decoder_walk_hosts(struct decoder *d, size_t max_nodes)
+decoder_survey(struct decoder *d)
 {
     const struct version_schema *vs = d->version;
     const ProtobufCMessageDescriptor *md = vs->md;
     struct wire_walk walk;
     struct wire_field field;
+    size_t n_entries = 0;
+    char *error = NULL;
 
-    d->n_entries = 0;
     wire_walk_init(&walk, d->payload.data, d->payload.len);
-    while (wire_walk_next(&walk, &field)) {
-        struct slice host = { field.data, field.len };
-        field_ptr fd;
+    while (!error && wire_walk_next(&walk, &field)) {
+        field_ptr fd = (field.number < MAX_FIELDS
+                        ? vs->fields[field.number] : NULL);
 
-        fd = field.number < MAX_FIELDS ? vs->fields[field.number] : NULL;
         if (!fd) {
             continue;
         } else if (!wire_type_matches(fd, field.type)) {
-            return xasprintf("%s: %s: wire type does not match the schema",
-                             md->name, fd->name);
+            error = xasprintf("%s: %s: wire type does not match the schema",
+                              md->name, fd->name);
+        } else if (fd->id == vs->host_resources) {
+            error = host_filter_add(&d->filter, fd->descriptor,
+                                    (struct wire_bytes) { field.data,
+                                                          field.len });
         } else if (vs->kinds[fd->id] >= 0) {
             d->present |= 1u << vs->kinds[fd->id];
-            if (++d->n_entries > MAX_ENTRIES) {
-                return too_many_entries(md);
-            }
-        } else if (fd->id == vs->host_resources) {
-            d->filter = true;
-            if (decoder_is_us(d, slice_find(host, MAP_KEY))) {
-                char *error = decoder_list_all(d, fd, host, max_nodes);
-
-                if (error) {
-                    return error;
-                }
+            if (++n_entries > MAX_ENTRIES) {
+                error = too_many_entries(md);
             }
         }
     }
-    return (walk.error
-            ? xasprintf("%s: byte %"PRIdPTR": %s", md->name,
-                        (intptr_t) (walk.p - walk.start), walk.error)
-            : NULL);
-}
-
-/* Finds out what is listed for this host, and checks the top level. */
-static char *
-decoder_read_hosts(struct decoder *d)
-{
-    char *error = decoder_walk_hosts(d, 0);
-    size_t max_nodes = d->n_nodes;
-
-    if (!error && max_nodes) {
-        d->nodes = xcalloc(max_nodes, sizeof *d->nodes);
-        d->n_nodes = 0;
-        hmap_reserve(&d->listed, max_nodes);
-        error = decoder_walk_hosts(d, max_nodes);
+    if (walk.error) {
+        error = xasprintf("%s: byte %"PRIdPTR": %s", md->name,
+                          (intptr_t) (walk.p - walk.start), walk.error);
+    }
+    if (!error) {
+        host_filter_complete(&d->filter);
     }
     return error;
 }
@@ -444,8 +282,8 @@ decoder_read_hosts(struct decoder *d)
 /* An entry of a goal-state message as it is taken apart. */
 struct raw_entry {
     enum goal_kind kind;
-    struct slice key;           /* Map key, empty in version 1. */
-    struct slice id;            /* Configuration's id. */
+    struct wire_bytes key;      /* Map key, empty in version 1. */
+    struct wire_bytes id;       /* Configuration's id. */
     uint32_t operation;         /* As sent. */
     const ProtobufCMessage *configuration; /* Null if missing. */
 };
@@ -453,7 +291,7 @@ struct raw_entry {
 /* Checks 'id', which is to identify a resource and which a null byte
  * follows. */
 static char *
-check_id(struct slice id)
+check_id(struct wire_bytes id)
 {
     return (id.len
             ? proto_check_string((const char *) id.data, id.len,
@@ -590,7 +428,7 @@ static void
 decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
 {
     const struct kind_schema *ks = &d->schema->kinds[raw->kind];
-    struct slice id = raw->id.len ? raw->id : raw->key;
+    struct wire_bytes id = raw->id.len ? raw->id : raw->key;
     struct goal_entry entry = {
         .kind = raw->kind,
         .operation = raw->operation,
@@ -604,7 +442,7 @@ decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
         entry.id = (const char *) id.data;
         error = convert_entry(ks, raw, &entry);
     } else {
-        entry.id = reply_id = slice_to_reply_id(id);
+        entry.id = reply_id = make_reply_id(id);
     }
 
     if (!error) {
@@ -624,15 +462,12 @@ decoder_dissect(const struct decoder *d, enum goal_kind kind,
 {
     const struct kind_schema *ks = &d->schema->kinds[kind];
     struct raw_entry raw = { .kind = kind };
-    const char *id;
 
     if (d->version->maps) {
         const ProtobufCFieldDescriptor *fields = message->descriptor->fields;
-        const char *key = get_string(message, &fields[MAP_KEY - 1]);
 
-        raw.key = (struct slice) { (const uint8_t *) key,
-                                   wire_string_length(key) };
-        message = get_message(message, &fields[MAP_VALUE - 1]);
+        raw.key = get_bytes(get_string(message, &fields[WIRE_MAP_KEY - 1]));
+        message = get_message(message, &fields[WIRE_MAP_VALUE - 1]);
     }
     if (!message) {
         return raw;
@@ -641,17 +476,15 @@ decoder_dissect(const struct decoder *d, enum goal_kind kind,
     raw.operation = get_u32(message, ks->operation);
     raw.configuration = get_message(message, ks->configuration);
     if (raw.configuration) {
-        id = get_string(raw.configuration, ks->id);
-        raw.id = (struct slice) { (const uint8_t *) id,
-                                  wire_string_length(id) };
+        raw.id = get_bytes(get_string(raw.configuration, ks->id));
     }
     return raw;
 }
 
-/* Finds the identity and operation of the entry 'slice' without unpacking
- * it. */
+/* Finds the identity and operation of 'entry' without unpacking it. */
 static struct raw_entry
-decoder_peek(const struct decoder *d, enum goal_kind kind, struct slice slice)
+decoder_peek(const struct decoder *d, enum goal_kind kind,
+             struct wire_bytes entry)
 {
     const struct kind_schema *ks = &d->schema->kinds[kind];
     struct raw_entry raw = { .kind = kind };
@@ -659,61 +492,63 @@ decoder_peek(const struct decoder *d, enum goal_kind kind, struct slice slice)
     struct wire_field field;
 
     if (d->version->maps) {
-        raw.key = slice_find(slice, MAP_KEY);
-        slice = slice_find(slice, MAP_VALUE);
+        raw.key = wire_find(entry, WIRE_MAP_KEY);
+        entry = wire_find(entry, WIRE_MAP_VALUE);
     }
-    wire_walk_init(&walk, slice.data, slice.len);
+    wire_walk_init(&walk, entry.data, entry.len);
     while (wire_walk_next(&walk, &field)) {
         if (field.number == ks->operation->id && field.type == WIRE_VARINT) {
             raw.operation = field.value;
         } else if (field.number == ks->configuration->id
                    && field.type == WIRE_BYTES) {
-            slice = (struct slice) { field.data, field.len };
-            raw.id = slice_find(slice, ks->id->id);
+            raw.id = wire_find((struct wire_bytes) { field.data, field.len },
+                               ks->id->id);
         }
     }
     return raw;
 }
 
-/* Returns true if the entry 'slice' is for this host. */
+/* Returns true if 'entry' is for this host. */
 static bool
-decoder_wants(const struct decoder *d, enum goal_kind kind,
-              struct slice slice)
+decoder_wants(struct decoder *d, enum goal_kind kind,
+              struct wire_bytes entry)
 {
-    return (!d->filter
-            || decoder_lists(d, kind, slice_find(slice, MAP_KEY))
-            || decoder_lists(d, kind, decoder_peek(d, kind, slice).id));
+    return (!d->filter.active
+            || host_filter_passes(&d->filter, kind,
+                                  wire_find(entry, WIRE_MAP_KEY))
+            || host_filter_passes(&d->filter, kind,
+                                  decoder_peek(d, kind, entry).id));
 }
 
-/* Decodes the entry 'slice' of the field 'fd' and delivers it.  Returns an
- * error if it does not parse. */
+/* Decodes 'entry', one of the field 'fd', and delivers it.  Returns an error
+ * if it does not parse. */
 static char *
-decoder_entry(struct decoder *d, field_ptr fd, struct slice slice)
+decoder_entry(struct decoder *d, field_ptr fd, struct wire_bytes entry)
 {
     enum goal_kind kind = d->version->kinds[fd->id];
     ProtobufCMessage *message;
     struct raw_entry raw;
     char *error;
 
-    if (slice.len > ENTRY_MAX_LEN) {
-        error = wire_check(fd->descriptor, slice.data, slice.len);
+    if (entry.len > ENTRY_MAX_LEN) {
+        error = wire_check(fd->descriptor, entry.data, entry.len);
         if (!error) {
-            raw = decoder_peek(d, kind, slice);
+            raw = decoder_peek(d, kind, entry);
             decoder_deliver(d, &raw, xasprintf("entry: %"PRIuSIZE" bytes, "
                                                "expected at most %d",
-                                               slice.len, ENTRY_MAX_LEN));
+                                               entry.len, ENTRY_MAX_LEN));
         }
         return prefix_error(fd->name, error);
     }
 
-    error = wire_unpack(&d->arena, fd->descriptor, slice.data, slice.len,
+    error = wire_unpack(&d->arena, fd->descriptor, entry.data, entry.len,
                         &message);
     if (!error) {
         raw = decoder_dissect(d, kind, message);
         decoder_deliver(d, &raw, NULL);
         return NULL;
     } else if (d->arena.exhausted) {
-        raw = decoder_peek(d, kind, slice);
+        raw = decoder_peek(d, kind, entry);
         decoder_deliver(d, &raw, prefix_error("entry", error));
         return NULL;
     } else {
@@ -736,12 +571,12 @@ decoder_run(struct decoder *d, uint32_t kinds)
 
     wire_walk_init(&walk, d->payload.data, d->payload.len);
     while (!error && wire_walk_next(&walk, &field)) {
-        struct slice slice = { field.data, field.len };
+        struct wire_bytes entry = { field.data, field.len };
         int kind = field.number < MAX_FIELDS ? vs->kinds[field.number] : -1;
 
         if (kind >= 0 && kinds & (1u << kind)
-            && decoder_wants(d, kind, slice)) {
-            error = decoder_entry(d, vs->fields[field.number], slice);
+            && decoder_wants(d, kind, entry)) {
+            error = decoder_entry(d, vs->fields[field.number], entry);
         }
     }
     return error;
@@ -763,9 +598,6 @@ goal_decode(int version, const void *data, size_t len, const char *host_ip,
     struct decoder d = {
         .schema = schema,
         .payload = { data, len },
-        .host_ip = host_ip,
-        .listed = HMAP_INITIALIZER(&d.listed),
-        .basis = random_uint32(),
         .cb = cb,
         .aux = aux,
     };
@@ -775,19 +607,18 @@ goal_decode(int version, const void *data, size_t len, const char *host_ip,
         return xasprintf("version %d of goal state is unknown", version);
     }
     d.version = &schema->versions[version - 1];
-    d.host_addr_valid = proto_parse_ip(host_ip, &d.host_addr);
+    host_filter_init(&d.filter, host_ip);
     wire_arena_init(&d.arena);
 
-    error = decoder_read_hosts(&d);
-    if (!error && (!d.filter || !hmap_is_empty(&d.listed))) {
+    error = decoder_survey(&d);
+    if (!error && !host_filter_is_closed(&d.filter)) {
         error = decoder_run(&d, vpcs);
         error = error ? error : decoder_run(&d, subnets);
         error = error ? error : decoder_run(&d, ~(vpcs | subnets));
     }
 
     wire_arena_destroy(&d.arena);
-    hmap_destroy(&d.listed);
-    free(d.nodes);
+    host_filter_destroy(&d.filter);
     return error;
 }
 

@@ -78,10 +78,10 @@ char *goal_decode(int version, const void *data, size_t len,
 char *goal_decode_check(int version, const void *data, size_t len)
     OVS_WARN_UNUSED_RESULT;
 
-/* Checks what can only be known once 'resource' is whole: that nothing required
- * is missing, and goal_resource_check_fit().  goal_decode() does it for what is
- * full; for a delta it is up to the caller, after merging.  Returns NULL or a
- * malloc()'d message "FIELD: WHAT". */
+/* Checks what can only be known once 'resource' is whole: that nothing
+ * required is missing, and goal_resource_check_fit().  goal_decode() does it
+ * for what is full; for a delta it is up to the caller, after merging.
+ * Returns NULL or a malloc()'d message "FIELD: WHAT". */
 char *goal_resource_check(const struct goal_resource *resource)
     OVS_WARN_UNUSED_RESULT;
 

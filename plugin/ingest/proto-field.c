@@ -15,7 +15,6 @@
 #include "ingest/envelope.h"
 #include "ingest/wire-walk.h"
 #include "openvswitch/dynamic-string.h"
-#include "store/goal-fields.h"
 #include "unicode.h"
 #include "util.h"
 
@@ -186,8 +185,8 @@ proto_is_utf8(const char *s, size_t len)
 }
 
 /* Checks that the 'len' bytes at 's', which a null byte follows, are UTF-8
- * without null bytes and not more than 'max_len'.  Returns NULL or a malloc()'d
- * message. */
+ * without null bytes and not more than 'max_len'.  Returns NULL or a
+ * malloc()'d message. */
 char *
 proto_check_string(const char *s, size_t len, size_t max_len)
 {
@@ -377,6 +376,12 @@ locate(const struct proto_binding *binding, const void *message,
     return NULL;
 }
 
+/* A GF_STRUCTS member. */
+struct elements {
+    char *elems;                /* Array of structs. */
+    size_t n;                   /* Number of them. */
+};
+
 static char *
 convert_number(const struct proto_binding *binding, const void *src,
                void *dst)
@@ -510,16 +515,26 @@ set_default(const struct goal_field *field, void *dst)
         *(struct goal_strings *) dst = (struct goal_strings) { NULL, 0 };
         break;
     case GF_STRUCTS:
-        *(struct goal_list *) dst = (struct goal_list) { NULL, 0 };
+        *(struct elements *) dst = (struct elements) { NULL, 0 };
         break;
     case GF_BOOL:
+        *(bool *) dst = false;
+        break;
     case GF_U32:
-    case GF_U64:
     case GF_ENUM:
+        *(uint32_t *) dst = 0;
+        break;
+    case GF_U64:
+        *(uint64_t *) dst = 0;
+        break;
     case GF_MAC:
+        *(struct eth_addr *) dst = eth_addr_zero;
+        break;
     case GF_IP:
+        *(struct in6_addr *) dst = in6addr_any;
+        break;
     case GF_PREFIX:
-        memset(dst, 0, goal_field_plain_size(field->type));
+        *(struct goal_prefix *) dst = (struct goal_prefix) { .plen = 0 };
         break;
     }
 }
@@ -645,14 +660,14 @@ static char *convert(const struct proto_plan *, const void *message,
 
 static char *
 convert_structs(const struct proto_binding *binding, const void *message,
-                struct goal_list *dst)
+                struct elements *dst)
 {
     const struct goal_field *field = binding->field;
     void **array;
     char *error;
     size_t n;
 
-    *dst = (struct goal_list) { NULL, 0 };
+    *dst = (struct elements) { NULL, 0 };
     error = locate_list(binding, message, &array, &n);
     if (error || !n) {
         return error;
@@ -660,9 +675,8 @@ convert_structs(const struct proto_binding *binding, const void *message,
 
     dst->elems = xcalloc(n, field->sub->size);
     for (size_t i = 0; i < n; i++) {
-        void *elem = goal_list_elem(field, dst, i);
-
-        error = convert(binding->sub, array[i], true, elem);
+        error = convert(binding->sub, array[i], true,
+                        dst->elems + i * field->sub->size);
         dst->n++;
         if (error) {
             char *full = xasprintf("%s[%"PRIuSIZE"].%s", field->name, i,
@@ -699,7 +713,7 @@ convert(const struct proto_plan *plan, const void *message, bool element,
     for (size_t i = 0; i < plan->layout->n_fields; i++) {
         const struct proto_binding *binding = &plan->bindings[i];
         const struct goal_field *field = binding->field;
-        void *member = goal_field_ptr(field, dst);
+        void *member = (char *) dst + field->offset;
 
         if (error
             || (names && !(field->flags & (GFF_KEY | GFF_OPERATION)))) {

@@ -14,8 +14,8 @@
  *
  * struct proto_plan says how a protobuf-c message type becomes a struct that a
  * table of store/goal-types.h describes.  Names are resolved to offsets once,
- * when the plan is made; conversion compares no strings.  Each value is checked
- * as the flags of its field say.
+ * when the plan is made; conversion compares no strings.  Each value is
+ * checked as the flags of its field say.
  *
  * Messages must have been unpacked into an arena (wire-walk.h).
  *

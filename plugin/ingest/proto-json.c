@@ -124,8 +124,8 @@ base64_encode(const uint8_t *data, size_t len)
 }
 
 /* Decodes 's', of the ordinary alphabet or the one for URLs, with or without
- * padding, into '*bytes', whose data the caller must free.  Returns false if it
- * is not base64. */
+ * padding, into '*bytes', whose data the caller must free.  Returns false if
+ * it is not base64. */
 static bool
 base64_decode(const char *s, ProtobufCBinaryData *bytes)
 {
@@ -693,8 +693,8 @@ find_field(const ProtobufCMessageDescriptor *md, const char *name)
     return protobuf_c_message_descriptor_get_field_by_name(md, name);
 }
 
-/* Records that 'message' has 'fd', a field that is not repeated.  Returns false
- * if it has it, or another member of its oneof, already. */
+/* Records that 'message' has 'fd', a field that is not repeated.  Returns
+ * false if it has it, or another member of its oneof, already. */
 static bool
 claim_field(const ProtobufCFieldDescriptor *fd, char *message, bool *seen)
 {

@@ -128,10 +128,28 @@ wire_walk_next(struct wire_walk *walk, struct wire_field *field)
         return false;
     }
 
-    field->number = tag >> 3;
-    field->type = tag & 7;
+    *field = (struct wire_field) { .number = tag >> 3, .type = tag & 7 };
     walk->error = read_value(walk, field);
     return !walk->error;
+}
+
+/* Returns the last of the fields 'number' of 'message' that has bytes, empty
+ * if there is none.  Whatever is wrong with the message is for wire_check() to
+ * find. */
+struct wire_bytes
+wire_find(struct wire_bytes message, uint32_t number)
+{
+    struct wire_bytes found = { NULL, 0 };
+    struct wire_walk walk;
+    struct wire_field field;
+
+    wire_walk_init(&walk, message.data, message.len);
+    while (wire_walk_next(&walk, &field)) {
+        if (field.number == number && field.type == WIRE_BYTES) {
+            found = (struct wire_bytes) { field.data, field.len };
+        }
+    }
+    return found;
 }
 
 static enum wire_type

@@ -88,6 +88,16 @@ struct wire_field {
     size_t len;                 /* WIRE_BYTES: number of bytes. */
 };
 
+/* Some bytes of a message. */
+struct wire_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+/* Field numbers of a map's entries. */
+#define WIRE_MAP_KEY 1
+#define WIRE_MAP_VALUE 2
+
 struct wire_walk {
     const uint8_t *start;       /* The message. */
     const uint8_t *p;           /* Next byte to read. */
@@ -97,6 +107,8 @@ struct wire_walk {
 
 void wire_walk_init(struct wire_walk *, const void *data, size_t len);
 bool wire_walk_next(struct wire_walk *, struct wire_field *);
+
+struct wire_bytes wire_find(struct wire_bytes message, uint32_t number);
 
 bool wire_type_matches(const ProtobufCFieldDescriptor *, enum wire_type);
 

@@ -275,7 +275,7 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
         break;
 
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        ch->problem = "handshake failed: not the right kind of socket";
+        ch->problem = "handshake failed: protocol error";
         break;
 
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
@@ -291,6 +291,9 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
             VLOG_INFO_RL(&rl, "%s: connection lost (%s)", ch->endpoint,
                          channel_name(ch));
             ch->connected = false;
+        } else if (!ch->problem) {
+            /* E.g. a socket of the wrong type. */
+            ch->problem = "handshake failed: is it the right endpoint?";
         }
         ch->dead_at = time_msec() + DEAD_MSEC;
         break;

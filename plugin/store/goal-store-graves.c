@@ -67,6 +67,25 @@ grave_read(const struct goal_store *store, uint64_t sid, struct grave *grave)
     return 0;
 }
 
+bool
+goal_store_grave_origin(struct goal_store *store, enum goal_kind kind,
+                        const char *id, char **sender, char **topic,
+                        uint64_t *epoch, uint64_t *sequence)
+{
+    struct grave grave;
+    uint64_t entry;
+    MDB_val v;
+
+    *sender = *topic = NULL;
+    if (goal_id_find(store, kind, id, &entry, &v)
+        || grave_read(store, entry & ~GOAL_ID_STORED, &grave)
+        || grave_is_old(&grave, wall_now(store))) {
+        return false;
+    }
+    *sequence = grave.sequence;
+    return goal_origin_get(store, grave.origin, sender, topic, epoch);
+}
+
 /* Stores in '*id' and '*len' whose tombstone 'v' is.  Returns false if it is
  * damaged. */
 bool

@@ -107,7 +107,7 @@ range_key(uint8_t *key, enum goal_index index, uint64_t parent,
           const struct in6_addr *address)
 {
     key[0] = index;
-    put_unaligned_be64((ovs_be64 *) &key[1], htonll(parent));
+    put_unaligned_be64(ALIGNED_CAST(ovs_be64 *, &key[1]), htonll(parent));
     if (index != GOAL_BY_ADDRESS) {
         return 9;
     }
@@ -153,7 +153,8 @@ refs_add(struct goal_store *store, const struct index_rule *rule,
     }
     ref->len = range_key(ref->key, rule->index, parent_sid, address);
     ref->key[ref->len++] = rule->kind;
-    put_unaligned_be64((ovs_be64 *) &ref->key[ref->len], htonll(sid));
+    put_unaligned_be64(ALIGNED_CAST(ovs_be64 *, &ref->key[ref->len]),
+                       htonll(sid));
     ref->len += sizeof sid;
     refs->n++;
     return 0;
@@ -172,12 +173,13 @@ refs_add_rule(struct goal_store *store, const struct index_rule *rule,
     for (size_t i = 0; i < n && !error; i++) {
         const char *elem = list->elems + i * rule->elem_size;
         const char *parent
-            = (rule->shape == RULE_STRING ? *(char **) member
+            = (rule->shape == RULE_STRING ? *ALIGNED_CAST(char **, member)
                : rule->shape == RULE_STRINGS ? strings->names[i]
-               : *(char **) (elem + rule->elem_id));
+               : *ALIGNED_CAST(char **, elem + rule->elem_id));
 
         error = refs_add(store, rule, parent,
-                         (const struct in6_addr *) (elem + rule->elem_ip),
+                         ALIGNED_CAST(const struct in6_addr *,
+                                      elem + rule->elem_ip),
                          sid, refs);
     }
     return error;
@@ -321,7 +323,8 @@ goal_store_index(struct goal_store *store, enum goal_index index,
             break;
         }
         key.kind = p[len];
-        key.sid = ntohll(get_unaligned_be64((const ovs_be64 *) &p[len + 1]));
+        key.sid = ntohll(get_unaligned_be64(
+                             ALIGNED_CAST(const ovs_be64 *, &p[len + 1])));
         if (key.kind < GOAL_N_KINDS && !cb(&key, aux)) {
             break;
         }

@@ -242,29 +242,43 @@ goal_store_positions(struct goal_store *store,
     mdb_cursor_close(cursor);
 }
 
+/* Stores in '*sender' and '*topic', which the caller must free, and '*epoch'
+ * what origin 'number' is.  Returns false if there is none. */
 bool
-goal_store_origin(struct goal_store *store, const struct goal_key *key,
-                  char **sender, char **topic, uint64_t *epoch,
-                  uint64_t *sequence)
+goal_origin_get(const struct goal_store *store, uint32_t number,
+                char **sender, char **topic, uint64_t *epoch)
 {
-    struct goal_record record;
     struct origin_row row;
     const char *s, *t;
     MDB_val v;
 
     *sender = *topic = NULL;
-    if (goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &v)
-        || !goal_record_parse(v.mv_data, v.mv_size, &record)
-        || record.kind != key->kind
-        || goal_read_u64(store, GOAL_DB_ORIGINS, record.origin, &v)
+    if (goal_read_u64(store, GOAL_DB_ORIGINS, number, &v)
         || !row_parse(&v, &row, &s, &t)) {
         return false;
     }
     *sender = xmemdup0(s, row.sender_len);
     *topic = xmemdup0(t, row.topic_len);
     *epoch = row.epoch;
-    *sequence = record.sequence;
     return true;
+}
+
+bool
+goal_store_origin(struct goal_store *store, const struct goal_key *key,
+                  char **sender, char **topic, uint64_t *epoch,
+                  uint64_t *sequence)
+{
+    struct goal_record record;
+    MDB_val v;
+
+    *sender = *topic = NULL;
+    if (goal_read_u64(store, GOAL_DB_RECORDS, key->sid, &v)
+        || !goal_record_parse(v.mv_data, v.mv_size, &record)
+        || record.kind != key->kind) {
+        return false;
+    }
+    *sequence = record.sequence;
+    return goal_origin_get(store, record.origin, sender, topic, epoch);
 }
 
 /* Incomplete messages. */
@@ -282,7 +296,8 @@ goal_incomplete_mark(struct goal_store *store)
         return error;
     }
     memcpy(key, MARK, MARK_LEN);
-    put_unaligned_be32((ovs_be32 *) &key[MARK_LEN], htonl(*number));
+    put_unaligned_be32(ALIGNED_CAST(ovs_be32 *, &key[MARK_LEN]),
+                       htonl(*number));
     error = goal_read(store, GOAL_DB_META, key, sizeof key, &v);
     if (error == MDB_NOTFOUND) {
         store->head.n_incomplete++;
@@ -290,6 +305,24 @@ goal_incomplete_mark(struct goal_store *store)
                            goal_val("", 0));
     }
     return error;
+}
+
+/* Removes the mark that goal_incomplete_mark() made for origin 'number'. */
+int
+goal_incomplete_unmark(struct goal_store *store, uint32_t number)
+{
+    uint8_t key[MARK_LEN + sizeof(ovs_be32)];
+    MDB_val v;
+
+    memcpy(key, MARK, MARK_LEN);
+    put_unaligned_be32(ALIGNED_CAST(ovs_be32 *, &key[MARK_LEN]),
+                       htonl(number));
+    int error = goal_read(store, GOAL_DB_META, key, sizeof key, &v);
+    if (error) {
+        return error == MDB_NOTFOUND ? 0 : error;
+    }
+    store->head.n_incomplete--;
+    return goal_erase(store, GOAL_DB_META, goal_val(key, sizeof key));
 }
 
 /* If 'k' is a mark's key, stores the row of its origin in '*row', '*sender'
@@ -305,7 +338,8 @@ mark_parse(const struct goal_store *store, const MDB_val *k,
             && !memcmp(p, MARK, MARK_LEN)
             && !goal_read_u64(store, GOAL_DB_ORIGINS,
                               ntohl(get_unaligned_be32(
-                                        (const ovs_be32 *) &p[MARK_LEN])),
+                                        ALIGNED_CAST(const ovs_be32 *,
+                                                     &p[MARK_LEN]))),
                               &v)
             && row_parse(&v, row, sender, topic));
 }

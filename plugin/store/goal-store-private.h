@@ -106,6 +106,7 @@ struct goal_write_state {
 
     struct goal_origin origin;  /* Strings are owned. */
     uint32_t number;            /* Of the origin, 0 until needed. */
+    uint32_t mark_number;       /* If 'marked': of the origin marked. */
 
     struct goal_id_change *ids; /* Made in 'txn'. */
     size_t n_ids, allocated_ids;
@@ -214,6 +215,9 @@ int goal_index_is_parent(const struct goal_store *, enum goal_kind,
 int goal_origin_number(struct goal_store *, uint32_t *number);
 int goal_origin_advance(struct goal_store *, const struct goal_origin *);
 int goal_incomplete_mark(struct goal_store *);
+int goal_incomplete_unmark(struct goal_store *, uint32_t number);
+bool goal_origin_get(const struct goal_store *, uint32_t number,
+                     char **sender, char **topic, uint64_t *epoch);
 int goal_incomplete_clear(struct goal_store *, const struct goal_origin *);
 
 /* goal-store-graves.c. */

@@ -232,15 +232,17 @@ verify_txn(MDB_txn *txn)
     struct tally tally = { .has_head = false };
     MDB_dbi main_db, meta;
     MDB_stat stat;
-    int result;
+    int result, error;
 
     if (mdb_dbi_open(txn, NULL, 0, &main_db)
         || mdb_stat(txn, main_db, &stat)) {
         return VERIFY_DAMAGED;
     } else if (!stat.ms_entries) {
         return VERIFY_OK;
-    } else if (mdb_dbi_open(txn, goal_dbs[GOAL_DB_META].name, 0, &meta)) {
-        return VERIFY_UNKNOWN;
+    }
+    error = mdb_dbi_open(txn, goal_dbs[GOAL_DB_META].name, 0, &meta);
+    if (error) {
+        return error == MDB_NOTFOUND ? VERIFY_UNKNOWN : VERIFY_DAMAGED;
     }
     result = verify_db(txn, meta, verify_meta, &tally);
     if (result || !tally.has_version) {

@@ -148,6 +148,23 @@ goal_erase_u64(struct goal_store *store, enum goal_db db, uint64_t key)
 
 /* Beginning and ending a write. */
 
+static void
+write_take_origin(struct goal_write_state *w,
+                  const struct goal_origin *origin)
+{
+    w->number = 0;
+    w->origin = *origin;
+    w->origin.sender = xstrdup(origin->sender);
+    w->origin.topic = xstrdup(origin->topic);
+}
+
+static void
+write_drop_origin(struct goal_write_state *w)
+{
+    free(CONST_CAST(char *, w->origin.sender));
+    free(CONST_CAST(char *, w->origin.topic));
+}
+
 char *
 goal_store_begin(struct goal_store *store, const struct goal_origin *origin)
 {
@@ -162,14 +179,25 @@ goal_store_begin(struct goal_store *store, const struct goal_origin *origin)
     }
     w->active = true;
     w->failed = w->marked = false;
-    w->number = 0;
-    w->origin = (struct goal_origin) {
-        .sender = xstrdup(origin->sender),
-        .topic = xstrdup(origin->topic),
-        .epoch = origin->epoch,
-        .sequence = origin->sequence,
-    };
+    write_take_origin(w, origin);
     return NULL;
+}
+
+void
+goal_store_set_origin(struct goal_store *store,
+                      const struct goal_origin *origin)
+{
+    struct goal_write_state *w = &store->write;
+
+    ovs_assert(w->active);
+    if (strcmp(w->origin.sender, origin->sender)
+        || strcmp(w->origin.topic, origin->topic)
+        || w->origin.epoch != origin->epoch) {
+        write_drop_origin(w);
+        write_take_origin(w, origin);
+    } else {
+        w->origin.sequence = origin->sequence;
+    }
 }
 
 /* Ends the write, after its last transaction has ended, and hands over its
@@ -180,8 +208,7 @@ write_finish(struct goal_store *store, struct goal_changes *changes)
     struct goal_write_state *w = &store->write;
 
     goal_changes_move(changes, &w->done);
-    free(CONST_CAST(char *, w->origin.sender));
-    free(CONST_CAST(char *, w->origin.topic));
+    write_drop_origin(w);
     w->active = false;
 }
 
@@ -247,9 +274,12 @@ static int
 write_end(struct goal_store *store)
 {
     struct goal_write_state *w = &store->write;
-    int error = goal_origin_advance(store, &w->origin);
+    int error = w->origin.hold ? 0 : goal_origin_advance(store, &w->origin);
 
-    if (!error && store->head.n_incomplete) {
+    if (!error && w->marked) {
+        error = goal_incomplete_unmark(store, w->mark_number);
+    }
+    if (!error && store->head.n_incomplete && !w->origin.hold) {
         error = goal_incomplete_clear(store, &w->origin);
     }
     return error ? error : txn_commit(store);
@@ -269,6 +299,7 @@ write_room(struct goal_store *store)
             error = txn_commit(store);
         }
         if (!error) {
+            w->mark_number = w->marked ? w->mark_number : w->number;
             w->marked = true;
             error = txn_begin(store);
         }

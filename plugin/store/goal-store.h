@@ -108,6 +108,8 @@ struct goal_origin {
     const char *topic;          /* "" for the control channel. */
     uint64_t epoch;             /* Publisher's incarnation. */
     uint64_t sequence;          /* 0: not numbered. */
+    bool hold;                  /* Writing does not advance the position: an
+                                 * earlier message is missing. */
 };
 
 enum goal_index {
@@ -181,6 +183,10 @@ char *goal_store_delete(struct goal_store *, enum goal_kind, const char *id,
                         uint32_t revision, struct goal_key *,
                         enum goal_write *) OVS_WARN_UNUSED_RESULT;
 
+/* Makes 'origin' that of what is put and deleted from now on in this write (a
+ * snapshot holds what several topics wrote). */
+void goal_store_set_origin(struct goal_store *, const struct goal_origin *);
+
 /* Ends the write and advances the origin's position.  Adds the changes to
  * 'changes'.  On an error everything since the last internal transaction is
  * undone. */
@@ -225,6 +231,11 @@ bool goal_store_lookup(struct goal_store *, enum goal_kind, const char *id,
 bool goal_store_origin(struct goal_store *, const struct goal_key *,
                        char **sender, char **topic, uint64_t *epoch,
                        uint64_t *sequence);
+
+/* The same for who deleted a resource: false if there is no tombstone. */
+bool goal_store_grave_origin(struct goal_store *, enum goal_kind,
+                             const char *id, char **sender, char **topic,
+                             uint64_t *epoch, uint64_t *sequence);
 
 /* Calls 'cb' for each stored resource of 'kind', until it returns false.  The
  * callback must not write to the store. */

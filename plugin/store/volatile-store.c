@@ -143,7 +143,8 @@ vol_sweep(struct vol_store *store, enum vol_kind kind)
 
         if (record->marked) {
             vol_note(store, kind, node->name);
-            free(shash_steal(&store->records[kind], node));
+            shash_delete(&store->records[kind], node);
+            free(record);
         }
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * plugin-provider: what a plugin is; the ABI for built-in and external ones. */
+ * plugin-provider: what a plugin is; the ABI of built-in and external ones. */
 
 #ifndef TRANSLATE_PLUGIN_PROVIDER_H
 #define TRANSLATE_PLUGIN_PROVIDER_H 1

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alcortest.h"
+#include "tests/alcortest.h"
 #include "openvswitch/ofpbuf.h"
 #include "util.h"
 

@@ -9,16 +9,16 @@
  * =======
  *
  * Each fuzz-NAME.c holds one target: a function that gives its input to a
- * parser and checks properties that hold whatever the input is.  It is built in
- * two ways:
+ * parser and checks properties that hold whatever the input is.  It is built
+ * in two ways:
  *
  * - Into tests/alcortest, where "fuzz-replay NAME FILE..." runs it over files.
  *   The rootless suite does that with the corpus beside this file, so that
  *   what was found once is not lost, without clang.
  *
  * - With clang -DALCOR_LIBFUZZER -fsanitize=fuzzer,address,undefined, by
- *   itself, for finding more.  What it finds goes into corpus/NAME/ under a name that says what it
- *   is.
+ *   itself, for finding more.  What it finds goes into corpus/NAME/ under a
+ *   name that says what it is.
  *
  * To add a target, write fuzz-NAME.c, and add it to the table in
  * fuzz-replay.c. */

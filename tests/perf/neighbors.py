@@ -17,6 +17,7 @@ import gc
 import ipaddress
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -263,6 +264,8 @@ def main():
     args = parser.parse_args()
     schema = alcor_schema.load()
     sandbox = Sandbox()
+    # As first process of its own namespace it would else not hear of it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     gc.disable()
     try:
         results = {int(n): measure(sandbox, schema, int(n), args.repeat)

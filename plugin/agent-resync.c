@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-resync: topics, and what keeps them complete. */
+
+#include <config.h>
+
+#include "agent-private.h"
+
+#include <string.h>
+#include "ingest/control.h"
+#include "ingest/resync.h"
+#include "ingest/transport-provider.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/vlog.h"
+#include "store/goal-store.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent_resync);
+
+/* Topics that SUBSCRIBE_INFO may add. */
+#define MAX_JOINED 65536
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+/* Positions for HELLO: those of the publisher heard last. */
+struct position_walk {
+    const char *sender;
+    uint64_t epoch;
+    struct topic_position *positions;
+    size_t n, allocated;
+};
+
+static void
+find_last_epoch(const struct goal_origin *origin, void *walk_)
+{
+    struct position_walk *walk = walk_;
+
+    if (origin->topic[0] && origin->epoch > walk->epoch) {
+        walk->epoch = origin->epoch;
+        free(CONST_CAST(char *, walk->sender));
+        walk->sender = xstrdup(origin->sender);
+    }
+}
+
+static void
+add_position(const struct goal_origin *origin, void *walk_)
+{
+    struct position_walk *walk = walk_;
+
+    if (walk->sender && origin->topic[0] && origin->epoch == walk->epoch
+        && !strcmp(origin->sender, walk->sender)) {
+        if (walk->n >= walk->allocated) {
+            walk->positions = x2nrealloc(walk->positions, &walk->allocated,
+                                         sizeof *walk->positions);
+        }
+        walk->positions[walk->n++] = (struct topic_position) {
+            xstrdup(origin->topic), origin->sequence
+        };
+    }
+}
+
+/* Says HELLO, for 'wanted' topics or, if it is null, all of this node's. */
+static void
+send_hello(const struct sset *wanted, void *agent_)
+{
+    struct agent *agent = agent_;
+    struct position_walk walk = { .sender = NULL };
+
+    wanted = wanted ? wanted : &agent->topics;
+    const char **topics = sset_sort(wanted);
+
+    goal_store_positions(agent->store, find_last_epoch, &walk);
+    goal_store_positions(agent->store, add_position, &walk);
+
+    struct hello hello = {
+        .node_id = agent->config.node_id,
+        .host_ip = agent->config.host_ip,
+        .agent_version = ALCOR_VERSION,
+        .topics = topics,
+        .n_topics = sset_count(wanted),
+        .positions = walk.positions,
+        .n_positions = walk.n,
+        .epoch = walk.epoch,
+        .sender = walk.sender,
+    };
+    struct ofpbuf payload;
+
+    ofpbuf_init(&payload, 512);
+    hello_encode(&hello, &payload);
+    free(agent_send(agent, MSG_HELLO, NULL, payload.data, payload.size));
+    ofpbuf_uninit(&payload);
+    for (size_t i = 0; i < walk.n; i++) {
+        free(walk.positions[i].topic);
+    }
+    free(walk.positions);
+    free(CONST_CAST(char *, walk.sender));
+    free(topics);
+}
+
+/* Resynchronisation. */
+
+/* Logs what is wrong with a control payload, and frees 'error'. */
+static void
+bad_payload(struct agent *agent, const struct envelope *envelope, char *error)
+{
+    VLOG_INFO_RL(&rl, "%s %s from %s: %s",
+                 envelope_kind_to_string(envelope->kind),
+                 envelope->message_id, envelope->sender, error);
+    free(error);
+    agent->counters.unparsable++;
+    agent_send_verdict(agent, envelope->message_id, GOAL_STATUS_INVALID_ARG);
+}
+
+void
+agent_take_hello_reply(struct agent *agent, const struct envelope *envelope,
+                 const struct transport_message *msg OVS_UNUSED)
+{
+    resync_hello_reply(agent->resync, envelope->sender, envelope->epoch);
+}
+
+void
+agent_take_heartbeat(struct agent *agent, const struct envelope *envelope,
+               const struct transport_message *msg)
+{
+    if (msg->topic) {
+        resync_heartbeat(agent->resync, envelope->sender, envelope->epoch,
+                         msg->topic, envelope->sequence);
+    }
+}
+
+void
+agent_take_host_reply(struct agent *agent, const struct envelope *envelope,
+                const struct transport_message *msg)
+{
+    struct host_reply reply;
+    char *error = host_reply_decode(msg->payload, msg->payload_len, &reply);
+
+    if (error) {
+        bad_payload(agent, envelope, error);
+        return;
+    }
+    resync_host_reply(agent->resync, envelope, &reply, time_msec());
+    host_reply_destroy(&reply);
+}
+
+void
+agent_take_snapshot_mark(struct agent *agent, const struct envelope *envelope,
+                   const struct transport_message *msg)
+{
+    struct publisher_positions pp;
+    bool begin = envelope->kind == MSG_SNAPSHOT_BEGIN;
+    char *error = (begin
+                   ? snapshot_begin_decode(msg->payload, msg->payload_len,
+                                           &pp)
+                   : snapshot_end_decode(msg->payload, msg->payload_len,
+                                         &pp));
+    if (error) {
+        bad_payload(agent, envelope, error);
+        return;
+    }
+    if (begin) {
+        resync_begin(agent->resync, envelope, &pp, time_msec());
+    } else {
+        resync_end(agent->resync, envelope, &pp, time_msec());
+    }
+    publisher_positions_destroy(&pp);
+}
+
+static uint64_t
+get_position(const char *sender, uint64_t epoch, const char *topic,
+             void *agent_)
+{
+    struct agent *agent = agent_;
+    struct goal_origin origin = {
+        .sender = sender, .epoch = epoch, .topic = topic,
+    };
+
+    return goal_store_position(agent->store, &origin);
+}
+
+static void
+set_position(const char *sender, uint64_t epoch, const char *topic,
+             uint64_t sequence, void *agent_)
+{
+    struct agent *agent = agent_;
+    struct goal_origin origin = {
+        .sender = sender, .epoch = epoch, .topic = topic,
+        .sequence = sequence,
+    };
+    char *error = goal_store_set_position(agent->store, &origin);
+
+    if (error) {
+        VLOG_ERR_RL(&rl, "position of topic %s: %s", topic, error);
+        free(error);
+    }
+}
+
+static char *
+send_resync_request(const char *request_id, void *agent_)
+{
+    struct host_request request = {
+        .type = HOST_REQUEST_RESTARTED, .request_id = request_id,
+    };
+    uint64_t stub[128 / 8];
+    struct ofpbuf payload;
+
+    ofpbuf_use_stub(&payload, stub, sizeof stub);
+    host_request_encode(&request, 1, &payload);
+    char *id = agent_send(agent_, MSG_HOST_REQUEST, NULL, payload.data,
+                            payload.size);
+    ofpbuf_uninit(&payload);
+    return id;
+}
+
+static void
+destroy_message(struct transport_message *msg, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    transport_message_destroy(agent->transport, msg);
+}
+
+static const struct resync_class agent_resync_class = {
+    .position = get_position,
+    .set_position = set_position,
+    .send_hello = send_hello,
+    .send_request = send_resync_request,
+    .apply = agent_apply_snapshot,
+    .message_destroy = destroy_message,
+};
+
+static void
+add_known(const struct goal_origin *origin, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    resync_add_known(agent->resync, origin->sender, origin->epoch);
+}
+
+void
+agent_resync_init(struct agent *agent)
+{
+    char *sender, *topic;
+
+    agent->resync = resync_create(&agent_resync_class, agent);
+    goal_store_positions(agent->store, add_known, agent);
+    if (goal_store_incomplete(agent->store, &sender, &topic)) {
+        VLOG_INFO("a message of %s on topic %s was stored in part only: "
+                  "asking for the state again", sender, topic);
+        resync_force(agent->resync);
+    }
+    free(sender);
+    free(topic);
+}
+
+/* Topics joined and left at run time. */
+
+void
+agent_take_subscribe_info(struct agent *agent, const struct envelope *envelope,
+                    const struct transport_message *msg)
+{
+    enum goal_status status = GOAL_STATUS_SUCCESS;
+    struct subscribe_info info;
+    char *error = subscribe_info_decode(msg->payload, msg->payload_len,
+                                        &info);
+
+    if (!error && info.join
+        && smap_count(&agent->joined) >= MAX_JOINED
+        && !smap_get(&agent->joined, info.topic)) {
+        error = xasprintf("%d topics are joined already", MAX_JOINED);
+        subscribe_info_destroy(&info);
+        status = GOAL_STATUS_FAILURE;
+    } else if (error) {
+        status = GOAL_STATUS_INVALID_ARG;
+    } else {
+        if (info.join) {
+            smap_replace(&agent->joined, info.topic, info.key);
+        } else {
+            smap_remove(&agent->joined, info.topic);
+        }
+        agent->topics_changed = true;
+        subscribe_info_destroy(&info);
+    }
+    if (error) {
+        VLOG_INFO_RL(&rl, "message %s from %s: %s", envelope->message_id,
+                     envelope->sender, error);
+        free(error);
+    }
+
+    uint64_t stub[64 / 8];
+    struct ofpbuf payload;
+
+    ofpbuf_use_stub(&payload, stub, sizeof stub);
+    subscribe_reply_encode(status, &payload);
+    free(agent_send(agent, MSG_SUBSCRIBE_REPLY, envelope->message_id,
+                 payload.data, payload.size));
+    ofpbuf_uninit(&payload);
+}
+
+/* Topics. */
+
+static bool
+add_vpc_topic(const struct goal_key *key, const char *id OVS_UNUSED,
+              void *agent_)
+{
+    struct agent *agent = agent_;
+    struct goal_resource *r = goal_store_get_key(agent->store, key);
+
+    if (r) {
+        const char *vpc_id = GOAL_PORT_CAST(r)->vpc_id;
+
+        if (strlen(vpc_id) + strlen("vpc/") <= 255) {
+            sset_add_and_free(&agent->topics, xasprintf("vpc/%s", vpc_id));
+        }
+        goal_resource_destroy(r);
+    }
+    return true;
+}
+
+/* Subscribes to this node's topics: its own, everybody's, and those of the
+ * VPCs in which it has ports. */
+void
+agent_update_topics(struct agent *agent)
+{
+    const struct smap_node *node;
+    struct sset old;
+    const char *topic;
+
+    agent->topics_changed = false;
+    sset_init(&old);
+    sset_swap(&old, &agent->topics);
+    sset_add(&agent->topics, "all");
+    sset_add_and_free(&agent->topics,
+                      xasprintf("node/%s", agent->config.node_id));
+    goal_store_for_each(agent->store, GOAL_PORT, add_vpc_topic, agent);
+    SMAP_FOR_EACH (node, &agent->joined) {
+        sset_add(&agent->topics, node->key);
+    }
+    transport_set_topics(agent->transport, &agent->topics);
+
+    /* What was published for a VPC before its first port came here. */
+    SSET_FOR_EACH (topic, &agent->topics) {
+        if (!sset_is_empty(&old) && !sset_contains(&old, topic)
+            && !strncmp(topic, "vpc/", 4)) {
+            resync_joined(agent->resync, topic);
+        }
+    }
+    sset_destroy(&old);
+}

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * resync: notices that messages are missing, and gets the state again. */
+
+#include <config.h>
+
+#include "ingest/resync.h"
+
+#include <string.h>
+#include "coverage.h"
+#include "ingest/transport-provider.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/vlog.h"
+#include "random.h"
+#include "sset.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(resync);
+
+COVERAGE_DEFINE(resync_gap);
+COVERAGE_DEFINE(resync_request);
+COVERAGE_DEFINE(resync_applied);
+COVERAGE_DEFINE(resync_discarded);
+COVERAGE_DEFINE(resync_no_state);
+
+/* Topics followed at a time; more are not checked for gaps. */
+#define MAX_FOLLOWED 131072
+
+/* Incarnations of publishers that are remembered. */
+#define MAX_PUBLISHERS 4096
+
+enum resync_state {
+    S_IDLE,
+    S_ASKED,                    /* Awaiting HOST_REPLY and SNAPSHOT_BEGIN. */
+    S_SNAPSHOT,                 /* Between begin and end. */
+};
+
+/* How far a topic of a publisher's incarnation has been followed. */
+struct followed {
+    char *sender;
+    uint64_t epoch;
+    char *topic;
+    uint64_t last;              /* Highest sequence that has come. */
+    bool gap;                   /* Something before it is missing. */
+};
+
+struct resync {
+    const struct resync_class *class;
+    void *aux;
+    enum resync_state state;
+    bool connected;
+    bool first_start;           /* No positions at start, nothing asked. */
+    bool no_server_state;       /* The present server holds no state. */
+    uint64_t n_gaps;
+
+    struct shash followed;      /* "SENDER EPOCH TOPIC" -> followed. */
+    struct sset known;          /* "SENDER EPOCH" of publishers known. */
+    struct sset no_state;       /* Same, of those who hold no state. */
+
+    bool want_all;              /* A snapshot of everything is wanted... */
+    struct sset want_topics;    /* ...or of these. */
+    struct sset asked_topics;   /* Of the request under way; none: all. */
+    bool asked_all;
+    char *message_id;           /* Of the request under way. */
+    char *request_id;
+    long long int deadline;     /* S_ASKED, S_SNAPSHOT: give up then. */
+    long long int next_time;    /* S_IDLE: do not ask before. */
+    int backoff;                /* In ms; 0: none so far. */
+
+    struct snapshot snapshot;   /* S_SNAPSHOT. */
+    size_t allocated_messages;
+    size_t bytes;
+    uint64_t next_sequence;
+};
+
+struct resync *
+resync_create(const struct resync_class *class, void *aux)
+{
+    struct resync *rs = xzalloc(sizeof *rs);
+
+    rs->class = class;
+    rs->aux = aux;
+    rs->first_start = true;
+    shash_init(&rs->followed);
+    sset_init(&rs->known);
+    sset_init(&rs->no_state);
+    sset_init(&rs->want_topics);
+    sset_init(&rs->asked_topics);
+    return rs;
+}
+
+static void
+snapshot_clear(struct resync *rs)
+{
+    for (size_t i = 0; i < rs->snapshot.n_messages; i++) {
+        rs->class->message_destroy(rs->snapshot.messages[i], rs->aux);
+    }
+    free(rs->snapshot.messages);
+    publisher_positions_destroy(&rs->snapshot.begin);
+    publisher_positions_destroy(&rs->snapshot.end);
+    free(rs->snapshot.end_message_id);
+    memset(&rs->snapshot, 0, sizeof rs->snapshot);
+    rs->allocated_messages = 0;
+    rs->bytes = 0;
+}
+
+static void
+followed_clear(struct resync *rs)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH_SAFE (node, &rs->followed) {
+        struct followed *f = node->data;
+
+        free(f->sender);
+        free(f->topic);
+        free(f);
+        shash_delete(&rs->followed, node);
+    }
+}
+
+void
+resync_destroy(struct resync *rs)
+{
+    if (rs) {
+        snapshot_clear(rs);
+        followed_clear(rs);
+        shash_destroy(&rs->followed);
+        sset_destroy(&rs->known);
+        sset_destroy(&rs->no_state);
+        sset_destroy(&rs->want_topics);
+        sset_destroy(&rs->asked_topics);
+        free(rs->message_id);
+        free(rs->request_id);
+        free(rs);
+    }
+}
+
+/* Publishers and topics. */
+
+static char *
+publisher_name(const char *sender, uint64_t epoch)
+{
+    return xasprintf("%s %"PRIu64, sender, epoch);
+}
+
+/* Adds a publisher to 'set', one of 'known' and 'no_state'. */
+static void
+add_publisher(struct sset *set, const char *sender, uint64_t epoch)
+{
+    if (sset_count(set) >= MAX_PUBLISHERS) {
+        sset_clear(set);
+    }
+    sset_add_and_free(set, publisher_name(sender, epoch));
+}
+
+void
+resync_add_known(struct resync *rs, const char *sender, uint64_t epoch)
+{
+    rs->first_start = false;
+    add_publisher(&rs->known, sender, epoch);
+}
+
+/* Notes that the publisher exists; if it is news, its state is wanted. */
+static void
+meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
+{
+    char *name = publisher_name(sender, epoch);
+
+    if (!sset_contains(&rs->known, name)) {
+        add_publisher(&rs->known, sender, epoch);
+        if (!sset_contains(&rs->no_state, name)
+            && !(rs->state != S_IDLE && rs->asked_all)) {
+            VLOG_INFO("publisher %s with epoch %"PRIu64" is new: asking for "
+                      "its state", sender, epoch);
+            rs->no_server_state = false;
+            rs->want_all = true;
+        }
+    }
+    free(name);
+}
+
+static struct followed *
+follow(struct resync *rs, const char *sender, uint64_t epoch,
+       const char *topic)
+{
+    char *name = xasprintf("%s %"PRIu64" %s", sender, epoch, topic);
+    struct followed *f = shash_find_data(&rs->followed, name);
+
+    if (!f && shash_count(&rs->followed) < MAX_FOLLOWED) {
+        f = xzalloc(sizeof *f);
+        f->sender = xstrdup(sender);
+        f->epoch = epoch;
+        f->topic = xstrdup(topic);
+        f->last = rs->class->position(sender, epoch, topic, rs->aux);
+        shash_add(&rs->followed, name, f);
+    }
+    free(name);
+    return f;
+}
+
+static void
+note_gap(struct resync *rs, struct followed *f, const char *sender,
+         uint64_t epoch, const char *topic, uint64_t sequence)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+    char *name = publisher_name(sender, epoch);
+
+    COVERAGE_INC(resync_gap);
+    rs->n_gaps++;
+    if (sset_contains(&rs->no_state, name)) {
+        VLOG_INFO_RL(&rl, "topic %s of %s: messages between %"PRIu64" and %"
+                     PRIu64" are lost, and the server holds no state", topic,
+                     sender, f->last, sequence);
+    } else {
+        VLOG_INFO_RL(&rl, "topic %s of %s: messages between %"PRIu64" and %"
+                     PRIu64" are missing: asking for the state again", topic,
+                     sender, f->last, sequence);
+        f->gap = true;
+        rs->want_all = true;
+    }
+    free(name);
+}
+
+bool
+resync_numbered(struct resync *rs, const char *sender, uint64_t epoch,
+                const char *topic, uint64_t sequence, bool *hold)
+{
+    struct followed *f = follow(rs, sender, epoch, topic);
+
+    *hold = false;
+    if (!f) {
+        return true;
+    }
+    if (sequence <= f->last) {
+        return false;
+    }
+    if (sequence > f->last + 1) {
+        note_gap(rs, f, sender, epoch, topic, sequence);
+    }
+    meet_publisher(rs, sender, epoch);
+    f->last = sequence;
+    *hold = f->gap;
+    return true;
+}
+
+void
+resync_heartbeat(struct resync *rs, const char *sender, uint64_t epoch,
+                 const char *topic, uint64_t sequence)
+{
+    struct followed *f = follow(rs, sender, epoch, topic);
+
+    meet_publisher(rs, sender, epoch);
+    if (f && sequence > f->last) {
+        note_gap(rs, f, sender, epoch, topic, sequence + 1);
+        f->last = sequence;
+    }
+}
+
+void
+resync_hello_reply(struct resync *rs, const char *sender, uint64_t epoch)
+{
+    meet_publisher(rs, sender, epoch);
+}
+
+void
+resync_joined(struct resync *rs, const char *topic)
+{
+    if (!rs->no_server_state && sset_count(&rs->want_topics) < MAX_FOLLOWED) {
+        sset_add(&rs->want_topics, topic);
+    }
+}
+
+void
+resync_force(struct resync *rs)
+{
+    sset_clear(&rs->no_state);
+    rs->no_server_state = false;
+    rs->want_all = true;
+    rs->next_time = 0;
+}
+
+void
+resync_disconnected(struct resync *rs)
+{
+    if (rs->state != S_IDLE) {
+        snapshot_clear(rs);
+        rs->state = S_IDLE;
+        rs->want_all |= rs->asked_all;
+    }
+    rs->connected = false;
+}
+
+void
+resync_connected(struct resync *rs, long long int now)
+{
+    resync_disconnected(rs);
+    rs->connected = true;
+    rs->no_server_state = false;
+    rs->next_time = now;
+    if (rs->first_start) {
+        rs->first_start = false;
+        rs->want_all = true;
+    }
+    rs->class->send_hello(NULL, rs->aux);
+}
+
+/* Requests. */
+
+/* Gives up the request under way and asks again later. */
+static void
+retry_later(struct resync *rs, const char *why, long long int now)
+{
+    COVERAGE_INC(resync_discarded);
+    rs->backoff = (rs->backoff ? MIN(rs->backoff * 2, RESYNC_MAX_MSEC)
+                   : RESYNC_MIN_MSEC);
+    int delay = rs->backoff / 2 + random_range(rs->backoff + 1);
+    VLOG_INFO("state could not be got: %s; asking again in %d ms", why,
+              delay);
+    snapshot_clear(rs);
+    rs->state = S_IDLE;
+    rs->next_time = now + delay;
+    rs->want_all |= rs->asked_all;
+    if (!rs->asked_all) {
+        const char *topic;
+
+        SSET_FOR_EACH (topic, &rs->asked_topics) {
+            sset_add(&rs->want_topics, topic);
+        }
+    }
+}
+
+static void
+ask(struct resync *rs, long long int now)
+{
+    struct uuid uuid;
+
+    uuid_generate(&uuid);
+    free(rs->request_id);
+    rs->request_id = xasprintf(UUID_FMT, UUID_ARGS(&uuid));
+    rs->asked_all = rs->want_all;
+    sset_clear(&rs->asked_topics);
+    if (!rs->asked_all) {
+        sset_swap(&rs->asked_topics, &rs->want_topics);
+    }
+    rs->want_all = false;
+    sset_clear(&rs->want_topics);
+
+    COVERAGE_INC(resync_request);
+    rs->class->send_hello(rs->asked_all ? NULL : &rs->asked_topics, rs->aux);
+    free(rs->message_id);
+    rs->message_id = rs->class->send_request(rs->request_id, rs->aux);
+    rs->state = S_ASKED;
+    rs->deadline = now + RESYNC_ANSWER_MSEC;
+    if (!rs->message_id) {
+        retry_later(rs, "the control channel does not take the request",
+                    now);
+    }
+}
+
+/* What was missing is there, or will never be. */
+static void
+forget_gaps(struct resync *rs)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &rs->followed) {
+        struct followed *f = node->data;
+
+        if (f->gap) {
+            f->gap = false;
+            rs->class->set_position(f->sender, f->epoch, f->topic, f->last,
+                                    rs->aux);
+        }
+    }
+}
+
+void
+resync_host_reply(struct resync *rs, const struct envelope *envelope,
+                  const struct host_reply *reply, long long int now)
+{
+    for (size_t i = 0; i < reply->n; i++) {
+        const struct host_reply_status *s = &reply->statuses[i];
+
+        if (rs->state != S_ASKED || strcmp(s->request_id, rs->request_id)) {
+            continue;
+        }
+        if (s->status == GOAL_STATUS_SUCCESS) {
+            rs->deadline = now + RESYNC_ANSWER_MSEC;
+        } else {
+            COVERAGE_INC(resync_no_state);
+            VLOG_INFO("%s holds no state: going on with what is there",
+                      envelope->sender);
+            add_publisher(&rs->no_state, envelope->sender, envelope->epoch);
+            add_publisher(&rs->known, envelope->sender, envelope->epoch);
+            rs->no_server_state = true;
+            rs->state = S_IDLE;
+            rs->backoff = 0;
+            sset_clear(&rs->want_topics);
+            forget_gaps(rs);
+        }
+    }
+}
+
+/* Snapshots. */
+
+/* True if 'envelope' is the next message of the snapshot under way.  A message
+ * out of turn ends it. */
+static bool
+is_next(struct resync *rs, const struct envelope *envelope,
+        long long int now)
+{
+    if (rs->state == S_IDLE || !rs->message_id
+        || strcmp(envelope->correlation_id, rs->message_id)) {
+        return false;
+    }
+    if (envelope->sequence != rs->next_sequence) {
+        retry_later(rs, "the snapshot has a hole", now);
+        return false;
+    }
+    rs->next_sequence++;
+    rs->deadline = now + RESYNC_ANSWER_MSEC;
+    return true;
+}
+
+/* Takes the content of 'begin'. */
+void
+resync_begin(struct resync *rs, const struct envelope *envelope,
+             struct publisher_positions *begin, long long int now)
+{
+    if (rs->state == S_ASKED) {
+        rs->next_sequence = 1;
+    }
+    if (!is_next(rs, envelope, now) || rs->state != S_ASKED) {
+        return;
+    }
+    rs->state = S_SNAPSHOT;
+    rs->snapshot.begin = *begin;
+    memset(begin, 0, sizeof *begin);
+}
+
+bool
+resync_goal_state(struct resync *rs, const struct envelope *envelope,
+                  struct transport_message *msg, long long int now)
+{
+    struct snapshot *snapshot = &rs->snapshot;
+
+    if (rs->state == S_IDLE || !rs->message_id
+        || strcmp(envelope->correlation_id, rs->message_id)) {
+        return false;
+    }
+    if (!is_next(rs, envelope, now)) {
+        rs->class->message_destroy(msg, rs->aux);
+        return true;
+    }
+    rs->bytes += msg->payload_len;
+    if (rs->state != S_SNAPSHOT || rs->bytes > RESYNC_MAX_BYTES) {
+        retry_later(rs, (rs->state != S_SNAPSHOT
+                         ? "the snapshot has no beginning"
+                         : "the snapshot is too large"), now);
+        rs->class->message_destroy(msg, rs->aux);
+        return true;
+    }
+    if (snapshot->n_messages >= rs->allocated_messages) {
+        snapshot->messages = x2nrealloc(snapshot->messages,
+                                        &rs->allocated_messages,
+                                        sizeof *snapshot->messages);
+    }
+    snapshot->messages[snapshot->n_messages++] = msg;
+    return true;
+}
+
+/* Nothing up to the positions in the snapshot is missing any more. */
+static void
+follow_snapshot(struct resync *rs, const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->end.n_positions; i++) {
+        const struct topic_position *p = &snapshot->end.positions[i];
+        struct followed *f = follow(rs, snapshot->end.sender,
+                                    snapshot->end.epoch, p->topic);
+        if (f) {
+            f->last = MAX(f->last, p->sequence);
+        }
+    }
+    if (rs->asked_all) {
+        forget_gaps(rs);
+    }
+}
+
+/* Takes the content of 'end'. */
+void
+resync_end(struct resync *rs, const struct envelope *envelope,
+           struct publisher_positions *end, long long int now)
+{
+    if (!is_next(rs, envelope, now)) {
+        return;
+    }
+    if (rs->state != S_SNAPSHOT) {
+        retry_later(rs, "the snapshot has no beginning", now);
+        return;
+    }
+
+    struct snapshot *snapshot = &rs->snapshot;
+    snapshot->end = *end;
+    memset(end, 0, sizeof *end);
+    snapshot->end_message_id = xstrdup(envelope->message_id);
+    if (!snapshot->end.sender[0]) {
+        free(snapshot->end.sender);
+        snapshot->end.sender = xstrdup(envelope->sender);
+    }
+    if (!snapshot->end.epoch) {
+        snapshot->end.epoch = envelope->epoch;
+    }
+
+    COVERAGE_INC(resync_applied);
+    VLOG_INFO("snapshot from %s: %"PRIuSIZE" messages, %"PRIuSIZE" bytes",
+              envelope->sender, snapshot->n_messages, rs->bytes);
+    add_publisher(&rs->known, snapshot->end.sender, snapshot->end.epoch);
+    rs->class->apply(snapshot, rs->aux);
+    follow_snapshot(rs, snapshot);
+    snapshot_clear(rs);
+    rs->state = S_IDLE;
+    rs->backoff = 0;
+}
+
+/* Main loop. */
+
+static bool
+wants(const struct resync *rs)
+{
+    return rs->want_all || !sset_is_empty(&rs->want_topics);
+}
+
+void
+resync_run(struct resync *rs, long long int now)
+{
+    if (rs->state != S_IDLE) {
+        if (now >= rs->deadline) {
+            retry_later(rs, "no answer", now);
+        }
+    } else if (rs->connected && wants(rs) && now >= rs->next_time) {
+        ask(rs, now);
+    }
+}
+
+void
+resync_wait(struct resync *rs)
+{
+    if (rs->state != S_IDLE) {
+        poll_timer_wait_until(rs->deadline);
+    } else if (rs->connected && wants(rs)) {
+        poll_timer_wait_until(rs->next_time);
+    }
+}
+
+uint64_t
+resync_n_gaps(const struct resync *rs)
+{
+    return rs->n_gaps;
+}
+
+void
+resync_describe(const struct resync *rs, struct ds *s)
+{
+    if (rs->state == S_ASKED) {
+        ds_put_cstr(s, "asked for the state");
+    } else if (rs->state == S_SNAPSHOT) {
+        ds_put_format(s, "receiving a snapshot: %"PRIuSIZE" messages so far",
+                      rs->snapshot.n_messages);
+    } else if (wants(rs)) {
+        ds_put_cstr(s, rs->connected ? "will ask for the state"
+                    : "will ask for the state when connected");
+    } else {
+        ds_put_cstr(s, "nothing missing");
+    }
+}

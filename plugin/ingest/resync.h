@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * resync: notices that messages are missing, and gets the state again. */
+
+#ifndef INGEST_RESYNC_H
+#define INGEST_RESYNC_H 1
+
+/* Resynchronisation
+ * =================
+ *
+ * What?
+ * -----
+ *
+ * PUB/SUB can lose messages.  This module watches the sequence numbers of each
+ * (sender, epoch, topic), decides which messages are duplicates, and asks for
+ * a snapshot when something is missing: on a gap, on a heartbeat ahead of what
+ * has come, on a new epoch of a publisher, and at a first start.
+ *
+ *           something missing              HOST_REPLY: SUCCESS
+ *    IDLE ---------------------> ASKED ----------------------+
+ *     ^  ^   HELLO, HOST_REQUEST  |  |                       |
+ *     |  |                        |  | no answer, or         v
+ *     |  +--- HOST_REPLY: --------+  | a hole: again,     SNAPSHOT
+ *     |       FAILURE (no state)     | after a while         |
+ *     +------------------------------+-----------------------+
+ *                                          SNAPSHOT_END: apply
+ *
+ * Requests that fail are repeated with exponential back-off from
+ * RESYNC_MIN_MSEC to RESYNC_MAX_MSEC, jittered by half, so that many agents do
+ * not return at once.  A server that answers FAILURE holds no state: it is not
+ * asked again in that epoch.
+ *
+ * Messages go on being applied meanwhile.  While something is missing in a
+ * topic, its stored position stays before the gap ("hold"), so that a restart
+ * of the agent does not hide it.
+ *
+ * The frames of a snapshot are kept until its end has come (at most
+ * RESYNC_MAX_BYTES), since one that is cut off or has a hole changes nothing.
+ *
+ * Usage
+ * -----
+ *
+ * Call resync_connected() when the control channel has been connected,
+ * resync_numbered() for each numbered message, the others for messages of
+ * their kind, and resync_run() in the main loop.  What it does to the world it
+ * does through struct resync_class.
+ *
+ * Times are 'now' in ms, given by the caller (time_msec()).
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ingest/control.h"
+
+struct ds;
+struct resync;
+struct sset;
+struct transport_message;
+
+#define RESYNC_MIN_MSEC 100
+#define RESYNC_MAX_MSEC 30000
+#define RESYNC_ANSWER_MSEC 10000    /* Silence that means "no answer". */
+#define RESYNC_MAX_BYTES (256 * 1024 * 1024)
+
+/* A snapshot that is complete. */
+struct snapshot {
+    struct publisher_positions begin; /* 'topics': its scope; none: all. */
+    struct publisher_positions end; /* What is in it. */
+    char *end_message_id;
+    struct transport_message **messages; /* GOAL_STATE_V2, in order. */
+    size_t n_messages;
+};
+
+struct resync_class {
+    /* Position that is stored. */
+    uint64_t (*position)(const char *sender, uint64_t epoch,
+                         const char *topic, void *aux);
+    void (*set_position)(const char *sender, uint64_t epoch,
+                         const char *topic, uint64_t sequence, void *aux);
+
+    /* Sends HELLO ('topics' null: all of them), and HOST_REQUEST with one
+     * AGENT_RESTARTED entry.  The latter returns the message id, owned by the
+     * caller, or NULL if it could not be sent. */
+    void (*send_hello)(const struct sset *topics, void *aux);
+    char *(*send_request)(const char *request_id, void *aux);
+
+    void (*apply)(const struct snapshot *, void *aux);
+    void (*message_destroy)(struct transport_message *, void *aux);
+};
+
+struct resync *resync_create(const struct resync_class *, void *aux);
+void resync_destroy(struct resync *);
+
+/* Positions known at start.  If none is added, that is a first start. */
+void resync_add_known(struct resync *, const char *sender, uint64_t epoch);
+
+/* The control channel has been connected anew. */
+void resync_connected(struct resync *, long long int now);
+
+/* The transport is about to be closed: gives its messages back. */
+void resync_disconnected(struct resync *);
+
+/* A message numbered 'sequence' has come.  Returns false if it is a duplicate.
+ * Else stores in '*hold' whether the stored position must stay. */
+bool resync_numbered(struct resync *, const char *sender, uint64_t epoch,
+                     const char *topic, uint64_t sequence, bool *hold);
+void resync_heartbeat(struct resync *, const char *sender, uint64_t epoch,
+                      const char *topic, uint64_t sequence);
+void resync_hello_reply(struct resync *, const char *sender, uint64_t epoch);
+
+/* A topic was joined whose earlier messages are needed. */
+void resync_joined(struct resync *, const char *topic);
+
+/* An operator wants it. */
+void resync_force(struct resync *);
+
+/* Messages on the control channel that belong to a snapshot.  The last takes
+ * ownership of the message if it returns true. */
+void resync_host_reply(struct resync *, const struct envelope *,
+                       const struct host_reply *, long long int now);
+void resync_begin(struct resync *, const struct envelope *,
+                  struct publisher_positions *, long long int now);
+void resync_end(struct resync *, const struct envelope *,
+                struct publisher_positions *, long long int now);
+bool resync_goal_state(struct resync *, const struct envelope *,
+                       struct transport_message *, long long int now);
+
+void resync_run(struct resync *, long long int now);
+void resync_wait(struct resync *);
+
+/* Number of gaps noticed so far. */
+uint64_t resync_n_gaps(const struct resync *);
+
+/* One line for people. */
+void resync_describe(const struct resync *, struct ds *);
+
+#endif /* ingest/resync.h */
