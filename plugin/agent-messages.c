@@ -20,6 +20,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "store/goal-merge.h"
 #include "store/goal-store.h"
 #include "timeval.h"
 #include "translate/translator.h"
@@ -226,17 +227,25 @@ refuse_entry(struct intake *intake, const struct goal_entry *entry,
                   status);
 }
 
-/* Checks a delta that has nothing to be merged with. */
+/* Checks what a delta makes of what is stored. */
 static char *
-check_new(struct agent *agent, const struct goal_entry *entry)
+check_delta(struct agent *agent, const struct goal_entry *entry)
 {
-    struct goal_key key;
+    struct goal_resource *stored, *merged;
+    char *error;
 
-    if (entry->full || goal_store_lookup(agent->store, entry->kind,
-                                         entry->id, &key)) {
+    if (entry->full) {
         return NULL;
     }
-    return goal_resource_check(entry->resource);
+    stored = goal_store_get(agent->store, entry->kind, entry->id);
+    if (!stored) {
+        return goal_resource_check(entry->resource);
+    }
+    merged = goal_merge(stored, entry->resource);
+    error = goal_resource_check(merged);
+    goal_resource_destroy(merged);
+    goal_resource_destroy(stored);
+    return error;
 }
 
 static void
@@ -245,7 +254,7 @@ put_entry(struct intake *intake, const struct goal_entry *entry)
     struct agent *agent = intake->agent;
     struct goal_key key;
     enum goal_write result;
-    char *error = check_new(agent, entry);
+    char *error = check_delta(agent, entry);
 
     if (error) {
         refuse_entry(intake, entry, GOAL_STATUS_INVALID_ARG, error);
@@ -253,7 +262,9 @@ put_entry(struct intake *intake, const struct goal_entry *entry)
         return;
     }
     intake->error = goal_store_put(agent->store, entry->resource,
-                                   entry->full ? GOAL_REPLACE : GOAL_MERGE,
+                                   (entry->created ? GOAL_CREATE
+                                    : entry->full ? GOAL_REPLACE
+                                    : GOAL_MERGE),
                                    &key, &result);
     if (intake->error) {
         return;

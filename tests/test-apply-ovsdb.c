@@ -36,6 +36,7 @@
 #include "apply/sink-provider.h"
 #include "command-line.h"
 #include "daemon.h"
+#include "dummy.h"
 #include "fatal-signal.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -43,7 +44,6 @@
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "smap.h"
-#include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
 

@@ -6,6 +6,7 @@
 
 /* Usage: alcortest store-round-trip N
  *        alcortest store-damage N
+ *        alcortest store-files DIR N
  *        alcortest store-tables
  *        alcortest store-kill DIR N
  *        alcortest store-volatile */
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -426,6 +428,143 @@ test_kill(int argc, char *argv[])
     printf("survived %d times\n", n);
 }
 
+/* Damaged files. */
+
+/* Reads file 'name' in 'dir'. */
+static char *
+read_file(const char *dir, const char *name, size_t *size)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    FILE *file = fopen(path, "r");
+    char *bytes;
+
+    ovs_assert(file && !fseek(file, 0, SEEK_END));
+    *size = ftell(file);
+    rewind(file);
+    bytes = xmalloc(*size);
+    ovs_assert(fread(bytes, 1, *size, file) == *size);
+    fclose(file);
+    free(path);
+    return bytes;
+}
+
+static void
+write_file(const char *dir, const char *name, const char *bytes, size_t size)
+{
+    char *path = xasprintf("%s/%s", dir, name);
+    FILE *file = fopen(path, "w");
+
+    ovs_assert(file && fwrite(bytes, 1, size, file) == size);
+    ovs_assert(!fclose(file));
+    free(path);
+}
+
+static void
+remove_store(const char *dir)
+{
+    static const char *const names[] = {
+        "clean", "data.mdb", "ids.map", "lock", "lock.mdb",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        char *path = xasprintf("%s/%s", dir, names[i]);
+
+        unlink(path);
+        free(path);
+    }
+    rmdir(dir);
+}
+
+/* Puts, replaces and deletes resources of the store in 'dir'. */
+static void
+use_store(const char *dir, uint64_t sequence)
+{
+    struct goal_changes changes = GOAL_CHANGES_INITIALIZER;
+    struct goal_origin origin = {
+        .sender = "s", .topic = "t", .epoch = 1, .sequence = sequence,
+    };
+    struct goal_store *store;
+
+    fail_on(goal_store_open(dir, &store));
+    fail_on(goal_store_begin(store, &origin));
+    for (int i = 0; i < 120; i++) {
+        struct goal_resource *r = random_resource();
+        enum goal_write write;
+        struct goal_key key;
+
+        free(r->id);
+        r->id = xasprintf("%d", random_range(40));
+        r->revision = 0;
+        free(random_range(8)
+             ? goal_store_put(store, r, GOAL_REPLACE, &key, &write)
+             : goal_store_delete(store, r->kind, r->id, 0, &key, &write));
+        goal_resource_destroy(goal_store_get(store, r->kind, r->id));
+        goal_resource_destroy(r);
+    }
+    free(goal_store_commit(store, &changes));
+    goal_changes_destroy(&changes);
+    goal_store_close(store);
+}
+
+/* Changes some bytes of a file that is a store, in one place. */
+static void
+damage_file(char *bytes, size_t size)
+{
+    size_t at = random_range(size);
+    size_t n = MIN(size - at, 1 + random_range(random_range(2) ? 8 : 5000));
+
+    if (random_range(2)) {
+        random_bytes(&bytes[at], n);
+    } else {
+        memset(&bytes[at], random_uint32(), n);
+    }
+}
+
+/* Uses damaged stores, each in a process that must come to an orderly end. */
+static void
+test_files(int argc, char *argv[])
+{
+    int n = argc > 2 ? atoi(argv[2]) : 100;
+    size_t data_size, map_size;
+    char *data, *map;
+
+    ovs_assert(argc > 1);
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    random_set_seed(3);
+    use_store(argv[1], 1);
+    use_store(argv[1], 2);
+    data = read_file(argv[1], "data.mdb", &data_size);
+    map = read_file(argv[1], "ids.map", &map_size);
+    for (int i = 0; i < n; i++) {
+        char *damaged = xmemdup(data, data_size);
+        char *dir = xasprintf("%s.%d", argv[1], i);
+        int status;
+        pid_t pid;
+
+        ovs_assert(!mkdir(dir, 0700));
+        damage_file(damaged, data_size);
+        write_file(dir, "data.mdb", damaged, data_size);
+        write_file(dir, "ids.map", map, map_size);
+        pid = fork();
+        if (!pid) {
+            random_set_seed(i + 1);
+            use_store(dir, 3);
+            _exit(0);
+        }
+        waitpid(pid, &status, 0);
+        if (status) {
+            printf("%s: status %d\n", dir, status);
+        } else {
+            remove_store(dir);
+        }
+        free(dir);
+        free(damaged);
+    }
+    printf("used %d stores\n", n);
+    free(data);
+    free(map);
+}
+
 /* Volatile store. */
 
 static void
@@ -491,5 +630,6 @@ test_volatile(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 ALCORTEST_REGISTER("store-round-trip", test_round_trip);
 ALCORTEST_REGISTER("store-damage", test_damage);
 ALCORTEST_REGISTER("store-tables", test_tables);
+ALCORTEST_REGISTER("store-files", test_files);
 ALCORTEST_REGISTER("store-kill", test_kill);
 ALCORTEST_REGISTER("store-volatile", test_volatile);

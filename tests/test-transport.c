@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alcortest.h"
 #include "coverage.h"
 #include "fatal-signal.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "sset.h"
-#include "tests/ovstest.h"
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
@@ -325,5 +325,5 @@ test_transport(int argc, char *argv[])
     puts("closed");
 }
 
-OVSTEST_REGISTER("test-transport", test_transport);
-OVSTEST_REGISTER("test-transport-parse", test_transport_parse);
+ALCORTEST_REGISTER("test-transport", test_transport);
+ALCORTEST_REGISTER("test-transport-parse", test_transport_parse);

@@ -28,6 +28,58 @@
 
 /* Message types. */
 
+/* A message with types of field that our schema does not use. */
+struct odd_message {
+    ProtobufCMessage base;
+    int32_t int32;
+    int64_t sint64;
+    uint32_t fixed32;
+    float float_;
+    double double_;
+    ProtobufCBinaryData bytes;
+    size_t n_bools;
+    protobuf_c_boolean *bools;
+};
+
+#define ODD_FIELD(NUMBER, NAME, LABEL, TYPE, QUANTIFIER, MEMBER)        \
+    { NAME, NUMBER, PROTOBUF_C_LABEL_##LABEL, PROTOBUF_C_TYPE_##TYPE,   \
+      QUANTIFIER, offsetof(struct odd_message, MEMBER), NULL, NULL, 0, 0, \
+      NULL, NULL }
+
+static const ProtobufCFieldDescriptor odd_fields[] = {
+    ODD_FIELD(1, "int32", NONE, INT32, 0, int32),
+    ODD_FIELD(2, "sint64", NONE, SINT64, 0, sint64),
+    ODD_FIELD(3, "fixed32", NONE, FIXED32, 0, fixed32),
+    ODD_FIELD(4, "float", NONE, FLOAT, 0, float_),
+    ODD_FIELD(5, "double", NONE, DOUBLE, 0, double_),
+    ODD_FIELD(6, "bytes", NONE, BYTES, 0, bytes),
+    ODD_FIELD(7, "bools", REPEATED, BOOL,
+              offsetof(struct odd_message, n_bools), bools),
+};
+static const unsigned int odd_fields_by_name[] = { 6, 5, 4, 2, 3, 0, 1 };
+static const ProtobufCIntRange odd_ranges[] = { { 1, 0 }, { 0, 7 } };
+
+static void odd_message_init(ProtobufCMessage *);
+
+static const ProtobufCMessageDescriptor odd_descriptor = {
+    .magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+    .name = "Odd",
+    .sizeof_message = sizeof(struct odd_message),
+    .n_fields = ARRAY_SIZE(odd_fields),
+    .fields = odd_fields,
+    .fields_sorted_by_name = odd_fields_by_name,
+    .n_field_ranges = 1,
+    .field_ranges = odd_ranges,
+    .message_init = odd_message_init,
+};
+
+static void
+odd_message_init(ProtobufCMessage *message)
+{
+    memset(message, 0, sizeof(struct odd_message));
+    message->descriptor = &odd_descriptor;
+}
+
 /* What is in the payload of a kind of message. */
 static const struct payload_type {
     const char *kind;           /* As in enum Kind. */
@@ -52,12 +104,15 @@ static const struct payload_type {
     { "PORT_EVENT", &alcor__mq__port_event__descriptor },
 };
 
-/* Returns the type called 'name': "ENVELOPE", or that of a kind's payload. */
+/* Returns the type called 'name': "ENVELOPE", "ODD", or that of a kind's
+ * payload. */
 static const ProtobufCMessageDescriptor *
 find_type(const char *name)
 {
     if (!strcmp(name, "ENVELOPE")) {
         return &alcor__mq__envelope__descriptor;
+    } else if (!strcmp(name, "ODD")) {
+        return &odd_descriptor;
     }
     for (size_t i = 0; i < ARRAY_SIZE(payload_types); i++) {
         if (!strcmp(payload_types[i].kind, name)) {

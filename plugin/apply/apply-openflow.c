@@ -454,7 +454,9 @@ apply_openflow_run(struct apply_openflow *of)
         of->seqno = seqno;
         handle_connect(of);
     }
-    if (of->state == S_NEW && ds_is_complete(of->ds)) {
+    if ((of->state == S_NEW && ds_is_complete(of->ds))
+        || (of->state == S_IDLE
+            && ds_wants_readback(of->ds, DS_OPENFLOW))) {
         send_msg(of, openflow_readback_request(of->ds, &of->readback));
         of->state = S_READBACK;
     }
@@ -475,6 +477,9 @@ apply_openflow_wait(struct apply_openflow *of)
 {
     rconn_run_wait(of->rconn);
     rconn_recv_wait(of->rconn);
+    if (of->state == S_IDLE && ds_wants_readback(of->ds, DS_OPENFLOW)) {
+        poll_immediate_wake();
+    }
 }
 
 /* Sink. */
@@ -514,7 +519,8 @@ openflow_sink_is_ready(const struct sink *sink)
 {
     const struct apply_openflow *of = apply_openflow_cast(sink);
 
-    return of->state != S_NEW && of->state != S_READBACK;
+    return (of->state != S_NEW && of->state != S_READBACK
+            && !ds_wants_readback(of->ds, DS_OPENFLOW));
 }
 
 void

@@ -17,7 +17,9 @@
  * is changed; then it turns each chunk into one ordered, atomic bundle.
  *
  *   S_NEW --connected--> S_READBACK --last reply--> S_IDLE
- *                                                    |  ^
+ *                            ^                       |  ^
+ *                            +- foreign flow gone? --+  |
+ *                                                    |  |
  *                                       chunk begins |  | chunk done
  *                                                    v  |
  *                                     S_STAGED --barrier--> S_COMMITTING
@@ -42,7 +44,8 @@
  *
  * Read-back covers tables and priorities that are ours.  A flow there without
  * our cookie prefix is reported and never overwritten: the unit that wants its
- * key fails.
+ * key fails.  When it is given a new chance, the flows are read back again,
+ * since the foreign one may be gone.
  *
  * Thread-safety: main thread only. */
 

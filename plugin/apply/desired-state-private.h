@@ -22,6 +22,7 @@ struct desired_state {
     struct ds_queue queues[DS_N_PRIOS];
     size_t n_failed;            /* Failed units. */
     bool complete;
+    bool wants_readback[DS_N_SINKS];
 };
 
 /* Creates an output that nobody wants yet. */

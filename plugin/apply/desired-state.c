@@ -420,11 +420,18 @@ ds_confirm(struct desired_state *ds)
 
 /* Read-back. */
 
+bool
+ds_wants_readback(const struct desired_state *ds, enum ds_sink sink)
+{
+    return ds->wants_readback[sink];
+}
+
 void
 ds_readback_begin(struct desired_state *ds, enum ds_sink sink)
 {
     struct ds_output *output;
 
+    ds->wants_readback[sink] = false;
     HMAP_FOR_EACH_SAFE (output, hmap_node, &ds->outputs[sink]) {
         output->flags &= ~(DS_INSTALLED | DS_FOREIGN | DS_READ_BACK);
         ds_output_gc(ds, output);

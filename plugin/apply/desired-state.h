@@ -261,6 +261,11 @@ struct ds_output *ds_readback(struct desired_state *, enum ds_sink,
                               uint64_t hash, bool foreign);
 void ds_readback_end(struct desired_state *, enum ds_sink);
 
+/* True if a failed unit has been given a new chance whose outputs somebody else
+ * occupied: that has to be looked up again (a read-back) before the next
+ * commit. */
+bool ds_wants_readback(const struct desired_state *, enum ds_sink);
+
 /* "Complete": everything known has been translated at least once.  Until then,
  * sinks must not conclude from a read-back that something is unwanted. */
 void ds_set_complete(struct desired_state *, bool);

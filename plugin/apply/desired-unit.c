@@ -323,6 +323,9 @@ ds_unit_retry(struct desired_state *ds, struct ds_unit *unit)
     unit->error = NULL;
     ds->n_failed--;
     LIST_FOR_EACH (c, unit_node, &unit->contributions) {
+        if (c->output->flags & DS_FOREIGN) {
+            ds->wants_readback[c->output->sink] = true;
+        }
         ds_output_queue(ds, c->output, unit->priority);
     }
     ds_queue_cut(ds, unit->priority);

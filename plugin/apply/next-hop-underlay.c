@@ -86,13 +86,17 @@ note_change(const void *change_, void *underlay_)
     const struct rtnetlink_change *change = change_;
     struct underlay *underlay = underlay_;
 
-    if (!change) {
-        underlay->stale = underlay->touched = true;
-    } else if (!change->irrelevant) {
+    if (change && change->irrelevant) {
+        return;
+    }
+    if (!underlay->stale) {
+        long long int settled = time_msec() + UNDERLAY_SETTLE_MSEC;
+
         underlay->stale = true;
-        if (change->if_index == underlay->ifindex) {
-            underlay->touched = true;
-        }
+        underlay->next_read = MAX(underlay->next_read, settled);
+    }
+    if (!change || change->if_index == underlay->ifindex) {
+        underlay->touched = true;
     }
 }
 

@@ -13,8 +13,10 @@
  *
  * Finds the network device that owns an address (alcor-host-ip) and the
  * prefixes on it, and follows changes: rtnetlink tells when something has
- * changed, upon which the list of addresses is read again, at most once in
- * UNDERLAY_READ_MSEC, since on a busy host devices come and go all the time.
+ * changed, upon which the list of addresses is read again: after
+ * UNDERLAY_SETTLE_MSEC, since one change brings many messages (and, if
+ * vswitchd stops, its end), and at most once in UNDERLAY_READ_MSEC, since on a
+ * busy host devices come and go all the time.
  *
  * Thread-safety: main thread only. */
 
@@ -23,6 +25,7 @@
 
 struct underlay;
 
+#define UNDERLAY_SETTLE_MSEC 200
 #define UNDERLAY_READ_MSEC 1000
 
 /* Reads the present state at once. */

@@ -389,11 +389,12 @@ only_names(uint32_t operation)
     return operation == GOAL_OP_GET || operation == GOAL_OP_DELETE;
 }
 
+/* True if what the entry holds is the whole resource by its update type or by
+ * its kind. */
 static bool
-is_full(const struct kind_schema *ks, const struct raw_entry *raw)
+is_whole(const struct kind_schema *ks, const struct raw_entry *raw)
 {
-    return (raw->operation == GOAL_OP_CREATE
-            || !goal_kinds[raw->kind].keeps_deltas
+    return (!goal_kinds[raw->kind].keeps_deltas
             || !ks->update_type
             || (raw->configuration
                 && get_u32(raw->configuration, ks->update_type)
@@ -432,7 +433,9 @@ decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
     struct goal_entry entry = {
         .kind = raw->kind,
         .operation = raw->operation,
-        .full = is_full(ks, raw),
+        .full = raw->operation == GOAL_OP_CREATE || is_whole(ks, raw),
+        .created = (raw->operation == GOAL_OP_CREATE
+                    && !is_whole(ks, raw)),
         .status = GOAL_STATUS_INVALID_ARG,
     };
     char *reply_id = NULL;

@@ -32,9 +32,13 @@
  * must not apply what was delivered before (so: apply at the end, or check
  * first with goal_decode_check()).
  *
+ * So does one with more than 1,048,576 entries: each costs an answer.
+ *
  * An entry that is malformed is delivered with 'error' set and 'resource'
  * null; its companions are unaffected.  What "malformed" means is in
- * wire-protocol.md, section 4.
+ * wire-protocol.md, section 4; beyond that, an entry of more than 8 MiB, a
+ * list of more than 65,536 elements, and an entry that unpacks to many times
+ * its size.
  *
  * Thread-safety: no shared state. */
 
@@ -53,6 +57,7 @@ struct goal_entry {
                                  * number (then 'error' is set). */
     bool full;                  /* update_type FULL, or operation CREATE, or a
                                  * kind that knows no DELTA. */
+    bool created;               /* 'full' because of CREATE alone. */
     enum goal_status status;    /* GOAL_STATUS_INVALID_ARG, or FAILURE for
                                  * what is well-formed but not supported
                                  * (VXLAN_GPE), if 'error' is nonnull. */
@@ -66,15 +71,16 @@ struct goal_entry {
 typedef void goal_entry_cb(const struct goal_entry *, void *aux);
 
 /* Decodes 'len' bytes at 'data', a GoalState (version 1) or GoalStateV2
- * (version 2) for the host with underlay address 'host_ip'.  Entries come in
- * order VPC, subnet, then as in the message.  Returns NULL or a malloc()'d
- * message. */
+ * (version 2) for the host with underlay address 'host_ip', which may be null
+ * if it is not known.  Entries come in order VPC, subnet, then as in the
+ * message.  Returns NULL or a malloc()'d message. */
 char *goal_decode(int version, const void *data, size_t len,
                   const char *host_ip, goal_entry_cb *, void *aux)
     OVS_WARN_UNUSED_RESULT;
 
 /* Checks that the top level and every entry of the message parse as protobuf,
- * without converting anything: cheap. */
+ * without converting anything: cheap.  goal_decode() of what has passed
+ * delivers all of it and returns NULL. */
 char *goal_decode_check(int version, const void *data, size_t len)
     OVS_WARN_UNUSED_RESULT;
 

@@ -31,16 +31,17 @@ struct host_filter_node {
 };
 
 /* Initializes 'filter' for the host with address 'host_ip', which must outlive
- * it.  It lets everything pass. */
+ * it.  If 'host_ip' is null the host has none.  Everything passes, so far. */
 void
 host_filter_init(struct host_filter *filter, const char *host_ip)
 {
     *filter = (struct host_filter) {
-        .host_ip = host_ip,
+        .host_ip = host_ip ? host_ip : "",
         .listed = HMAP_INITIALIZER(&filter->listed),
         .basis = random_uint32(),
     };
-    filter->host_addr_valid = proto_parse_ip(host_ip, &filter->host_addr);
+    filter->host_addr_valid = proto_parse_ip(filter->host_ip,
+                                             &filter->host_addr);
 }
 
 void

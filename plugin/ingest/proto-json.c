@@ -124,8 +124,8 @@ base64_encode(const uint8_t *data, size_t len)
 }
 
 /* Decodes 's', of the ordinary alphabet or the one for URLs, with or without
- * padding, into '*bytes', whose data the caller must free.  Returns false if
- * it is not base64. */
+ * padding, into '*bytes', whose data the caller must free, also if this
+ * returns false because it is not base64. */
 static bool
 base64_decode(const char *s, ProtobufCBinaryData *bytes)
 {
@@ -143,7 +143,6 @@ base64_decode(const char *s, ProtobufCBinaryData *bytes)
         const char *digit = c ? strchr(base64_digits, c) : NULL;
 
         if (!digit || len % 4 == 1) {
-            free(bytes->data);
             return false;
         }
         word = word << 6 | (digit - base64_digits);
@@ -280,12 +279,11 @@ list_to_json(const ProtobufCFieldDescriptor *fd, const char *elems, size_t n)
 static bool
 is_default(const ProtobufCFieldDescriptor *fd, const void *p)
 {
-    switch (fd->type) {
-    case PROTOBUF_C_TYPE_STRING:
+    if (fd->type == PROTOBUF_C_TYPE_STRING) {
         return !*(char *const *) p || !**(char *const *) p;
-    case PROTOBUF_C_TYPE_BYTES:
+    } else if (fd->type == PROTOBUF_C_TYPE_BYTES) {
         return !((const ProtobufCBinaryData *) p)->len;
-    default:
+    } else {
         return is_all_zeros(p, type_size(fd->type));
     }
 }

@@ -125,7 +125,7 @@ static const struct goal_field neighbor_fields[] = {
     FIELD(goal_neighbor, host_ip, "host_ip_address", GF_IP,
           GFF_REQUIRED | GFF_STATION),
     LIST(goal_neighbor, fixed_ips, "fixed_ips", neighbor_ip_layout,
-         GFF_REQUIRED | GFF_MERGE),
+         GFF_REQUIRED | GFF_MERGE | GFF_HALVES),
     LIST(goal_neighbor, allowed, "allow_address_pairs", address_pair_layout,
          0),
     FIELD(goal_neighbor, security_groups, "security_group_ids", GF_STRINGS,

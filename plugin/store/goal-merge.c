@@ -301,6 +301,23 @@ goal_merge(const struct goal_resource *stored,
 }
 
 struct goal_resource *
+goal_merge_created(const struct goal_resource *stored,
+                   const struct goal_resource *update)
+{
+    const struct goal_struct *layout = goal_kinds[update->kind].layout;
+    struct goal_resource *merged = goal_resource_create(update->kind,
+                                                        update->id);
+
+    for (size_t i = 0; i < layout->n_fields; i++) {
+        if (layout->fields[i].flags & GFF_HALVES) {
+            goal_field_copy(&layout->fields[i], merged, stored);
+        }
+    }
+    merge_resource(merged, update);
+    return merged;
+}
+
+struct goal_resource *
 goal_normalize(const struct goal_resource *resource)
 {
     struct goal_resource *normal;

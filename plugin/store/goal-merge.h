@@ -53,6 +53,11 @@ struct goal_resource;
 struct goal_resource *goal_merge(const struct goal_resource *stored,
                                  const struct goal_resource *update);
 
+/* Returns what is to be stored when 'update' creates what is there already as
+ * 'stored', owned by the caller: 'update', with GFF_HALVES lists merged. */
+struct goal_resource *goal_merge_created(const struct goal_resource *stored,
+                                         const struct goal_resource *update);
+
 /* Returns what is to be stored when 'resource' replaces whatever there is,
  * owned by the caller. */
 struct goal_resource *goal_normalize(const struct goal_resource *);

@@ -699,11 +699,13 @@ put(struct goal_store *store, struct target *t,
         return error;
     }
 
-    if (mode == GOAL_MERGE && t->stored) {
+    if ((mode == GOAL_MERGE || mode == GOAL_CREATE) && t->stored) {
         target_unpack(store, t);
     }
     if (mode == GOAL_MERGE && t->old) {
         made = goal_merge(t->old, resource);
+    } else if (mode == GOAL_CREATE && t->old) {
+        made = goal_merge_created(t->old, resource);
     } else if (!goal_is_normal(resource)) {
         made = goal_normalize(resource);
     }

@@ -136,7 +136,9 @@ enum goal_write {
 
 /* How a resource that is put meets the one that is there. */
 enum goal_put_mode {
-    GOAL_REPLACE,               /* FULL, CREATE. */
+    GOAL_REPLACE,               /* FULL. */
+    GOAL_CREATE,                /* CREATE: as GOAL_REPLACE, but what comes in
+                                 * halves (GFF_HALVES) is merged. */
     GOAL_MERGE,                 /* DELTA: goal-merge.h says how. */
     GOAL_FORCE,                 /* As GOAL_REPLACE, whatever the revisions say:
                                  * for snapshots. */

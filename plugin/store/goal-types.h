@@ -293,6 +293,9 @@ enum goal_field_flags {
                                  * struct is an element of is merged. */
     GFF_OPERATION = 1 << 11,    /* The element's own operation. */
     GFF_OPEN_ENUM = 1 << 12,    /* 255 is accepted besides the names. */
+    GFF_HALVES    = 1 << 13,    /* A GFF_MERGE list that is merged also when
+                                 * the resource is created, since controllers
+                                 * send it in halves; only FULL replaces it. */
 };
 
 struct goal_field {

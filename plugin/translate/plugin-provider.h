@@ -47,6 +47,9 @@
  *                    said of it stands, the answer is INVALID_ARG, the error
  *                    is logged.
  *
+ *    PLUGIN_FAIL     The resource makes sense but this host cannot do it:
+ *                    likewise, but the answer is FAILURE.
+ *
  * Built-in and external
  * ---------------------
  *
@@ -87,6 +90,7 @@ enum plugin_result {
     PLUGIN_WAIT,
     PLUGIN_PARTIAL,
     PLUGIN_REJECT,
+    PLUGIN_FAIL,
 };
 
 struct plugin_class {
@@ -105,8 +109,8 @@ struct plugin_class {
     int (*create)(const struct smap *config, struct plugin **pluginp);
     void (*destroy)(struct plugin *);
 
-    /* Translates 'resource'.  With PLUGIN_REJECT, stores in '*errorp' a
-     * malloc()'d string that the caller frees. */
+    /* Translates 'resource'.  With PLUGIN_REJECT and PLUGIN_FAIL, stores
+     * in '*errorp' a malloc()'d string that the caller frees. */
     enum plugin_result (*translate)(struct plugin *, struct goal_view *view,
                                     const struct goal_resource *resource,
                                     struct plugin_output *out,

@@ -40,7 +40,8 @@ struct unit {
     struct ovs_list queue_node; /* In a work queue, if 'queued'. */
     struct ovs_list healed_node; /* In 'healed', if 'healed'. */
     bool queued, healed;
-    enum unit_status status;    /* Never UNIT_FAILED: 'out' knows that. */
+    enum unit_status status;    /* UNIT_FAILED: a plugin cannot do it; what
+                                 * the data plane refused, 'out' knows. */
     char *error;
 };
 
@@ -321,6 +322,7 @@ run_plugin(struct translator *tr, const struct plugin_entry *entry,
     case PLUGIN_WAIT: return UNIT_WAIT;
     case PLUGIN_PARTIAL: return UNIT_PARTIAL;
     case PLUGIN_REJECT: return UNIT_REJECT;
+    case PLUGIN_FAIL: return UNIT_FAILED;
     case PLUGIN_DONE: break;
     }
     return UNIT_DONE;
@@ -345,7 +347,7 @@ run_plugins(struct translator *tr, struct unit *unit,
             && entry->class->inputs & (1u << resource->kind)) {
             enum unit_status s = run_plugin(tr, entry, unit, resource,
                                             errorp);
-            if (s == UNIT_WAIT || s == UNIT_REJECT) {
+            if (s != UNIT_DONE && s != UNIT_PARTIAL) {
                 ds_unit_rewind(tr->ds, &unit->out, mark);
                 return s;
             }
@@ -361,7 +363,7 @@ unit_set_status(struct translator *tr, struct unit *unit,
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 20);
 
-    if (status == UNIT_REJECT
+    if ((status == UNIT_REJECT || status == UNIT_FAILED)
         && !(unit->error && nullable_string_is_equal(unit->error, error))) {
         COVERAGE_INC(translator_reject);
         VLOG_INFO_RL(&rl, "%s: %s", unit->out.name,

@@ -79,7 +79,7 @@ tunnel_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
         *errorp = xasprintf("network_type: %s is not available in this "
                             "version", subnet->network_type == GOAL_NET_VLAN
                             ? "VLAN" : "VXLAN_GPE");
-        return PLUGIN_REJECT;
+        return PLUGIN_FAIL;
     }
 
     output_tunnel(out, encap);

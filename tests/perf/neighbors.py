@@ -148,8 +148,8 @@ class Host:
         """Writes the flows of br-int to file 'name', as add-flows wants them.
         Returns how many."""
         self.sandbox.sh(
-            "sb_in %s ovs-ofctl -O OpenFlow15 --no-names --no-stats "
-            "dump-flows br-int | grep -v ^OFPST > %s" % (self.name, name))
+            "sb_in %s ovs-ofctl -vconsole:off -O OpenFlow15 --no-names "
+            "--no-stats dump-flows br-int | grep -v ^OFPST > %s" % (self.name, name))
         with open(name) as f:
             return sum(1 for _ in f)
 
@@ -180,7 +180,8 @@ def add_flows(sandbox, name, flows):
         sb_bridge {0}""".format(name))
     seconds = float(sandbox.sh(
         f"TIMEFORMAT=%3R; {{ time sb_in {name} "
-        f"ovs-ofctl -O OpenFlow15 --bundle add-flows br-int {flows}; }} 2>&1"))
+        f"ovs-ofctl -O OpenFlow15 --bundle add-flows br-int {flows} "
+        f"2>/dev/null; }} 2>&1"))
     sandbox.sh("sb_host_gone " + name)
     return seconds
 
