@@ -14,7 +14,10 @@ testsuite_at = \
 	tests/apply-openflow.at \
 	tests/desired-state.at \
 	tests/smoke.at \
-	tests/translate.at
+	tests/store.at \
+	tests/translate.at \
+	tests/transport.at \
+	tests/wire.at
 
 system_testsuite_at = \
 	tests/system-macros.at \
@@ -30,7 +33,44 @@ test_scripts = \
 	tests/arp-probe.py \
 	tests/with-own-network
 
+fuzz_corpus = \
+	tests/fuzz/corpus/envelope/empty \
+	tests/fuzz/corpus/envelope/goal-state-reply \
+	tests/fuzz/corpus/envelope/goal-state-v1 \
+	tests/fuzz/corpus/envelope/goal-state-v2-controller-style \
+	tests/fuzz/corpus/envelope/goal-state-v2-empty \
+	tests/fuzz/corpus/envelope/goal-state-v2-zeta \
+	tests/fuzz/corpus/envelope/hello \
+	tests/fuzz/corpus/envelope/host-request-on-demand \
+	tests/fuzz/corpus/envelope/host-request-resync \
+	tests/fuzz/corpus/envelope/not-utf8 \
+	tests/fuzz/corpus/envelope/snapshot-end \
+	tests/fuzz/corpus/envelope/unterminated \
+	tests/fuzz/corpus/goal-state/configuration-twice \
+	tests/fuzz/corpus/goal-state/every-kind \
+	tests/fuzz/corpus/goal-state/gateway-twice-without-oneof \
+	tests/fuzz/corpus/goal-state/goal-state-v1 \
+	tests/fuzz/corpus/goal-state/goal-state-v2-controller-style \
+	tests/fuzz/corpus/goal-state/goal-state-v2-empty \
+	tests/fuzz/corpus/goal-state/goal-state-v2-zeta \
+	tests/fuzz/corpus/goal-state/group \
+	tests/fuzz/corpus/goal-state/id-not-utf8 \
+	tests/fuzz/corpus/goal-state/id-with-null \
+	tests/fuzz/corpus/goal-state/length-near-2-32 \
+	tests/fuzz/corpus/goal-state/listed-for-ipv6-host \
+	tests/fuzz/corpus/goal-state/many-empty-rules \
+	tests/fuzz/corpus/json/both-of-oneof \
+	tests/fuzz/corpus/json/every-kind \
+	tests/fuzz/corpus/json/goal-state-v2-controller-style \
+	tests/fuzz/corpus/json/goal-state-v2-empty \
+	tests/fuzz/corpus/json/goal-state-v2-zeta \
+	tests/fuzz/corpus/json/numbers \
+	tests/fuzz/corpus/json/unknown-field
+
 EXTRA_DIST += \
+	$(fuzz_corpus) \
+	tests/perf/neighbors.py \
+	tests/perf/run \
 	$(testsuite_at) \
 	$(system_testsuite_at) \
 	$(test_scripts) \
@@ -55,7 +95,21 @@ CLEANFILES += $(ovs_macros)
 # Unit tests.  The main program is OVS's, each test a subcommand.
 noinst_PROGRAMS += tests/alcortest
 tests_alcortest_SOURCES = \
-	tests/test-flow-names.c
+	tests/alcortest.h \
+	tests/fuzz/fuzz-envelope.c \
+	tests/fuzz/fuzz-goal-state.c \
+	tests/fuzz/fuzz-json.c \
+	tests/fuzz/fuzz-replay.c \
+	tests/fuzz/fuzz-targets.h \
+	tests/goal-text.c \
+	tests/goal-text.h \
+	tests/test-apply-ovsdb.c \
+	tests/test-flow-names.c \
+	tests/test-store-bench.c \
+	tests/test-store-record.c \
+	tests/test-store.c \
+	tests/test-transport.c \
+	tests/test-wire.c
 tests_alcortest_LDADD = tests/ovstest.o $(alcor_libs)
 tests_alcortest_DEPENDENCIES = tests/ovstest.o $(alcor_deps)
 tests/ovstest.o: $(OVSDIR)/tests/ovstest.c

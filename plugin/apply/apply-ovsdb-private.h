@@ -85,6 +85,8 @@ struct ovsdb_sink {
     bool one_by_one;            /* Transactions of one output each. */
     bool read_back;             /* Has been read back at least once. */
     uint64_t checked;           /* 'version' last checked for drift. */
+    bool must_read;             /* Read back in any case... */
+    long long int reread_time;  /* ...which becomes true at this time. */
 };
 
 enum { OVSDB_SINK, OVSDB_SINK_LATE, OVSDB_N_SINKS };

@@ -9,6 +9,7 @@
 
 #include "apply/apply-ovsdb-private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include "coverage.h"
 #include "openvswitch/dynamic-string.h"
@@ -30,6 +31,9 @@ COVERAGE_DEFINE(ovsdb_readback);
 /* How long to wait before trying again, unless the contents change. */
 #define AGAIN_MSEC 1000
 #define AGAIN_ERROR_MSEC 10000
+
+/* How long to leave alone a row that the database refused to remove. */
+#define REREAD_MSEC 60000
 
 /* How long to wait for vswitchd to see that tunnels are gone. */
 #define FENCE_MSEC 2000
@@ -67,6 +71,8 @@ ovsdb_sinks_init(struct apply_ovsdb *ovsdb)
             .up.class = &ovsdb_sink_class,
             .ovsdb = ovsdb,
             .rows = rows[i],
+            .must_read = true,
+            .reread_time = LLONG_MAX,
         };
         ovs_list_init(&ovsdb->sinks[i].outputs);
     }
@@ -176,13 +182,7 @@ may_compose(struct apply_ovsdb *ovsdb)
     if (ovsdb->txn || !apply_ovsdb_is_connected(ovsdb) || is_fenced(ovsdb)) {
         return false;
     }
-    if (ovsdb->again
-        && ovsdb->again_version == ovsdb->version
-        && time_msec() < ovsdb->again_time) {
-        return false;
-    }
-    ovsdb->again = false;
-    return true;
+    return !ovsdb->again || ovsdb->again_version != ovsdb->version;
 }
 
 static void
@@ -235,6 +235,7 @@ txn_failed(struct apply_ovsdb *ovsdb, const char *error)
         if (!ds_output_wanted(output)) {
             VLOG_WARN_RL(&rl, "%s: %.*s: removal failed: %s", ovsdb->remote,
                          (int) output->key_len, (char *) output->key, error);
+            ovsdb->txn_sink->reread_time = time_msec() + REREAD_MSEC;
         }
         refuse(ovsdb, output, error);
     }
@@ -541,6 +542,7 @@ read_back(struct ovsdb_sink *sink, const struct shash *presents)
     }
     ds_readback_end(ds, sink->rows->sink);
     sink->read_back = true;
+    sink->must_read = false;
 }
 
 /* Compares the rows of 'sink' with what is believed to be installed, if that
@@ -551,7 +553,7 @@ check_drift(struct ovsdb_sink *sink)
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
     struct apply_ovsdb *ovsdb = sink->ovsdb;
 
-    if ((sink->read_back && sink->checked == ovsdb->version)
+    if ((!sink->must_read && sink->checked == ovsdb->version)
         || !ovs_list_is_empty(&sink->outputs)
         || (ovsdb->txn && ovsdb->txn_sink == sink)
         || !(ovsdb->readback_wanted || ds_is_complete(ovsdb->ds))
@@ -566,8 +568,8 @@ check_drift(struct ovsdb_sink *sink)
     sink->rows->prepare(ovsdb);
     sink->rows->inspect(ovsdb, &presents);
     sink->rows->finish(ovsdb);
-    if (!sink->read_back || has_drifted(sink, &presents)) {
-        if (sink->read_back) {
+    if (sink->must_read || has_drifted(sink, &presents)) {
+        if (!sink->must_read) {
             VLOG_INFO_RL(&rl, "%s: %s are not as they should be",
                          ovsdb->remote, sink->rows->name);
         }
@@ -578,9 +580,28 @@ check_drift(struct ovsdb_sink *sink)
 
 /* Running. */
 
+/* Notes which times have come. */
+static void
+run_timers(struct apply_ovsdb *ovsdb)
+{
+    if (ovsdb->again && time_msec() >= ovsdb->again_time) {
+        ovsdb->again = false;
+    }
+    is_fenced(ovsdb);
+    for (int i = 0; i < OVSDB_N_SINKS; i++) {
+        struct ovsdb_sink *sink = &ovsdb->sinks[i];
+
+        if (time_msec() >= sink->reread_time) {
+            sink->must_read = true;
+            sink->reread_time = LLONG_MAX;
+        }
+    }
+}
+
 void
 ovsdb_sinks_run(struct apply_ovsdb *ovsdb)
 {
+    run_timers(ovsdb);
     txn_run(ovsdb);
     if (ovsdb->cleaning) {
         return;
@@ -603,10 +624,17 @@ ovsdb_sinks_wait(struct apply_ovsdb *ovsdb)
 {
     if (ovsdb->txn) {
         ovsdb_idl_txn_wait(ovsdb->txn);
-    } else if (ovsdb->again) {
+    }
+    if (ovsdb->again) {
         poll_timer_wait_until(ovsdb->again_time);
-    } else if (ovsdb->fence_pending) {
+    }
+    if (ovsdb->fence_pending) {
         poll_timer_wait_until(ovsdb->fence_deadline);
+    }
+    for (int i = 0; i < OVSDB_N_SINKS; i++) {
+        if (ovsdb->sinks[i].reread_time != LLONG_MAX) {
+            poll_timer_wait_until(ovsdb->sinks[i].reread_time);
+        }
     }
 }
 

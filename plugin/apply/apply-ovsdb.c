@@ -157,6 +157,10 @@ apply_ovsdb_run(struct apply_ovsdb *ovsdb)
     if (connected != ovsdb->connected) {
         ovsdb->connected = connected;
         ovsdb->seqno++;
+        if (connected) {
+            /* What one server refused, another may take. */
+            ds_retry(ovsdb->ds);
+        }
     }
     ovsdb_sinks_run(ovsdb);
 }

@@ -256,14 +256,15 @@ create_env(struct goal_store *store)
     return error;
 }
 
-/* Opens the environment, with as much address space as there is. */
+/* Opens the environment, with as much address space as there is.  (What mmap()
+ * says if it is too much is ENOMEM, but EINVAL under valgrind.) */
 static int
 open_env(struct goal_store *store)
 {
     int error;
 
     store->map_size = MAX_MAP_SIZE;
-    while ((error = create_env(store)) == ENOMEM
+    while (((error = create_env(store)) == ENOMEM || error == EINVAL)
            && store->map_size > MIN_MAP_SIZE) {
         store->map_size /= 2;
         VLOG_INFO("%s: short of address space, limiting the store to "

@@ -262,9 +262,10 @@ verify_dir(const char *dir)
     struct stat s;
     MDB_env *env;
     MDB_txn *txn;
-    int error;
+    int error = stat(name, &s);
 
-    if (stat(name, &s) || mdb_env_create(&env)) {
+    free(name);
+    if (error || mdb_env_create(&env)) {
         return VERIFY_UNKNOWN;
     }
     error = mdb_env_set_maxdbs(env, GOAL_N_DBS);
@@ -297,6 +298,8 @@ verify_child(const char *dir)
     }
     setrlimit(RLIMIT_CORE, &no_core);
     if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
         dup2(null, STDERR_FILENO);
     }
     alarm(VERIFY_SECONDS);
