@@ -101,6 +101,7 @@ cmd_exit(struct unixctl_conn *conn, int argc, const char *argv[],
         return;
     }
     agent->exit_conn = conn;
+    poll_immediate_wake();
     if (argc < 2) {
         agent->exit = EXIT_KEEP;
     } else if (strcmp(argv[1], "--cleanup")) {

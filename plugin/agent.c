@@ -377,6 +377,7 @@ exit_run(struct agent *agent)
         && (commit_is_idle(agent->commit)
             || !apply_openflow_is_connected(agent->openflow))) {
         agent->exit = EXIT_CLEAN_DB;
+        poll_immediate_wake();
     }
     if (agent->exit == EXIT_CLEAN_DB && apply_ovsdb_cleanup(agent->ovsdb)) {
         agent->exit = EXIT_DONE;
@@ -428,7 +429,7 @@ agent_wait(struct agent *agent)
     if (agent->store) {
         goal_store_wait(agent->store);
     }
-    if (agent->exit == EXIT_DONE
+    if (agent->exit == EXIT_DONE || agent->exit == EXIT_KEEP
         || (agent->phase == PHASE_TRANSLATE
             && translator_is_idle(agent->translator))) {
         poll_immediate_wake();
