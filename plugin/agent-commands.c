@@ -49,6 +49,7 @@ reply_table(struct unixctl_conn *conn, struct table *table, int argc,
             style.format = TF_CSV;
         }
     }
+    table_format_reset();
     table_format(table, &style, &s);
     unixctl_command_reply(conn, ds_cstr(&s));
     ds_destroy(&s);

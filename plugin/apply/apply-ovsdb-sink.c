@@ -38,7 +38,7 @@ COVERAGE_DEFINE(ovsdb_readback);
 /* How long to wait for vswitchd to see that tunnels are gone. */
 #define FENCE_MSEC 2000
 
-static const struct sink_class ovsdb_sink_class;
+static const struct sink_class ovsdb_sink_classes[OVSDB_N_SINKS];
 
 static struct ovsdb_sink *
 ovsdb_sink_cast(const struct sink *sink)
@@ -68,7 +68,7 @@ ovsdb_sinks_init(struct apply_ovsdb *ovsdb)
 
     for (int i = 0; i < OVSDB_N_SINKS; i++) {
         ovsdb->sinks[i] = (struct ovsdb_sink) {
-            .up.class = &ovsdb_sink_class,
+            .up.class = &ovsdb_sink_classes[i],
             .ovsdb = ovsdb,
             .rows = rows[i],
             .must_read = true,
@@ -742,12 +742,18 @@ ovsdb_sink_describe(const struct sink *sink_, struct ds *s)
     }
 }
 
-static const struct sink_class ovsdb_sink_class = {
-    .name = "ovsdb",
-    .begin = ovsdb_sink_begin,
-    .run = ovsdb_sink_run,
-    .wait = ovsdb_sink_wait,
-    .is_done = ovsdb_sink_is_done,
-    .is_ready = ovsdb_sink_is_ready,
-    .describe = ovsdb_sink_describe,
+#define OVSDB_SINK_CLASS(NAME)                  \
+    {                                           \
+        .name = NAME,                           \
+        .begin = ovsdb_sink_begin,              \
+        .run = ovsdb_sink_run,                  \
+        .wait = ovsdb_sink_wait,                \
+        .is_done = ovsdb_sink_is_done,          \
+        .is_ready = ovsdb_sink_is_ready,        \
+        .describe = ovsdb_sink_describe,        \
+    }
+
+static const struct sink_class ovsdb_sink_classes[OVSDB_N_SINKS] = {
+    [OVSDB_SINK] = OVSDB_SINK_CLASS("ovsdb"),
+    [OVSDB_SINK_LATE] = OVSDB_SINK_CLASS("ovsdb-late"),
 };

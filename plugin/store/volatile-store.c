@@ -36,6 +36,7 @@ vol_store_create(void)
     struct vol_store *store = xzalloc(sizeof *store);
 
     for (size_t i = 0; i < VOL_N_KINDS; i++) {
+        ovs_assert(vol_sizes[i]);
         shash_init(&store->records[i]);
     }
     return store;
