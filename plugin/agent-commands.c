@@ -445,6 +445,7 @@ cmd_plugin_list(struct unixctl_conn *conn, int argc, const char *argv[],
     table_add_column(&table, "name");
     table_add_column(&table, "number");
     table_add_column(&table, "status");
+    table_add_column(&table, "file");
     table_add_column(&table, "summary");
     for (size_t i = 0; i < agent->registry.n; i++) {
         const struct plugin_entry *entry = &agent->registry.entries[i];
@@ -453,6 +454,7 @@ cmd_plugin_list(struct unixctl_conn *conn, int argc, const char *argv[],
         add_cell(&table, "%s", entry->class->name);
         add_cell(&table, "%"PRIu8, entry->number);
         add_cell(&table, "%s", entry->enabled ? "enabled" : "disabled");
+        add_cell(&table, "%s", entry->file ? entry->file : "(built in)");
         add_cell(&table, "%s", entry->class->summary);
     }
     reply_table(conn, &table, argc, argv);

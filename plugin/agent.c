@@ -6,6 +6,7 @@
 
 #include "agent.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "agent-private.h"
 #include "apply/apply-openflow.h"
@@ -67,6 +68,15 @@ create_sinks(struct agent *agent)
     agent->commit = commit_create(agent->ds, sinks);
 }
 
+/* Where external plugins are. */
+static const char *
+plugin_dir(void)
+{
+    const char *dir = getenv("ALCOR_PLUGINDIR");
+
+    return dir && dir[0] ? dir : ALCOR_PLUGINDIR;
+}
+
 struct agent *
 agent_create(const struct agent_options *options)
 {
@@ -82,6 +92,7 @@ agent_create(const struct agent_options *options)
     create_sinks(agent);
     agent->vol = vol_store_create();
     plugin_registry_init(&agent->registry);
+    plugin_registry_load(&agent->registry, plugin_dir());
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();

@@ -205,7 +205,7 @@ cmd_close(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
     test->store = NULL;
 }
 
-/* SENDER TOPIC EPOCH [SEQUENCE], "-" being the empty string. */
+/* SENDER TOPIC EPOCH [SEQUENCE [hold]], "-" being the empty string. */
 static struct goal_origin
 parse_origin(int n, char *words[])
 {
@@ -214,6 +214,7 @@ parse_origin(int n, char *words[])
         .topic = strcmp(words[1], "-") ? words[1] : "",
         .epoch = strtoull(words[2], NULL, 0),
         .sequence = n > 3 ? strtoull(words[3], NULL, 0) : 0,
+        .hold = n > 4,
     };
 }
 
@@ -223,6 +224,14 @@ cmd_begin(struct test *test, int n, char *words[])
     struct goal_origin origin = parse_origin(n, words);
 
     fail_on(goal_store_begin(test->store, &origin));
+}
+
+static void
+cmd_set_origin(struct test *test, int n, char *words[])
+{
+    struct goal_origin origin = parse_origin(n, words);
+
+    goal_store_set_origin(test->store, &origin);
 }
 
 static const char *
@@ -264,6 +273,12 @@ static void
 cmd_merge(struct test *test, int n, char *words[])
 {
     put(test, GOAL_MERGE, n, words);
+}
+
+static void
+cmd_create(struct test *test, int n, char *words[])
+{
+    put(test, GOAL_CREATE, n, words);
 }
 
 static void
@@ -465,24 +480,32 @@ cmd_name(struct test *test, int n, char *words[])
              xasprintf("%s:%s", words[0], words[n - 1]));
 }
 
+/* KIND ID: who has written or deleted it. */
 static void
 cmd_origin(struct test *test, int n OVS_UNUSED, char *words[])
 {
     enum goal_kind kind = goal_text_kind(words[0]);
+    struct goal_store *store = test->store;
     uint64_t epoch, sequence;
     char *sender, *topic;
     struct goal_key key;
+    const char *what;
 
-    if (goal_store_lookup(test->store, kind, words[1], &key)
-        && goal_store_origin(test->store, &key, &sender, &topic, &epoch,
+    if (goal_store_lookup(store, kind, words[1], &key)
+        && goal_store_origin(store, &key, &sender, &topic, &epoch,
                              &sequence)) {
-        printf("origin: %s,%s,%"PRIu64",%"PRIu64"\n", sender, topic, epoch,
-               sequence);
-        free(sender);
-        free(topic);
+        what = "origin";
+    } else if (goal_store_grave_origin(store, kind, words[1], &sender, &topic,
+                                       &epoch, &sequence)) {
+        what = "deleted by";
     } else {
         printf("origin: none\n");
+        return;
     }
+    printf("%s: %s,%s,%"PRIu64",%"PRIu64"\n", what, sender, topic, epoch,
+           sequence);
+    free(sender);
+    free(topic);
 }
 
 static void
@@ -571,9 +594,11 @@ cmd_sync(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
 static const struct command commands[] = {
     { "open", 0, 0, cmd_open },
     { "close", 0, 0, cmd_close },
-    { "begin", 3, 4, cmd_begin },
+    { "begin", 3, 5, cmd_begin },
+    { "set-origin", 3, 5, cmd_set_origin },
     { "put", 2, MAX_WORDS, cmd_put },
     { "merge", 2, MAX_WORDS, cmd_merge },
+    { "create", 2, MAX_WORDS, cmd_create },
     { "force", 2, MAX_WORDS, cmd_force },
     { "delete", 2, 3, cmd_delete },
     { "many", 4, 4, cmd_many },

@@ -6,7 +6,11 @@
 
 #include "translate/plugin-registry.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
+#include "hash.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
 #include "sset.h"
@@ -46,44 +50,132 @@ find_name(const struct plugin_registry *registry, const char *name)
     return NULL;
 }
 
-/* Adds 'class' if it is sound. */
+/* Returns NULL if 'class' can be registered, or what is wrong with it. */
+static char *
+check_class(const struct plugin_registry *registry,
+            const struct plugin_class *class)
+{
+    if (class->abi != PLUGIN_ABI
+        || class->size < OFFSETOFEND(struct plugin_class, translate)) {
+        return xasprintf("built for plugin ABI %"PRIu32" (%"PRIu32" bytes), "
+                         "but this agent has ABI %d (%"PRIuSIZE" bytes): "
+                         "build it again with this version's headers",
+                         class->abi, class->size, PLUGIN_ABI, sizeof *class);
+    } else if (!class->name || !class->name[0] || !class->summary
+               || !class->translate) {
+        return xstrdup("a class lacks its name, summary or translate "
+                       "function");
+    } else if (find_name(registry, class->name)) {
+        return xasprintf("there is a plugin named %s already", class->name);
+    }
+    return NULL;
+}
+
+/* Returns the number for cookies of a class that has none of its own. */
+static uint8_t
+make_number(const struct plugin_registry *registry, const char *name)
+{
+    uint8_t number = 128 + hash_string(name, 0) % 128;
+
+    for (int i = 0; i < 128 && find_number(registry, number); i++) {
+        number = 128 + (number + 1) % 128;
+    }
+    return number;
+}
+
+/* Adds 'class', of the shared object 'file' (null: built in), if it is
+ * sound. */
 static void
 register_class(struct plugin_registry *registry,
-               const struct plugin_class *class)
+               const struct plugin_class *class, const char *file)
 {
     struct plugin_entry entry = { .class = class, .enabled = true };
+    char *error = check_class(registry, class);
 
-    if (class->abi != PLUGIN_ABI || class->size != sizeof *class) {
-        VLOG_WARN("plugin %s: built for ABI %"PRIu32" (%"PRIu32" bytes), "
-                  "this agent has %d (%"PRIuSIZE"); ignored", class->name,
-                  class->abi, class->size, PLUGIN_ABI, sizeof *class);
-        return;
-    }
-    if (!class->name || !class->translate
-        || find_name(registry, class->name)) {
-        VLOG_WARN("plugin %s: without translate function or registered "
-                  "twice; ignored", class->name ? class->name : "?");
-        return;
-    }
-    entry.number = class->number;
-    while (!entry.number || find_number(registry, entry.number)) {
-        entry.number++;
-    }
-    if (class->create) {
+    if (!error && class->create) {
         struct smap config = SMAP_INITIALIZER(&config);
-        int error = class->create(&config, &entry.plugin);
+        int retval = class->create(&config, &entry.plugin);
 
         smap_destroy(&config);
-        if (error) {
-            VLOG_WARN("plugin %s: cannot be created (%s); ignored",
-                      class->name, ovs_strerror(error));
-            return;
-        }
+        error = (retval
+                 ? xasprintf("plugin %s cannot be created (%s)", class->name,
+                             ovs_strerror(retval))
+                 : NULL);
     }
+    if (error) {
+        VLOG_WARN("%s: %s; not loaded", file ? file : "built-in plugin",
+                  error);
+        free(error);
+        return;
+    }
+    entry.number = (class->number ? class->number
+                    : make_number(registry, class->name));
+    entry.file = nullable_xstrdup(file);
     registry->entries = xrealloc(registry->entries,
                                  (registry->n + 1)
                                  * sizeof *registry->entries);
     registry->entries[registry->n++] = entry;
+}
+
+/* Opens the shared object 'file' and registers its classes.  It is never
+ * closed. */
+static void
+load_file(struct plugin_registry *registry, const char *file)
+{
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+
+    if (!handle) {
+        VLOG_WARN("%s; not loaded", dlerror());
+        return;
+    }
+
+    const struct plugin_class *const *classes
+        = dlsym(handle, "alcor_plugin_classes");
+    if (!classes) {
+        VLOG_WARN("%s: does not export alcor_plugin_classes; not loaded",
+                  file);
+        dlclose(handle);
+        return;
+    }
+    for (; *classes; classes++) {
+        size_t n = registry->n;
+
+        register_class(registry, *classes, file);
+        if (registry->n > n) {
+            VLOG_INFO("%s: plugin %s", file, (*classes)->name);
+        }
+    }
+}
+
+static int
+select_so(const struct dirent *de)
+{
+    size_t len = strlen(de->d_name);
+
+    return len > 3 && !strcmp(de->d_name + len - 3, ".so");
+}
+
+void
+plugin_registry_load(struct plugin_registry *registry, const char *dir)
+{
+    struct dirent **names;
+    int n = scandir(dir, &names, select_so, alphasort);
+
+    if (n < 0) {
+        if (errno != ENOENT) {
+            VLOG_WARN("%s: cannot be searched for plugins (%s)", dir,
+                      ovs_strerror(errno));
+        }
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        char *file = xasprintf("%s/%s", dir, names[i]->d_name);
+
+        load_file(registry, file);
+        free(file);
+        free(names[i]);
+    }
+    free(names);
 }
 
 void
@@ -91,7 +183,7 @@ plugin_registry_init(struct plugin_registry *registry)
 {
     *registry = (struct plugin_registry) { NULL, 0 };
     for (size_t i = 0; i < ARRAY_SIZE(builtin_classes); i++) {
-        register_class(registry, builtin_classes[i]);
+        register_class(registry, builtin_classes[i], NULL);
     }
 }
 
@@ -104,6 +196,7 @@ plugin_registry_destroy(struct plugin_registry *registry)
         if (entry->class->destroy) {
             entry->class->destroy(entry->plugin);
         }
+        free(entry->file);
     }
     free(registry->entries);
 }

@@ -9,8 +9,10 @@
  * ========
  *
  * Built-in classes come from a static table, in the order in which they
- * translate.  Each class is validated before it is used: ABI and size, a name
- * and number that nobody else has, a translate function.
+ * translate; those of shared objects follow.  Each class is validated before
+ * it is used: ABI and size, a name that nobody else has, a translate function.
+ * A class with number 0 gets one from 128 on that is made from its name, so
+ * that its cookies stay the same from one start to the next.
  *
  * plugin_registry_configure() takes the value of external_ids:alcor-plugins:
  * "all" or nothing (all), names separated by commas (just these), or names
@@ -31,6 +33,7 @@ struct plugin_entry {
     struct plugin *plugin;
     uint8_t number;             /* In cookies. */
     bool enabled;
+    char *file;                 /* Shared object; null: built in. */
 };
 
 struct plugin_registry {
@@ -39,6 +42,11 @@ struct plugin_registry {
 };
 
 void plugin_registry_init(struct plugin_registry *);
+
+/* Opens every *.so in directory 'dir', in the order of their names, and
+ * registers the classes they export.  What is wrong with one is logged and
+ * concerns no other.  A directory that does not exist holds none. */
+void plugin_registry_load(struct plugin_registry *, const char *dir);
 void plugin_registry_destroy(struct plugin_registry *);
 
 /* Returns NULL, having stored in '*changed' whether the set of enabled plugins
