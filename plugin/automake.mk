@@ -23,6 +23,10 @@ plugin_alcor_agent_SOURCES = \
 plugin_alcor_agent_LDADD = $(alcor_libs)
 plugin_alcor_agent_DEPENDENCIES = $(alcor_deps)
 
+EXTRA_DIST += plugin/alcor-agent.8.in
+man_MANS += plugin/alcor-agent.8
+CLEANFILES += plugin/alcor-agent.8
+
 include plugin/ingest/automake.mk
 include plugin/store/automake.mk
 include plugin/translate/automake.mk

@@ -19,10 +19,10 @@ starting with "{", a GoalStateV2 as JSON.  Keys:
     vector=NAME          instead of all that, a message of messages.json
 
 All messages are sent, then, without --no-wait, the agent is given the time to
-become idle.  Prints the answers in the order in which they came: "ID TYPE ID
-OPERATION STATUS" for each resource, sorted, or "ID -".  An answer with times
-that cannot be gets another line that says so.  With --all, other messages are
-printed, too.
+become idle.  Prints the answers, in the order of the messages (those to earlier ones
+first) and of answers to the same message: "ID TYPE ID OPERATION STATUS" for
+each resource, sorted, or "ID -".  An answer with times that cannot be gets
+another line that says so.  With --all, other messages are printed, too.
 """
 
 import argparse
@@ -114,7 +114,7 @@ class Message:
             message = network.v2(not self.options.get("listed"))
         for line in self.lines:
             if line[0] == "{":
-                json_format.Parse(line, message)
+                message.MergeFrom(json_format.Parse(line, type(message)()))
         return message.SerializeToString()
 
 
@@ -142,27 +142,34 @@ def implausible(reply):
     return None
 
 
-def print_sent(schema, line, everything):
-    """Prints a message that the agent has sent, as dummy-sent shows it."""
+def describe_reply(schema, name, reply):
+    """The lines for a GoalStateOperationReply to the message called 'name'."""
+    lines = sorted("%s %s %s %s %s" % (
+        name, schema.alcor.ResourceType.Name(s.resource_type),
+        s.resource_id or '""',
+        schema.alcor.OperationType.Name(s.operation_type),
+        schema.alcor.OperationStatus.Name(s.operation_status))
+        for s in reply.operation_statuses) or [name + " -"]
+    if implausible(reply):
+        lines.append("%s times are implausible: %s"
+                     % (name, implausible(reply)))
+    return lines
+
+
+def describe_sent(schema, line, everything):
+    """What to print of a message that the agent has sent, shown as by
+    dummy-sent: the id of the message it answers, and lines."""
     envelope, payload = [bytes.fromhex(h) for h in line.split(" ")]
     envelope = schema.mq.Envelope.FromString(envelope)
     kind = schema.mq.Kind.Name(envelope.kind)
+    message = schema.payload_class(kind).FromString(payload)
     if kind == "GOAL_STATE_REPLY":
-        reply = schema.alcor.GoalStateOperationReply.FromString(payload)
         name = envelope.correlation_id
-        lines = sorted("%s %s %s %s %s" % (
-            name, schema.alcor.ResourceType.Name(s.resource_type),
-            s.resource_id or '""',
-            schema.alcor.OperationType.Name(s.operation_type),
-            schema.alcor.OperationStatus.Name(s.operation_status))
-            for s in reply.operation_statuses)
-        print("\n".join(lines) or name + " -")
-        if implausible(reply):
-            print("%s times are implausible: %s" % (name, implausible(reply)))
-    elif everything:
-        message = schema.payload_class(kind).FromString(payload)
-        print(kind, json.dumps(json_format.MessageToDict(message),
-                               sort_keys=True))
+        return name, describe_reply(schema, name, message)
+    if not everything:
+        return "", []
+    return "", [kind + " " + json.dumps(json_format.MessageToDict(message),
+                                        sort_keys=True)]
 
 
 def main():
@@ -183,8 +190,12 @@ def main():
                       payload.hex())
     if not args.no_wait:
         agent.command("wait-idle")
-    for line in agent.command("transport/dummy-sent").splitlines():
-        print_sent(schema, line, args.all)
+    answers = [describe_sent(schema, line, args.all)
+               for line in agent.command("transport/dummy-sent").splitlines()]
+    order = {message.id: i for i, message in enumerate(messages, 1)}
+    for _, lines in sorted(answers, key=lambda a: (order.get(a[0], 0),
+                                                   a[0])):
+        print("".join(line + "\n" for line in lines), end="")
 
 
 if __name__ == "__main__":

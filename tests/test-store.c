@@ -190,6 +190,7 @@ cmd_set_version(struct test *test, int n OVS_UNUSED, char *words[])
 
     ovs_assert(!mdb_env_create(&env));
     ovs_assert(!mdb_env_set_maxdbs(env, 8));
+    ovs_assert(!mdb_env_set_mapsize(env, 1 << 30));
     ovs_assert(!mdb_env_open(env, test->dir, 0, 0600));
     ovs_assert(!mdb_txn_begin(env, NULL, 0, &txn));
     ovs_assert(!mdb_dbi_open(txn, "meta", 0, &dbi));

@@ -203,24 +203,47 @@ goal_state_entry_id(const ProtobufCMessage *entry)
     return id && *id && **id ? *id : goal_state_entry_key(entry);
 }
 
-/* Sets the update type of all configurations to FULL. */
+/* Adds the ids that several neighbours of 'state' have in common to 'ids'. */
+static void
+collect_shared_ids(const Alcor__Schema__GoalStateV2 *state, struct sset *ids)
+{
+    struct sset all = SSET_INITIALIZER(&all);
+
+    for (size_t i = 0; i < state->n_neighbor_states; i++) {
+        const char *id = goal_state_entry_id(&state->neighbor_states[i]->base);
+
+        if (!sset_add(&all, id)) {
+            sset_add(ids, id);
+        }
+    }
+    sset_destroy(&all);
+}
+
 void
 goal_state_set_full(Alcor__Schema__GoalStateV2 *state)
 {
+    struct sset shared = SSET_INITIALIZER(&shared);
+
+    collect_shared_ids(state, &shared);
     for (size_t i = 0; i < ARRAY_SIZE(goal_state_maps); i++) {
         const struct goal_state_map *map = &goal_state_maps[i];
 
         for (size_t j = 0; j < goal_state_map_count(map, state); j++) {
-            ProtobufCMessage *configuration
-                = entry_configuration(goal_state_map_entry(map, state, j));
+            const ProtobufCMessage *entry
+                = goal_state_map_entry(map, state, j);
+            ProtobufCMessage *configuration = entry_configuration(entry);
             Alcor__Schema__UpdateType *type
                 = configuration ? get_member(configuration, "update_type")
                                 : NULL;
-            if (type) {
+
+            if (type && (map->kind != GOAL_NEIGHBOR
+                         || !sset_contains(&shared,
+                                           goal_state_entry_id(entry)))) {
                 *type = ALCOR__SCHEMA__UPDATE_TYPE__FULL;
             }
         }
     }
+    sset_destroy(&shared);
 }
 
 /* Checking. */

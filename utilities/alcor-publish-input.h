@@ -41,7 +41,8 @@ char *goal_file_read(const char *name, Alcor__Schema__GoalStateV2 **statep)
 size_t goal_state_check(const Alcor__Schema__GoalStateV2 *state,
                         struct svec *errors, struct svec *warnings);
 
-/* Makes every configuration in 'state' a FULL update. */
+/* Makes every configuration in 'state' a FULL update, except for neighbours
+ * that have an id in common: these are parts of one. */
 void goal_state_set_full(Alcor__Schema__GoalStateV2 *state);
 
 /* Encodes 'state' as one or more payloads of at most 'max' bytes, where a

@@ -38,84 +38,105 @@ struct resource {
     size_t piece;               /* Index of its piece. */
 };
 
+/* Resources of one kind that have one name, be it as key or as id: the two
+ * halves of a neighbour, for example. */
+struct named {
+    struct resource **resources;
+    size_t n, allocated;
+};
+
 struct packer {
     const goal_state *state;
     struct resource *resources; /* In the order of goal_state_maps. */
     size_t n;
-    struct shash by_name;       /* "KIND NAME" -> struct resource. */
+    struct shash by_name;       /* "KIND NAME" -> struct named. */
+    struct named **listed;      /* What each line of 'state->host_resources'
+                                 * names, host after host; null if absent. */
 };
 
-/* Returns the resource that 'listing' names, or NULL. */
-static struct resource *
-find_listed(const struct packer *packer,
-            const Alcor__Schema__ResourceIdType *listing)
+/* Adds 'name' to those of 'r'. */
+static void
+add_name(struct packer *packer, struct resource *r, const char *name)
 {
-    char *name = xasprintf("%d %s", listing->type, listing->id);
-    struct resource *resource = shash_find_data(&packer->by_name, name);
+    char *full_name = xasprintf("%d %s", r->map->kind, name);
+    struct named *named = shash_find_data(&packer->by_name, full_name);
 
-    free(name);
-    return resource;
+    if (!named) {
+        named = xzalloc(sizeof *named);
+        shash_add(&packer->by_name, full_name, named);
+    }
+    if (!named->n || named->resources[named->n - 1] != r) {
+        if (named->n >= named->allocated) {
+            named->resources = x2nrealloc(named->resources,
+                                          &named->allocated,
+                                          sizeof *named->resources);
+        }
+        named->resources[named->n++] = r;
+    }
+    free(full_name);
 }
 
+/* Fills 'packer->resources' and 'packer->by_name'. */
 static void
-packer_init(struct packer *packer, const goal_state *state)
+collect_resources(struct packer *packer)
 {
-    packer->state = state;
-    packer->n = 0;
-    shash_init(&packer->by_name);
-
     size_t n = 0;
+
     for (size_t i = 0; i < ARRAY_SIZE(goal_state_maps); i++) {
-        n += goal_state_map_count(&goal_state_maps[i], state);
+        n += goal_state_map_count(&goal_state_maps[i], packer->state);
     }
     packer->resources = xcalloc(n, sizeof *packer->resources);
 
     for (size_t i = 0; i < ARRAY_SIZE(goal_state_maps); i++) {
         const struct goal_state_map *map = &goal_state_maps[i];
 
-        for (size_t j = 0; j < goal_state_map_count(map, state); j++) {
+        for (size_t j = 0; j < goal_state_map_count(map, packer->state);
+             j++) {
             struct resource *r = &packer->resources[packer->n++];
 
             r->map = map;
-            r->entry = goal_state_map_entry(map, state, j);
+            r->entry = goal_state_map_entry(map, packer->state, j);
             r->size = (protobuf_c_message_get_packed_size(r->entry)
                        + RESOURCE_OVERHEAD);
 
-            char *key = xasprintf("%d %s", map->kind,
-                                  goal_state_entry_key(r->entry));
-            char *id = xasprintf("%d %s", map->kind,
-                                 goal_state_entry_id(r->entry));
-            shash_replace(&packer->by_name, key, r);
-            shash_replace(&packer->by_name, id, r);
-            free(key);
-            free(id);
+            add_name(packer, r, goal_state_entry_key(r->entry));
+            add_name(packer, r, goal_state_entry_id(r->entry));
         }
     }
 }
 
+/* Fills 'packer->listed' and adds to the sizes of resources what it costs to
+ * list them. */
 static void
-packer_destroy(struct packer *packer)
+collect_listings(struct packer *packer)
 {
-    shash_destroy(&packer->by_name);
-    free(packer->resources);
-}
+    const goal_state *state = packer->state;
+    size_t n = 0;
 
-/* Adds to the sizes of resources what it costs to list them. */
-static void
-add_listings(struct packer *packer)
-{
-    for (size_t i = 0; i < packer->state->n_host_resources; i++) {
-        const host_entry *host = packer->state->host_resources[i];
+    for (size_t i = 0; i < state->n_host_resources; i++) {
+        const host_entry *host = state->host_resources[i];
+
+        n += host->value ? host->value->n_resources : 0;
+    }
+    packer->listed = xcalloc(n, sizeof *packer->listed);
+
+    n = 0;
+    for (size_t i = 0; i < state->n_host_resources; i++) {
+        const host_entry *host = state->host_resources[i];
 
         for (size_t j = 0; host->value && j < host->value->n_resources; j++) {
             const Alcor__Schema__ResourceIdType *listing
                 = host->value->resources[j];
-            struct resource *r = find_listed(packer, listing);
+            char *name = xasprintf("%d %s", listing->type, listing->id);
+            struct named *named = shash_find_data(&packer->by_name, name);
 
-            if (r) {
+            free(name);
+            packer->listed[n++] = named;
+            for (size_t k = 0; named && k < named->n; k++) {
                 /* At worst, the host is there only for this one. */
-                r->size += (strlen(listing->id) + strlen(host->key)
-                            + 2 * LISTING_OVERHEAD);
+                named->resources[k]->size += (strlen(listing->id)
+                                              + strlen(host->key)
+                                              + 2 * LISTING_OVERHEAD);
             }
         }
     }
@@ -140,18 +161,28 @@ assign_pieces(struct packer *packer, size_t max)
     return piece + 1;
 }
 
-/* Stores into 'out' those listings of 'in' that are in piece 'piece', and
- * returns whether there are any.  The caller must free 'out->resources'. */
+/* Returns true if one of 'named', which may be null, is in piece 'piece'. */
 static bool
-select_listings(const struct packer *packer, size_t piece,
-                const Alcor__Schema__HostResources *in,
-                Alcor__Schema__HostResources *out)
+is_in_piece(const struct named *named, size_t piece)
+{
+    for (size_t i = 0; named && i < named->n; i++) {
+        if (named->resources[i]->piece == piece) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Stores into 'out' those listings of 'in' that are in piece 'piece', and
+ * returns whether there are any.  'listed' has the resources that those of
+ * 'in' name.  The caller must free 'out->resources'. */
+static bool
+select_listings(size_t piece, const Alcor__Schema__HostResources *in,
+                struct named **listed, Alcor__Schema__HostResources *out)
 {
     alcor__schema__host_resources__init(out);
     for (size_t i = 0; in && i < in->n_resources; i++) {
-        const struct resource *r = find_listed(packer, in->resources[i]);
-
-        if (r && r->piece == piece) {
+        if (is_in_piece(listed[i], piece)) {
             if (!out->resources) {
                 out->resources = xcalloc(in->n_resources,
                                          sizeof *out->resources);
@@ -201,6 +232,7 @@ pack_piece(const struct packer *packer, size_t piece, size_t start)
     Alcor__Schema__HostResources *lists = xcalloc(n_hosts, sizeof *lists);
     host_entry *hosts = xcalloc(n_hosts, sizeof *hosts);
     host_entry **hostps = xcalloc(n_hosts, sizeof *hostps);
+    struct named **listed = packer->listed;
     goal_state out = ALCOR__SCHEMA__GOAL_STATE_V2__INIT;
 
     out.format_version = packer->state->format_version;
@@ -211,10 +243,11 @@ pack_piece(const struct packer *packer, size_t piece, size_t start)
 
         hosts[i] = *host;
         hosts[i].value = &lists[i];
-        if (select_listings(packer, piece, host->value, &lists[i])
+        if (select_listings(piece, host->value, listed, &lists[i])
             || (last && !out.n_host_resources)) {
             hostps[out.n_host_resources++] = &hosts[i];
         }
+        listed += host->value ? host->value->n_resources : 0;
     }
     select_resources(packer, piece, start, &out);
     struct ofpbuf *buf = pack(&out);
@@ -232,6 +265,21 @@ pack_piece(const struct packer *packer, size_t piece, size_t start)
     return buf;
 }
 
+static void
+packer_destroy(struct packer *packer)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &packer->by_name) {
+        struct named *named = node->data;
+
+        free(named->resources);
+    }
+    shash_destroy_free_data(&packer->by_name);
+    free(packer->resources);
+    free(packer->listed);
+}
+
 struct ofpbuf **
 goal_state_pack(const goal_state *state, size_t max, size_t *np)
 {
@@ -243,9 +291,10 @@ goal_state_pack(const goal_state *state, size_t max, size_t *np)
         return bufs;
     }
 
-    struct packer packer;
-    packer_init(&packer, state);
-    add_listings(&packer);
+    struct packer packer = { .state = state };
+    shash_init(&packer.by_name);
+    collect_resources(&packer);
+    collect_listings(&packer);
     *np = assign_pieces(&packer, max);
 
     struct ofpbuf **bufs = xcalloc(*np, sizeof *bufs);

@@ -3,6 +3,7 @@
 
 house_rules = \
 	utilities/checks/distributed \
+	utilities/checks/documented \
 	utilities/checks/first-include \
 	utilities/checks/forbidden-calls \
 	utilities/checks/include-direction \
@@ -29,6 +30,23 @@ distfiles: Makefile
 		| sed 's|^$(srcdir)/||; s|^\./||' | LC_ALL=C sort -u > $@.tmp
 	$(AM_V_at)mv $@.tmp $@
 CLEANFILES += distfiles
+
+# Manual pages.  Each NAME.8.in is listed in EXTRA_DIST and NAME.8 in man_MANS
+# and CLEANFILES.  Directories are those that libopenvswitch has, in which the
+# programs look: its lib/dirs.c tells.
+EXTRA_DIST += utilities/alcor-sandbox.8.in
+man_MANS = utilities/alcor-sandbox.8
+CLEANFILES += utilities/alcor-sandbox.8
+
+$(man_MANS): %.8: $(srcdir)/%.8.in Makefile
+	$(AM_V_at)$(MKDIR_P) $(@D)
+	$(AM_V_GEN)dirs=$(OVSBUILDDIR)/lib/dirs.c; \
+	dir () { sed -n 's|.*"\(/[^"]*\)".*"OVS_'"$$1"'DIR".*|\1|p' $$dirs; }; \
+	db=`sed -n '/^ovs_dbdir/,/^}/s|.*: "\(/[^"]*\)".*|\1|p' $$dirs`; \
+	sed -e 's|[@]VERSION[@]|$(VERSION)|g' -e "s|[@]DBDIR[@]|$$db|g" \
+		-e "s|[@]RUNDIR[@]|`dir RUN`|g" -e "s|[@]LOGDIR[@]|`dir LOG`|g" \
+		-e 's|[@]PLUGINDIR[@]|$(alcorplugindir)|g' $< > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
 
 # House rules (utilities/checks).  CHECK_STYLE="NAME..." runs only some.
 check-style: distfiles

@@ -9,7 +9,8 @@
  * ==================
  *
  *    apply-ovsdb.c            connection, settings, reading inwards
- *    apply-ovsdb-sink.c       both sinks: chunks, transactions, read-back
+ *    apply-ovsdb-sink.c       both sinks: chunks and transactions
+ *    apply-ovsdb-readback.c   both sinks: read-back
  *    apply-ovsdb-tunnel.c     rows: integration bridge and tunnel ports
  *    apply-ovsdb-installed.c  rows: external_ids:alcor-installed
  *
@@ -208,5 +209,13 @@ void ovsdb_sinks_init(struct apply_ovsdb *);
 void ovsdb_sinks_uninit(struct apply_ovsdb *);
 void ovsdb_sinks_run(struct apply_ovsdb *);
 void ovsdb_sinks_wait(struct apply_ovsdb *);
+
+/* Returns the value wanted of 'output' as a string owned by the caller, or
+ * null if it is not wanted. */
+char *ovsdb_output_value(const struct ds_output *);
+
+/* Compares the rows of 'sink' with what is believed to be installed, if that
+ * may have changed, and reads them back if they differ. */
+void ovsdb_check_drift(struct ovsdb_sink *);
 
 #endif /* apply/apply-ovsdb-private.h */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * apply-ovsdb-sink: the sinks of apply-ovsdb: transactions and read-back.
+ * apply-ovsdb-sink: the sinks of apply-ovsdb: chunks and transactions.
  *
  * Which rows a sink is about is told by its struct ovsdb_rows
  * (apply-ovsdb-private.h). */
@@ -26,7 +26,6 @@ COVERAGE_DEFINE(ovsdb_txn);
 COVERAGE_DEFINE(ovsdb_txn_again);
 COVERAGE_DEFINE(ovsdb_txn_error);
 COVERAGE_DEFINE(ovsdb_refused);
-COVERAGE_DEFINE(ovsdb_readback);
 
 /* How long to wait before trying again, unless the contents change. */
 #define AGAIN_MSEC 1000
@@ -337,10 +336,8 @@ output_key(const struct ds_output *output)
     return xmemdup0((const char *) output->key, output->key_len);
 }
 
-/* Returns the value wanted of 'output' as a string owned by the caller, or
- * null if it is not wanted. */
-static char *
-output_value(const struct ds_output *output)
+char *
+ovsdb_output_value(const struct ds_output *output)
 {
     if (!ds_output_wanted(output)) {
         return NULL;
@@ -359,7 +356,7 @@ compose_output(struct ovsdb_sink *sink, struct ds_output *output)
 {
     struct apply_ovsdb *ovsdb = sink->ovsdb;
     char *key = output_key(output);
-    char *value = output_value(output);
+    char *value = ovsdb_output_value(output);
     bool later = false;
     char *error = sink->rows->compose(ovsdb, key, value, &later);
 
@@ -438,146 +435,6 @@ check_fail_mode(struct apply_ovsdb *ovsdb)
     ovsdb->warned_fail_mode = !secure;
 }
 
-/* Read-back. */
-
-void
-ovsdb_present_add(struct shash *presents, const char *key,
-                  enum ovsdb_state state, const char *value)
-{
-    struct ovsdb_present *present = shash_find_data(presents, key);
-
-    if (!present) {
-        present = xmalloc(sizeof *present);
-        *present = (struct ovsdb_present) {
-            .state = state, .value = nullable_xstrdup(value),
-        };
-        shash_add(presents, key, present);
-    } else if (present->state != state
-               || !nullable_string_is_equal(present->value, value)) {
-        present->state = OVSDB_ODD;
-        free(present->value);
-        present->value = NULL;
-    }
-}
-
-static void
-presents_destroy(struct shash *presents)
-{
-    struct shash_node *node;
-
-    SHASH_FOR_EACH (node, presents) {
-        struct ovsdb_present *present = node->data;
-
-        free(present->value);
-    }
-    shash_destroy_free_data(presents);
-}
-
-/* Returns the hash that tells the desired state what 'present', which belongs
- * to 'output' (or null), is. */
-static uint64_t
-present_hash(const struct ovsdb_present *present, struct ds_output *output)
-{
-    if (present->state == OVSDB_PRESENT) {
-        uint64_t hash = ds_value_hash(0, present->value,
-                                      strlen(present->value));
-        if (output && ds_output_wanted(output)) {
-            char *value = output_value(output);
-
-            if (!strcmp(value, present->value)) {
-                hash = ds_output_hash(output);
-            }
-            free(value);
-        }
-        return hash;
-    }
-
-    /* Different from what is wanted, whatever that is. */
-    return (output && ds_output_wanted(output)
-            ? ~ds_output_hash(output)
-            : ~ds_value_hash(0, NULL, 0));
-}
-
-/* True if the desired state is wrong about what is installed. */
-static bool
-has_drifted(const struct ovsdb_sink *sink, const struct shash *presents)
-{
-    const struct shash_node *node;
-
-    SHASH_FOR_EACH (node, presents) {
-        const struct ovsdb_present *present = node->data;
-        struct ds_output *output = ds_lookup(
-            sink->ovsdb->ds, sink->rows->sink, node->name,
-            strlen(node->name));
-        bool installed = output && output->flags & DS_INSTALLED;
-
-        if (present->state == OVSDB_ABSENT
-            ? installed
-            : (!installed
-               || output->installed_hash != present_hash(present, output))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-read_back(struct ovsdb_sink *sink, const struct shash *presents)
-{
-    struct desired_state *ds = sink->ovsdb->ds;
-    const struct shash_node *node;
-
-    COVERAGE_INC(ovsdb_readback);
-    ds_readback_begin(ds, sink->rows->sink);
-    SHASH_FOR_EACH (node, presents) {
-        const struct ovsdb_present *present = node->data;
-        size_t key_len = strlen(node->name);
-
-        if (present->state != OVSDB_ABSENT) {
-            struct ds_output *output = ds_lookup(ds, sink->rows->sink,
-                                                 node->name, key_len);
-            ds_readback(ds, sink->rows->sink, node->name, key_len,
-                        present_hash(present, output), false);
-        }
-    }
-    ds_readback_end(ds, sink->rows->sink);
-    sink->read_back = true;
-    sink->must_read = false;
-}
-
-/* Compares the rows of 'sink' with what is believed to be installed, if that
- * may have changed, and reads them back if they differ. */
-static void
-check_drift(struct ovsdb_sink *sink)
-{
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
-    struct apply_ovsdb *ovsdb = sink->ovsdb;
-
-    if ((!sink->must_read && sink->checked == ovsdb->version)
-        || !ovs_list_is_empty(&sink->outputs)
-        || (ovsdb->txn && ovsdb->txn_sink == sink)
-        || !(ovsdb->readback_wanted || ds_is_complete(ovsdb->ds))
-        || !ovsdb_bridge(ovsdb)
-        || !apply_ovsdb_is_connected(ovsdb)) {
-        return;
-    }
-    sink->checked = ovsdb->version;
-
-    struct shash presents = SHASH_INITIALIZER(&presents);
-
-    sink->rows->prepare(ovsdb);
-    sink->rows->inspect(ovsdb, &presents);
-    sink->rows->finish(ovsdb);
-    if (sink->must_read || has_drifted(sink, &presents)) {
-        if (!sink->must_read) {
-            VLOG_INFO_RL(&rl, "%s: %s are not as they should be",
-                         ovsdb->remote, sink->rows->name);
-        }
-        read_back(sink, &presents);
-    }
-    presents_destroy(&presents);
-}
-
 /* Running. */
 
 /* Notes which times have come. */
@@ -615,7 +472,7 @@ ovsdb_sinks_run(struct apply_ovsdb *ovsdb)
         ovsdb_tunnel_check_errors(ovsdb);
     }
     for (int i = 0; i < OVSDB_N_SINKS; i++) {
-        check_drift(&ovsdb->sinks[i]);
+        ovsdb_check_drift(&ovsdb->sinks[i]);
     }
 }
 

@@ -9,6 +9,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/apply-openflow.h \
 	plugin/apply/apply-ovsdb-installed.c \
 	plugin/apply/apply-ovsdb-private.h \
+	plugin/apply/apply-ovsdb-readback.c \
 	plugin/apply/apply-ovsdb-sink.c \
 	plugin/apply/apply-ovsdb-tunnel.c \
 	plugin/apply/apply-ovsdb.c \

@@ -373,9 +373,12 @@ ds_unit_in_conflict(const struct ds_unit *unit)
     LIST_FOR_EACH (c, unit_node, &unit->contributions) {
         const struct ds_output *output = c->output;
 
-        if (output->mode == DS_EXCLUSIVE && output->n_parts > 1
-            && ds_output_winner(output)->part != c->part) {
-            return true;
+        if (output->mode == DS_EXCLUSIVE && output->n_parts > 1) {
+            const struct ds_contribution *winner = ds_output_winner(output);
+
+            if (winner->unit != unit && winner->part != c->part) {
+                return true;
+            }
         }
     }
     return false;

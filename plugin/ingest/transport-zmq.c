@@ -147,36 +147,6 @@ zmq_rx_destroy(struct zmq_rx *rx)
     free(rx);
 }
 
-/* Reads all frames of the next message on 'ch', the first MAX_FRAMES of them
- * into 'rx'.  Returns their number, or 0 if there is no message. */
-static size_t
-channel_read_frames(struct zmq_channel *ch, struct zmq_rx *rx)
-{
-    for (size_t n = 0; ; n++) {
-        zmq_msg_t extra, *frame;
-        bool more;
-
-        if (n < MAX_FRAMES) {
-            frame = &rx->frames[n];
-        } else {
-            frame = &extra;
-            zmq_msg_init(frame);
-        }
-
-        if (zmq_msg_recv(frame, ch->socket, ZMQ_DONTWAIT) < 0) {
-            /* libzmq delivers whole messages: this is the first frame. */
-            return n;
-        }
-        more = zmq_msg_more(frame);
-        if (frame == &extra) {
-            zmq_msg_close(frame);
-        }
-        if (!more) {
-            return n + 1;
-        }
-    }
-}
-
 /* If the 'len' bytes at 'data' are exactly a topic of 'zt', returns a copy of
  * it, otherwise NULL. */
 static char *
@@ -247,7 +217,7 @@ channel_receive(struct transport_zmq *zt, struct zmq_channel *ch)
     }
 
     struct zmq_rx *rx = zmq_rx_create();
-    size_t n_frames = channel_read_frames(ch, rx);
+    size_t n_frames = zmq_read_frames(ch->socket, rx->frames, MAX_FRAMES);
     if (n_frames && zmq_rx_parse(zt, ch, n_frames, rx)) {
         ovs_list_push_back(&zt->rx_queue, &rx->node);
         zt->rx_bytes += rx->bytes;

@@ -320,6 +320,37 @@ zmq_channel_run(struct zmq_channel *ch)
     return true;
 }
 
+/* Reads all frames of the next message on 'socket', the first 'n' of them into
+ * 'frames', which the caller must have initialized and must close.  Returns
+ * their number, or 0 if there is no message. */
+size_t
+zmq_read_frames(void *socket, zmq_msg_t frames[], size_t n)
+{
+    for (size_t i = 0; ; i++) {
+        zmq_msg_t extra, *frame;
+        bool more;
+
+        if (i < n) {
+            frame = &frames[i];
+        } else {
+            frame = &extra;
+            zmq_msg_init(frame);
+        }
+
+        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+            /* libzmq delivers whole messages: this is the first frame. */
+            return i;
+        }
+        more = zmq_msg_more(frame);
+        if (frame == &extra) {
+            zmq_msg_close(frame);
+        }
+        if (!more) {
+            return i + 1;
+        }
+    }
+}
+
 /* Makes the poll loop wake up when 'socket' has something to read. */
 void
 zmq_socket_wait(void *socket)

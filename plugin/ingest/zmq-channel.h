@@ -59,6 +59,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <zmq.h>
 #include "openvswitch/compiler.h"
 
 struct ds;
@@ -99,6 +100,8 @@ bool zmq_channel_run(struct zmq_channel *);
 void zmq_channel_wait(const struct zmq_channel *);
 void zmq_channel_describe(const struct zmq_channel *, struct ds *);
 
+/* For any socket. */
 void zmq_socket_wait(void *socket);
+size_t zmq_read_frames(void *socket, zmq_msg_t frames[], size_t n);
 
 #endif /* ingest/zmq-channel.h */

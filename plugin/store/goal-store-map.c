@@ -66,7 +66,8 @@ table_map(struct table *t, int fd, uint64_t bits)
     if (t->header == MAP_FAILED) {
         return errno;
     }
-    t->slots = (uint64_t *) ((char *) t->header + MAP_HEADER_SIZE);
+    t->slots = ALIGNED_CAST(uint64_t *,
+                            (char *) t->header + MAP_HEADER_SIZE);
     return 0;
 }
 

@@ -224,6 +224,9 @@ def measure(sandbox, schema, n, repeat):
 
 
 def report(results):
+    print("\n%d processors, load average now %.1f: medians of several runs,"
+          " ratios within one run"
+          % (os.cpu_count(), os.getloadavg()[0]))
     print("\n%-10s %8s %10s %10s %7s %8s %8s %9s %9s %6s %12s"
           % ("neighbours", "flows", "published", "add-flows", "ratio",
              "1 more", "1 more", "restart", "flow-mods", "RSS", "RSS restart"))
