@@ -115,7 +115,7 @@ class Message:
         for line in self.lines:
             if line[0] == "{":
                 message.MergeFrom(json_format.Parse(line, type(message)()))
-        return message.SerializeToString()
+        return message.SerializeToString(deterministic=True)
 
 
 def parse(text):
@@ -142,13 +142,18 @@ def implausible(reply):
     return None
 
 
+def name_of(enum, value):
+    return enum.Name(value) if value in enum.values() else str(value)
+
+
 def describe_reply(schema, name, reply):
     """The lines for a GoalStateOperationReply to the message called 'name'."""
+    pb = schema.alcor
     lines = sorted("%s %s %s %s %s" % (
-        name, schema.alcor.ResourceType.Name(s.resource_type),
+        name, name_of(pb.ResourceType, s.resource_type),
         s.resource_id or '""',
-        schema.alcor.OperationType.Name(s.operation_type),
-        schema.alcor.OperationStatus.Name(s.operation_status))
+        name_of(pb.OperationType, s.operation_type),
+        name_of(pb.OperationStatus, s.operation_status))
         for s in reply.operation_statuses) or [name + " -"]
     if implausible(reply):
         lines.append("%s times are implausible: %s"

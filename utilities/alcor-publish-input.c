@@ -90,8 +90,8 @@ parse_json(struct ofpbuf *buf, ProtobufCMessage **messagep)
     } else if (json->type != JSON_OBJECT) {
         error = xstrdup("expected a JSON object (GoalStateV2)");
     } else {
-        error = proto_from_json(json, &alcor__schema__goal_state_v2__descriptor,
-                                messagep);
+        error = proto_from_json(
+            json, &alcor__schema__goal_state_v2__descriptor, messagep);
     }
     json_destroy(json);
     return error;

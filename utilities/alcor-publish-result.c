@@ -221,9 +221,6 @@ publish_result_print(const struct publish_result *result,
     fill_table(result, &table);
     if (table.n_rows || style->format == TF_JSON) {
         table_print(&table, style);
-        if (style->format == TF_JSON) {
-            putchar('\n');
-        }
         fflush(stdout);
     }
     table_destroy(&table);

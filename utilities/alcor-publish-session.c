@@ -217,9 +217,11 @@ send_frames(void *socket, const char *first, const struct envelope *envelope,
                     ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
         || zmq_send(socket, payload ? payload->data : NULL,
                     payload ? payload->size : 0, ZMQ_DONTWAIT) < 0) {
-        VLOG_WARN("cannot send %s to %s (%s)",
-                  envelope_kind_to_string(envelope->kind),
-                  first ? first : "relay", zmq_strerror(errno));
+        /* EHOSTUNREACH: an agent went away. */
+        VLOG(errno == EHOSTUNREACH ? VLL_INFO : VLL_WARN,
+             "cannot send %s to %s (%s)",
+             envelope_kind_to_string(envelope->kind),
+             first ? first : "relay", zmq_strerror(errno));
     }
     ofpbuf_uninit(&buf);
 }
@@ -607,9 +609,9 @@ waiting_error(const struct session *s)
                          s->relay.problem ? s->relay.problem : "");
     }
     return xasprintf("after %d s, %"PRIuSIZE" of %d agents have said HELLO "
-                     "and %d are subscribed to topic \"%s\"", o->timeout,
-                     count_peers(s, false), o->n_agents, s->n_subscribers,
-                     o->topic);
+                     "with topic \"%s\", and %d are subscribed to it",
+                     o->timeout, count_peers(s, false), o->n_agents, o->topic,
+                     s->n_subscribers);
 }
 
 static void

@@ -60,14 +60,14 @@ What to send:\n\
            program_name, program_name, program_name, program_name);
     printf("Table formatting options:\n\
   -f, --format=FORMAT     set output formatting to FORMAT\n\
-                          (\"table\", \"list\", \"html\", \"csv\", or \
-\"json\"; default: table)\n\
+                          (\"table\", \"list\", \"html\", \"csv\", or\n\
+                          \"json\"; default: table)\n\
   -d, --data=FORMAT       set table cell output formatting to FORMAT\n\
                           (\"string\", \"bare\", or \"json\")\n\
   --no-headings           omit table heading row\n\
   --pretty                pretty-print JSON in output\n\
-  --bare                  equivalent to \"--format=list --data=bare \
---no-headings\"\n");
+  --bare                  equivalent to \"--format=list --data=bare\n\
+                          --no-headings\"\n");
     vlog_usage();
     printf("\nOther options:\n"
            "  -h, --help              display this help message\n"
@@ -175,6 +175,17 @@ parse_option(int c, struct arguments *args)
     }
 }
 
+/* Checks 'endpoint', the argument of option 'name', as far as that can be done
+ * before it is bound or connected. */
+static void
+check_endpoint(const char *name, const char *endpoint)
+{
+    if (strncmp(endpoint, "tcp://", 6) && strncmp(endpoint, "ipc://", 6)) {
+        ovs_fatal(0, "--%s: \"%s\": expected tcp://HOST:PORT or ipc://PATH",
+                  name, endpoint);
+    }
+}
+
 /* Checks that the options in 'args' go together. */
 static void
 check_arguments(const struct arguments *args)
@@ -192,9 +203,13 @@ check_arguments(const struct arguments *args)
             ovs_fatal(0, "--relay does not go with --publish, --control, "
                       "--topic and --snapshot");
         }
+        check_endpoint("relay", s->relay);
     } else if (!s->publish || !s->control) {
         ovs_fatal(0, "expected --relay, or --publish and --control, or "
                   "--validate (use --help for help)");
+    } else {
+        check_endpoint("publish", s->publish);
+        check_endpoint("control", s->control);
     }
 
     char *error = utf8_validate(s->topic, NULL);
@@ -282,7 +297,8 @@ read_goal_state(const struct arguments *args, const char *file,
         print_lines(stderr, file, "warning: ", &warnings);
     }
     if (args->validate && !errors.n) {
-        printf("%s: %"PRIuSIZE" resources, no errors\n", file, n_resources);
+        printf("%s: %"PRIuSIZE" resource%s, no errors\n", file, n_resources,
+               n_resources == 1 ? "" : "s");
     }
 
     size_t n;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include "apply/apply-ovsdb-private.h"
 #include "flow.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
 #include "util.h"
@@ -132,12 +133,14 @@ apply_ovsdb_set(struct apply_ovsdb *ovsdb,
     ovsdb->settings = copy;
     ovsdb->version++;
     ovsdb->seqno++;
+    poll_immediate_wake();
 }
 
 void
 apply_ovsdb_readback(struct apply_ovsdb *ovsdb)
 {
     ovsdb->readback_wanted = true;
+    poll_immediate_wake();
 }
 
 /* Running. */

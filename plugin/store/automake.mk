@@ -8,6 +8,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/dep-key.h \
 	plugin/store/goal-changes.c \
 	plugin/store/goal-fields.h \
+	plugin/store/goal-fit.c \
+	plugin/store/goal-fit.h \
 	plugin/store/goal-kinds.c \
 	plugin/store/goal-merge.c \
 	plugin/store/goal-merge.h \

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "hash.h"
 #include "store/dep-key.h"
+#include "store/goal-fit.h"
 #include "store/volatile-store.h"
 #include "translate/dependency.h"
 #include "translate/plugin-provider.h"
@@ -232,15 +233,11 @@ goal_view_network(struct goal_view *view, const char *subnet_id,
     }
     network->vpc = GOAL_VPC_CAST(r);
 
-    uint64_t vni = (network->vpc->tunnel_id ? network->vpc->tunnel_id
-                    : network->subnet->tunnel_id);
-    if (!vni || vni > 0xffffff) {
-        *errorp = xasprintf("subnet %s: effective VNI is %"PRIu64", expected "
-                            "1 to 16777215 in tunnel_id of the VPC or of the "
-                            "subnet", subnet_id, vni);
+    network->vni = goal_effective_vni(network->vpc, network->subnet);
+    if (!network->vni) {
+        *errorp = goal_fit_subnet(network->vpc, network->subnet);
         return PLUGIN_REJECT;
     }
-    network->vni = vni;
     network->type = network->subnet->network_type;
     network->tag = of_subnet_tag(network->type, network->vni, subnet_id);
     return PLUGIN_DONE;

@@ -6,6 +6,7 @@
 
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
+#include "store/goal-fit.h"
 #include "translate/flow-actions.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
@@ -52,31 +53,6 @@ base_flows(struct plugin_output *out)
     last_flow(out, OFS_ENCAP, -1);
 }
 
-/* True if 'ip' is of the family of 'prefix' and within it. */
-static bool
-prefix_contains(const struct goal_prefix *prefix, const struct in6_addr *ip)
-{
-    bool v4 = IN6_IS_ADDR_V4MAPPED(&prefix->addr);
-
-    if (v4 != IN6_IS_ADDR_V4MAPPED(ip)) {
-        return false;
-    }
-
-    struct in6_addr mask = ipv6_create_mask(prefix->plen + (v4 ? 96 : 0));
-    struct in6_addr masked = ipv6_addr_bitand(ip, &mask);
-    struct in6_addr network = ipv6_addr_bitand(&prefix->addr, &mask);
-    return ipv6_addr_equals(&masked, &network);
-}
-
-static char *
-outside(const char *what, const struct in6_addr *ip, const char *of)
-{
-    char s[INET6_ADDRSTRLEN];
-
-    ipv6_string_mapped(s, ip);
-    return xasprintf("%s: %s is outside of %s", what, s, of);
-}
-
 static enum plugin_result
 check_subnet(struct goal_view *view, const struct goal_resource *r,
              struct plugin_output *out, char **errorp)
@@ -88,14 +64,8 @@ check_subnet(struct goal_view *view, const struct goal_resource *r,
         return result;
     }
 
-    const struct goal_prefix *outer = &network.vpc->cidr;
-    const struct goal_prefix *inner = &network.subnet->cidr;
-    if (ipv6_addr_is_set(&outer->addr)
-        && IN6_IS_ADDR_V4MAPPED(&outer->addr)
-           == IN6_IS_ADDR_V4MAPPED(&inner->addr)
-        && (inner->plen < outer->plen
-            || !prefix_contains(outer, &inner->addr))) {
-        *errorp = outside("cidr", &inner->addr, "the CIDR of its VPC");
+    *errorp = goal_fit_subnet(network.vpc, network.subnet);
+    if (*errorp) {
         return PLUGIN_REJECT;
     }
     base_flows(out);
@@ -110,10 +80,9 @@ check_fixed_ip(struct goal_view *view, const char *subnet_id,
     struct goal_network network;
     enum plugin_result result = goal_view_network(view, subnet_id, &network,
                                                   errorp);
-    if (result == PLUGIN_DONE
-        && !prefix_contains(&network.subnet->cidr, ip)) {
-        *errorp = outside("fixed_ips.ip_address", ip, "its subnet's CIDR");
-        return PLUGIN_REJECT;
+    if (result == PLUGIN_DONE) {
+        *errorp = goal_fit_address(network.subnet, ip);
+        return *errorp ? PLUGIN_REJECT : PLUGIN_DONE;
     }
     return result;
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * goal-fit: whether a resource fits its parents. */
+
+#include <config.h>
+
+#include "store/goal-fit.h"
+
+#include <inttypes.h>
+#include "util.h"
+
+#define MAX_VNI 0xffffff
+
+uint32_t
+goal_effective_vni(const struct goal_vpc *vpc,
+                   const struct goal_subnet *subnet)
+{
+    uint64_t vni = vpc->tunnel_id ? vpc->tunnel_id : subnet->tunnel_id;
+
+    return vni <= MAX_VNI ? vni : 0;
+}
+
+/* True if 'ip' is of the family of 'prefix' and within it. */
+static bool
+prefix_contains(const struct goal_prefix *prefix, const struct in6_addr *ip)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&prefix->addr);
+
+    if (v4 != IN6_IS_ADDR_V4MAPPED(ip)) {
+        return false;
+    }
+
+    struct in6_addr mask = ipv6_create_mask(prefix->plen + (v4 ? 96 : 0));
+    struct in6_addr masked = ipv6_addr_bitand(ip, &mask);
+    struct in6_addr network = ipv6_addr_bitand(&prefix->addr, &mask);
+    return ipv6_addr_equals(&masked, &network);
+}
+
+static char *
+outside(const char *field, const struct in6_addr *ip, const char *what,
+        const struct goal_prefix *prefix)
+{
+    char s[INET6_ADDRSTRLEN], p[INET6_ADDRSTRLEN];
+
+    ipv6_string_mapped(s, ip);
+    ipv6_string_mapped(p, &prefix->addr);
+    return xasprintf("%s: %s is outside of %s, %s/%"PRIu32, field, s, what, p,
+                     prefix->plen);
+}
+
+char *
+goal_fit_subnet(const struct goal_vpc *vpc, const struct goal_subnet *subnet)
+{
+    const struct goal_prefix *outer = &vpc->cidr;
+    const struct goal_prefix *inner = &subnet->cidr;
+
+    if (!goal_effective_vni(vpc, subnet)) {
+        return xasprintf("tunnel_id: the effective VNI is %"PRIu64", expected "
+                         "1 to %d in the VPC's tunnel_id or the subnet's",
+                         vpc->tunnel_id ? vpc->tunnel_id : subnet->tunnel_id,
+                         MAX_VNI);
+    }
+    if (ipv6_addr_is_set(&outer->addr)
+        && (IN6_IS_ADDR_V4MAPPED(&outer->addr)
+            == IN6_IS_ADDR_V4MAPPED(&inner->addr))
+        && (inner->plen < outer->plen
+            || !prefix_contains(outer, &inner->addr))) {
+        return outside("cidr", &inner->addr, "its VPC's", outer);
+    }
+    return NULL;
+}
+
+char *
+goal_fit_address(const struct goal_subnet *subnet, const struct in6_addr *ip)
+{
+    return (prefix_contains(&subnet->cidr, ip) ? NULL
+            : outside("fixed_ips.ip_address", ip, "its subnet's cidr",
+                      &subnet->cidr));
+}
