@@ -374,6 +374,7 @@ static void
 take_entry(const struct goal_entry *entry, void *intake_)
 {
     struct intake *intake = intake_;
+    bool failed_before = intake->error != NULL;
 
     intake->agent->counters.resources++;
     if (intake->error) {
@@ -389,7 +390,7 @@ take_entry(const struct goal_entry *entry, void *intake_)
     } else {
         put_entry(intake, entry);
     }
-    if (intake->error) {
+    if (intake->error && !failed_before) {
         ack_add_final(intake->ack, entry->kind, entry->id, entry->operation,
                       GOAL_STATUS_FAILURE);
     }
@@ -425,6 +426,7 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
         VLOG_ERR_RL(&rl, "message %s: cannot be stored: %s",
                     envelope->message_id, intake.error);
         free(intake.error);
+        ack_fail(intake.ack);
     }
     goal_resource_destroy(intake.subnet);
     agent_take_changes(agent, &changes);
@@ -452,8 +454,9 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
         .sequence = envelope->sequence,
     };
 
-    if (ack_repeat(agent->ack, envelope->message_id)
-        || !check_number(agent, &origin)) {
+    /* The number counts even if the message has been seen before. */
+    bool is_new = check_number(agent, &origin);
+    if (ack_repeat(agent->ack, envelope->message_id) || !is_new) {
         COVERAGE_INC(agent_duplicate);
         agent->counters.duplicates++;
         return;

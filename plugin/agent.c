@@ -419,7 +419,7 @@ agent_run(struct agent *agent)
     ack_run(agent->ack);
     port_events_update(agent);
     if (agent->store) {
-        goal_store_run(agent->store, time_wall_msec());
+        goal_store_run(agent->store, time_msec());
     }
     agent_commands_run(agent);
     exit_run(agent);

@@ -418,6 +418,12 @@ session_run(struct alcor_db_admin *admin)
     }
     if (admin->state == A_CONNECT
         && jsonrpc_session_is_connected(admin->session)) {
+        /* Else the server would hang up when it has converted. */
+        jsonrpc_session_send(
+            admin->session,
+            jsonrpc_create_request(
+                "set_db_change_aware",
+                json_array_create_1(json_boolean_create(true)), NULL));
         admin->seqno = seqno;
         ask_for_schema(admin);
     }

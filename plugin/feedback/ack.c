@@ -290,6 +290,18 @@ ack_add(struct ack_message *msg, const struct goal_key *key, const char *id,
 }
 
 void
+ack_fail(struct ack_message *msg)
+{
+    for (size_t i = 0; i < msg->n; i++) {
+        if (msg->keys[i].kind < GOAL_N_KINDS) {
+            msg->keys[i].kind = GOAL_N_KINDS;
+            msg->statuses[i].status = GOAL_STATUS_FAILURE;
+        }
+    }
+    msg->n_followed = 0;
+}
+
+void
 ack_stored(struct ack *ack, struct ack_message *msg)
 {
     msg->mark = ack->class->mark(ack->aux);

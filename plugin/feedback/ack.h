@@ -109,6 +109,10 @@ void ack_add_final(struct ack_message *, enum goal_kind, const char *id,
 void ack_add(struct ack_message *, const struct goal_key *, const char *id,
              uint32_t operation);
 
+/* The message could not be stored after all: everything added with ack_add()
+ * becomes FAILURE. */
+void ack_fail(struct ack_message *);
+
 /* Everything of the message is stored and queued for translation. */
 void ack_stored(struct ack *, struct ack_message *);
 
