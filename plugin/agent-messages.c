@@ -427,6 +427,10 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
                     envelope->message_id, intake.error);
         free(intake.error);
         ack_fail(intake.ack);
+        if (origin->topic[0] && origin->sequence) {
+            resync_lost(agent->resync, origin->sender, origin->epoch,
+                        origin->topic);
+        }
     }
     goal_resource_destroy(intake.subnet);
     agent_take_changes(agent, &changes);

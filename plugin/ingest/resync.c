@@ -248,6 +248,17 @@ resync_numbered(struct resync *rs, const char *sender, uint64_t epoch,
 }
 
 void
+resync_lost(struct resync *rs, const char *sender, uint64_t epoch,
+            const char *topic)
+{
+    struct followed *f = follow(rs, sender, epoch, topic);
+
+    if (f) {
+        note_gap(rs, f, sender, epoch, topic, f->last + 1);
+    }
+}
+
+void
 resync_heartbeat(struct resync *rs, const char *sender, uint64_t epoch,
                  const char *topic, uint64_t sequence)
 {

@@ -106,6 +106,9 @@ void resync_disconnected(struct resync *);
  * Else stores in '*hold' whether the stored position must stay. */
 bool resync_numbered(struct resync *, const char *sender, uint64_t epoch,
                      const char *topic, uint64_t sequence, bool *hold);
+/* The message that was numbered last in its topic could not be stored. */
+void resync_lost(struct resync *, const char *sender, uint64_t epoch,
+                 const char *topic);
 void resync_heartbeat(struct resync *, const char *sender, uint64_t epoch,
                       const char *topic, uint64_t sequence);
 void resync_hello_reply(struct resync *, const char *sender, uint64_t epoch);
