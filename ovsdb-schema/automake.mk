@@ -31,8 +31,14 @@ ovsdb-schema/alcor-idl.ovsidl: ovsdb-schema/alcor.ovsschema \
 	$(AM_V_GEN)$(alcor_idlc) annotate $(alcor_schema) \
 		$(srcdir)/ovsdb-schema/alcor-idl.ann > $@.tmp
 	$(AM_V_at)mv $@.tmp $@
-ovsdb-schema/alcor-idl.c: ovsdb-schema/alcor-idl.ovsidl
-	$(AM_V_GEN)$(alcor_idlc) c-idl-source $< > $@.tmp && mv $@.tmp $@
+# ovsdb-idlc takes a column named "key" to be free for its own variables.
+ovsdb-schema/alcor-idl.c: ovsdb-schema/alcor-idl.ovsidl \
+	ovsdb-schema/automake.mk
+	$(AM_V_GEN)$(alcor_idlc) c-idl-source $< > $@.tmp
+	$(AM_V_at)sed -e 's/const char \*key)/const char *key_)/' \
+		-e 's/_string_create(key)/_string_create(key_)/' \
+		$@.tmp > $@.tmp2
+	$(AM_V_at)mv $@.tmp2 $@ && rm -f $@.tmp
 ovsdb-schema/alcor-idl.h: ovsdb-schema/alcor-idl.ovsidl
 	$(AM_V_GEN)$(alcor_idlc) c-idl-header $< > $@.tmp && mv $@.tmp $@
 

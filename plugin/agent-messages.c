@@ -23,6 +23,7 @@
 #include "store/goal-fit.h"
 #include "store/goal-merge.h"
 #include "store/goal-store.h"
+#include "store/vni-claims.h"
 #include "timeval.h"
 #include "translate/translator.h"
 #include "util.h"
@@ -289,7 +290,9 @@ check_fit(struct intake *intake, const struct goal_resource *r)
                                   &neighbor->fixed_ips[i].ip);
         }
     }
-    return error;
+    return (error ? error
+            : vni_claims_check(goal_store_vni_claims(intake->agent->store),
+                               r));
 }
 
 /* Checks what the entry makes of what is stored. */

@@ -19,6 +19,7 @@
 
 struct ack;
 struct ack_class;
+struct agent_db;
 struct apply_openflow;
 struct apply_ovsdb;
 struct commit;
@@ -99,6 +100,8 @@ struct agent {
     bool topics_changed;
     uint64_t epoch;             /* Ours: µs since 1970 at start. */
     struct agent_counters counters;
+
+    struct agent_db *db;        /* Database Alcor. */
 };
 
 /* agent.c. */
@@ -128,10 +131,18 @@ void agent_resync_init(struct agent *);
 void agent_update_topics(struct agent *);
 
 /* agent-snapshot.c. */
-void agent_apply_snapshot(const struct snapshot *, void *agent);
+bool agent_apply_snapshot(const struct snapshot *, void *agent);
 
 /* agent-commands.c. */
 void agent_commands_init(struct agent *);
 void agent_commands_run(struct agent *);
+
+/* agent-db.c. */
+void agent_db_init(struct agent *);
+void agent_db_destroy(struct agent *);
+void agent_db_run(struct agent *);
+void agent_db_wait(struct agent *);
+void agent_db_add_topics(const struct agent *, struct sset *topics);
+void agent_db_topics_changed(struct agent *);
 
 #endif /* agent-private.h */

@@ -221,6 +221,14 @@ destroy_message(struct transport_message *msg, void *agent_)
     transport_message_destroy(agent->transport, msg);
 }
 
+static bool
+is_connected(void *agent_)
+{
+    struct agent *agent = agent_;
+
+    return transport_is_connected(agent->transport);
+}
+
 static const struct resync_class agent_resync_class = {
     .position = get_position,
     .set_position = set_position,
@@ -228,14 +236,17 @@ static const struct resync_class agent_resync_class = {
     .send_request = send_resync_request,
     .apply = agent_apply_snapshot,
     .message_destroy = destroy_message,
+    .is_connected = is_connected,
 };
 
 static void
-add_known(const struct goal_origin *origin, void *agent_)
+add_synced(const struct goal_origin *origin, void *agent_)
 {
     struct agent *agent = agent_;
 
-    resync_add_known(agent->resync, origin->sender, origin->epoch);
+    if (!origin->topic[0]) {
+        resync_add_synced(agent->resync, origin->sender, origin->epoch);
+    }
 }
 
 void
@@ -244,7 +255,7 @@ agent_resync_init(struct agent *agent)
     char *sender, *topic;
 
     agent->resync = resync_create(&agent_resync_class, agent);
-    goal_store_positions(agent->store, add_known, agent);
+    goal_store_positions(agent->store, add_synced, agent);
     if (goal_store_incomplete(agent->store, &sender, &topic)) {
         VLOG_INFO("a message of %s on topic %s was stored in part only: "
                   "asking for the state again", sender, topic);
@@ -337,7 +348,9 @@ agent_update_topics(struct agent *agent)
     SMAP_FOR_EACH (node, &agent->joined) {
         sset_add(&agent->topics, node->key);
     }
+    agent_db_add_topics(agent, &agent->topics);
     transport_set_topics(agent->transport, &agent->topics);
+    agent_db_topics_changed(agent);
 
     /* What was published for a VPC before its first port came here. */
     SSET_FOR_EACH (topic, &agent->topics) {

@@ -17,6 +17,7 @@
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "store/goal-store.h"
+#include "store/vni-claims.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -25,6 +26,11 @@ VLOG_DEFINE_THIS_MODULE(agent_snapshot);
 COVERAGE_DEFINE(snapshot_newer_kept);
 COVERAGE_DEFINE(snapshot_deleted);
 
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+/* At most this many marks of incomplete messages are cleared at a time. */
+#define MAX_INCOMPLETE 64
+
 /* Merging
  * =======
  *
@@ -32,7 +38,11 @@ COVERAGE_DEFINE(snapshot_deleted);
  * positions of its publisher.  What is in it is written, whatever the
  * revisions; what the covered topics wrote earlier and is lacking in it is
  * deleted.  Messages may have overtaken it: what a message past those
- * positions wrote or deleted is left as it is. */
+ * positions wrote or deleted is left as it is.
+ *
+ * A VNI may have gone from one VPC to another since: who has it is only known
+ * when everything old is gone.  So from the first VPC or subnet on that cannot
+ * have its VNI, these two kinds wait until then. */
 
 struct merge {
     struct agent *agent;
@@ -41,8 +51,16 @@ struct merge {
     struct shash positions;     /* Topic -> struct topic_position. */
     struct sset scope;          /* Topics; empty: all. */
     struct hmap present;        /* Contains "struct present"s. */
+    struct waiting *waiting;    /* In order. */
+    size_t n_waiting, allocated_waiting;
     char *error;                /* Of the store, which ends it. */
     size_t n_resources, n_newer, n_deleted;
+};
+
+/* A VPC or subnet that waits for its VNI. */
+struct waiting {
+    struct goal_resource *resource;
+    uint32_t operation;
 };
 
 /* A resource that is in the snapshot. */
@@ -135,11 +153,12 @@ natural_topic(const struct merge *merge, const struct goal_resource *r)
 }
 
 static void
-merge_resource(struct merge *merge, const struct goal_entry *entry)
+merge_resource(struct merge *merge, const struct goal_resource *r,
+               uint32_t operation)
 {
     struct goal_store *store = merge->agent->store;
     const struct publisher_positions *end = &merge->snapshot->end;
-    char *topic = natural_topic(merge, entry->resource);
+    char *topic = natural_topic(merge, r);
     const struct topic_position *p = shash_find_data(&merge->positions,
                                                      topic);
     struct goal_origin origin = {
@@ -150,42 +169,110 @@ merge_resource(struct merge *merge, const struct goal_entry *entry)
     struct goal_key key;
 
     goal_store_set_origin(store, &origin);
-    merge->error = goal_store_put(store, entry->resource, GOAL_FORCE, &key,
-                                  &result);
+    merge->error = goal_store_put(store, r, GOAL_FORCE, &key, &result);
     if (!merge->error) {
         add_present(merge, &key);
-        ack_add(merge->ack, &key, entry->id, entry->operation);
+        ack_add(merge->ack, &key, r->id, operation);
     }
     free(topic);
+}
+
+/* Returns true if the entry must wait for its VNI, and keeps a copy. */
+static bool
+must_wait(struct merge *merge, const struct goal_entry *entry)
+{
+    char *error;
+
+    if (entry->kind != GOAL_VPC && entry->kind != GOAL_SUBNET) {
+        return false;
+    }
+    error = vni_claims_check(goal_store_vni_claims(merge->agent->store),
+                             entry->resource);
+    if (!error && !merge->n_waiting) {
+        return false;
+    }
+    free(error);
+    if (merge->n_waiting >= merge->allocated_waiting) {
+        merge->waiting = x2nrealloc(merge->waiting, &merge->allocated_waiting,
+                                    sizeof *merge->waiting);
+    }
+    merge->waiting[merge->n_waiting++] = (struct waiting) {
+        goal_resource_clone(entry->resource), entry->operation
+    };
+    return true;
+}
+
+/* Merges what has waited, as far as VNIs are free now. */
+static void
+merge_waiting(struct merge *merge)
+{
+    for (size_t i = 0; i < merge->n_waiting && !merge->error; i++) {
+        const struct waiting *w = &merge->waiting[i];
+        const struct goal_resource *r = w->resource;
+        char *error = vni_claims_check(
+            goal_store_vni_claims(merge->agent->store), r);
+
+        if (error) {
+            VLOG_INFO_RL(&rl, "snapshot: %s %s: %s", goal_kinds[r->kind].name,
+                         r->id, error);
+            ack_add_final(merge->ack, r->kind, r->id, w->operation,
+                          GOAL_STATUS_INVALID_ARG);
+            free(error);
+        } else {
+            merge_resource(merge, r, w->operation);
+        }
+    }
+}
+
+/* Leaves what is stored of the entry, if anything, as it is. */
+static void
+keep_stored(struct merge *merge, const struct goal_entry *entry)
+{
+    struct goal_key key;
+
+    if (entry->kind < GOAL_N_KINDS
+        && goal_store_lookup(merge->agent->store, entry->kind, entry->id,
+                             &key)) {
+        add_present(merge, &key);
+    }
+}
+
+static void
+refuse_entry(struct merge *merge, const struct goal_entry *entry,
+             enum goal_status status, const char *error)
+{
+    VLOG_INFO_RL(&rl, "snapshot: %s %s: %s",
+                 entry->kind < GOAL_N_KINDS ? goal_kinds[entry->kind].name
+                 : "resource", entry->id, error);
+    ack_add_final(merge->ack, entry->kind, entry->id, entry->operation,
+                  status);
+    keep_stored(merge, entry);
 }
 
 static void
 merge_entry(const struct goal_entry *entry, void *merge_)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
     struct merge *merge = merge_;
-    struct goal_key key;
+    char *error = NULL;
 
     merge->n_resources++;
     if (entry->error) {
-        VLOG_INFO_RL(&rl, "snapshot: %s %s: %s",
-                     entry->kind < GOAL_N_KINDS ? goal_kinds[entry->kind].name
-                     : "resource", entry->id, entry->error);
-        ack_add_final(merge->ack, entry->kind, entry->id, entry->operation,
-                      entry->status);
+        refuse_entry(merge, entry, entry->status, entry->error);
     } else if (merge->error || entry->operation == GOAL_OP_DELETE
                || entry->operation == GOAL_OP_GET) {
         /* Neither belongs into a snapshot. */
+    } else if (!entry->full
+               && (error = goal_resource_check(entry->resource)) != NULL) {
+        /* Whatever it says, it is taken as a FULL. */
+        refuse_entry(merge, entry, GOAL_STATUS_INVALID_ARG, error);
     } else if (is_newer(merge, entry->kind, entry->id)) {
         COVERAGE_INC(snapshot_newer_kept);
         merge->n_newer++;
-        if (goal_store_lookup(merge->agent->store, entry->kind, entry->id,
-                              &key)) {
-            add_present(merge, &key);
-        }
-    } else {
-        merge_resource(merge, entry);
+        keep_stored(merge, entry);
+    } else if (!must_wait(merge, entry)) {
+        merge_resource(merge, entry->resource, entry->operation);
     }
+    free(error);
     goal_resource_destroy(entry->resource);
 }
 
@@ -275,9 +362,28 @@ merge_destroy(struct merge *merge)
         free(p);
     }
     hmap_destroy(&merge->present);
+    for (size_t i = 0; i < merge->n_waiting; i++) {
+        goal_resource_destroy(merge->waiting[i].resource);
+    }
+    free(merge->waiting);
     shash_destroy(&merge->positions);
     sset_destroy(&merge->scope);
     free(merge->error);
+}
+
+/* Returns what is wrong with a message, which spoils the whole snapshot, or
+ * null. */
+static char *
+check_messages(const struct snapshot *snapshot)
+{
+    char *error = NULL;
+
+    for (size_t i = 0; i < snapshot->n_messages && !error; i++) {
+        const struct transport_message *msg = snapshot->messages[i];
+
+        error = goal_decode_check(2, msg->payload, msg->payload_len);
+    }
+    return error;
 }
 
 static void
@@ -310,41 +416,87 @@ set_positions(struct merge *merge)
     }
 }
 
-void
+/* A snapshot of everything also makes good for messages that were stored in
+ * part only, whatever their topic. */
+static void
+clear_incomplete(struct merge *merge)
+{
+    struct goal_store *store = merge->agent->store;
+    char *sender, *topic;
+
+    if (!sset_is_empty(&merge->scope)) {
+        return;
+    }
+    for (int i = 0; i < MAX_INCOMPLETE && !merge->error
+                    && goal_store_incomplete(store, &sender, &topic); i++) {
+        struct goal_origin origin = { .sender = sender, .topic = topic };
+
+        merge->error = goal_store_set_position(store, &origin);
+        free(sender);
+        free(topic);
+    }
+}
+
+/* Writes everything, as one message. */
+static void
+merge_run(struct merge *merge, struct goal_changes *changes)
+{
+    struct goal_store *store = merge->agent->store;
+    const struct publisher_positions *end = &merge->snapshot->end;
+    struct goal_origin origin = {
+        .sender = end->sender, .epoch = end->epoch, .topic = "", .hold = true,
+    };
+
+    merge->error = goal_store_begin(store, &origin);
+    if (!merge->error) {
+        merge_messages(merge);
+        if (!merge->error) {
+            delete_lacking(merge);
+            merge_waiting(merge);
+        }
+        if (merge->error) {
+            goal_store_abort(store, changes);
+        } else {
+            merge->error = goal_store_commit(store, changes);
+        }
+    }
+    set_positions(merge);
+    clear_incomplete(merge);
+}
+
+bool
 agent_apply_snapshot(const struct snapshot *snapshot, void *agent_)
 {
     struct agent *agent = agent_;
     struct goal_changes changes = GOAL_CHANGES_INITIALIZER;
-    struct goal_origin origin = {
-        .sender = snapshot->end.sender, .epoch = snapshot->end.epoch,
-        .topic = "", .hold = true,
-    };
     struct merge merge;
+    char *error = check_messages(snapshot);
+
+    if (error) {
+        VLOG_INFO_RL(&rl, "snapshot from %s: %s", snapshot->end.sender,
+                     error);
+        free(error);
+        agent->counters.unparsable++;
+        agent_send_verdict(agent, snapshot->end_message_id,
+                           GOAL_STATUS_INVALID_ARG);
+        return false;
+    }
 
     merge_init(&merge, agent, snapshot);
-    merge.error = goal_store_begin(agent->store, &origin);
-    if (!merge.error) {
-        merge_messages(&merge);
-        if (!merge.error) {
-            delete_lacking(&merge);
-        }
-        if (merge.error) {
-            goal_store_abort(agent->store, &changes);
-        } else {
-            merge.error = goal_store_commit(agent->store, &changes);
-        }
-    }
-    set_positions(&merge);
-    if (merge.error) {
-        VLOG_WARN("snapshot from %s could not be taken in whole: %s",
-                  snapshot->end.sender, merge.error);
+    merge_run(&merge, &changes);
+    bool ok = !merge.error;
+    if (!ok) {
+        VLOG_WARN_RL(&rl, "snapshot from %s could not be taken in whole: %s",
+                     snapshot->end.sender, merge.error);
+        ack_fail(merge.ack);
     } else {
-        VLOG_INFO("snapshot from %s: %"PRIuSIZE" resources, %"PRIuSIZE
-                  " changes, %"PRIuSIZE" deleted, %"PRIuSIZE" newer kept",
-                  snapshot->end.sender, merge.n_resources, changes.n,
-                  merge.n_deleted, merge.n_newer);
+        VLOG_INFO_RL(&rl, "snapshot from %s: %"PRIuSIZE" resources, %"PRIuSIZE
+                     " changes, %"PRIuSIZE" deleted, %"PRIuSIZE" newer kept",
+                     snapshot->end.sender, merge.n_resources, changes.n,
+                     merge.n_deleted, merge.n_newer);
     }
     agent_take_changes(agent, &changes);
     ack_stored(agent->ack, merge.ack);
     merge_destroy(&merge);
+    return ok;
 }

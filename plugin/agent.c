@@ -96,6 +96,7 @@ agent_create(const struct agent_options *options)
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
+    agent_db_init(agent);
     agent_commands_init(agent);
     return agent;
 }
@@ -103,6 +104,7 @@ agent_create(const struct agent_options *options)
 void
 agent_destroy(struct agent *agent)
 {
+    agent_db_destroy(agent);
     resync_destroy(agent->resync);
     transport_close(agent->transport);
     free(agent->transport_config);
@@ -421,6 +423,7 @@ agent_run(struct agent *agent)
     if (agent->store) {
         goal_store_run(agent->store, time_msec());
     }
+    agent_db_run(agent);
     agent_commands_run(agent);
     exit_run(agent);
 }
@@ -437,6 +440,7 @@ agent_wait(struct agent *agent)
     next_hop_wait(agent->next_hop);
     commit_wait(agent->commit);
     ack_wait(agent->ack);
+    agent_db_wait(agent);
     if (agent->store) {
         goal_store_wait(agent->store);
     }

@@ -23,6 +23,7 @@
  *    agent-config.c    settings
  *    agent-messages.c  messages in and out
  *    agent-commands.c  unixctl commands
+ *    agent-db.c        what it tells in the database Alcor
  *
  * Start
  * -----

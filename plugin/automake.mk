@@ -13,6 +13,9 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-commands.c \
 	plugin/agent-config.c \
 	plugin/agent-config.h \
+	plugin/agent-db-rows.c \
+	plugin/agent-db-rows.h \
+	plugin/agent-db.c \
 	plugin/agent-main.c \
 	plugin/agent-messages.c \
 	plugin/agent-private.h \
@@ -26,6 +29,40 @@ plugin_alcor_agent_DEPENDENCIES = $(alcor_deps)
 EXTRA_DIST += plugin/alcor-agent.8.in
 man_MANS += plugin/alcor-agent.8
 CLEANFILES += plugin/alcor-agent.8
+
+# What plugins that are built elsewhere need: the headers that plugin-provider.h
+# includes and flow-actions.h, in folders as here, and a pkg-config file.
+# (tests/external-plugin.at says if one is missing.)
+pluginincludedir = $(includedir)/openvswitch-alcor
+plugin_applydir = $(pluginincludedir)/apply
+plugin_apply_HEADERS = \
+	plugin/apply/of-pipeline.h
+plugin_storedir = $(pluginincludedir)/store
+plugin_store_HEADERS = \
+	plugin/store/goal-store.h \
+	plugin/store/goal-types.h \
+	plugin/store/volatile-store.h
+plugin_translatedir = $(pluginincludedir)/translate
+plugin_translate_HEADERS = \
+	plugin/translate/flow-actions.h \
+	plugin/translate/plugin-provider.h
+
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = utilities/openvswitch-alcor-plugin.pc
+EXTRA_DIST += utilities/openvswitch-alcor-plugin.pc.in
+CLEANFILES += utilities/openvswitch-alcor-plugin.pc
+below_prefix = $(patsubst $(prefix)/%,$${prefix}/%,$(1))
+utilities/openvswitch-alcor-plugin.pc: \
+	utilities/openvswitch-alcor-plugin.pc.in Makefile
+	$(AM_V_at)$(MKDIR_P) utilities
+	$(AM_V_GEN)sed -e 's|[@]prefix[@]|$(prefix)|' \
+		-e 's|[@]includedir[@]|$(call below_prefix,$(includedir))|' \
+		-e 's|[@]plugindir[@]|$(call below_prefix,$(alcorplugindir))|' \
+		-e 's|[@]OVSDIR[@]|$(OVSDIR)|' \
+		-e 's|[@]OVSBUILDDIR[@]|$(OVSBUILDDIR)|' \
+		-e 's|[@]OVSVERSION[@]|$(OVSVERSION)|' \
+		-e 's|[@]VERSION[@]|$(VERSION)|' $< > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
 
 include plugin/ingest/automake.mk
 include plugin/store/automake.mk

@@ -13,6 +13,7 @@ testsuite_at = \
 	tests/agent.at \
 	tests/apply-openflow.at \
 	tests/desired-state.at \
+	tests/publish.at \
 	tests/smoke.at \
 	tests/store.at \
 	tests/translate.at \

@@ -53,6 +53,7 @@ parse_prefix(char *s, struct goal_prefix *prefix)
     if (!slash) {
         prefix->plen = IN6_IS_ADDR_V4MAPPED(&prefix->addr) ? 32 : 128;
     }
+    prefix->given = 1;
 }
 
 static void

@@ -121,6 +121,10 @@ random_field(const struct goal_field *field, void *base)
         break;
     case GF_PREFIX:
         random_ip(&prefix->addr);
+        if (!random_range(8)) {
+            prefix->addr = in6addr_any;
+        }
+        prefix->given = 1;
         prefix->plen = random_range(IN6_IS_ADDR_V4MAPPED(&prefix->addr)
                                     ? 33 : 129);
         break;

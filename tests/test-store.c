@@ -33,6 +33,7 @@
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/dep-key.h"
+#include "store/vni-claims.h"
 #include "svec.h"
 #include "timeval.h"
 #include "util.h"
@@ -286,6 +287,22 @@ static void
 cmd_force(struct test *test, int n, char *words[])
 {
     put(test, GOAL_FORCE, n, words);
+}
+
+/* Puts a resource if nobody else has its VNI. */
+static void
+cmd_claim(struct test *test, int n, char *words[])
+{
+    struct goal_resource *r = goal_text_resource(n, words);
+    char *error = vni_claims_check(goal_store_vni_claims(test->store), r);
+
+    if (error) {
+        printf("claim %s: %s\n", r->id, error);
+        free(error);
+    } else {
+        put(test, GOAL_REPLACE, n, words);
+    }
+    goal_resource_destroy(r);
 }
 
 static void
@@ -601,6 +618,7 @@ static const struct command commands[] = {
     { "merge", 2, MAX_WORDS, cmd_merge },
     { "create", 2, MAX_WORDS, cmd_create },
     { "force", 2, MAX_WORDS, cmd_force },
+    { "claim", 2, MAX_WORDS, cmd_claim },
     { "delete", 2, 3, cmd_delete },
     { "many", 4, 4, cmd_many },
     { "delete-many", 5, 5, cmd_delete_many },

@@ -163,7 +163,8 @@ size_t
 goal_state_map_count(const struct goal_state_map *map,
                      const Alcor__Schema__GoalStateV2 *state)
 {
-    return *(const size_t *) ((const char *) state + map->n_ofs);
+    return *ALIGNED_CAST(const size_t *,
+                         (const char *) state + map->n_ofs);
 }
 
 ProtobufCMessage *

@@ -225,8 +225,9 @@ publish_result_print(const struct publish_result *result,
     }
     table_destroy(&table);
 
-    fprintf(stderr, "%"PRIuSIZE" of %"PRIuSIZE" hosts answered: "
+    fprintf(stderr, "%"PRIuSIZE" of %"PRIuSIZE" %s answered: "
             "%"PRIuSIZE" statuses, %"PRIuSIZE" not SUCCESS\n",
             result->n_hosts - sset_count(&result->silent), result->n_hosts,
+            result->is_relay ? "relays" : "hosts",
             hmap_count(&result->rows), count_failures(result));
 }

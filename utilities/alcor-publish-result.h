@@ -39,6 +39,7 @@ struct publish_result {
     size_t n_pending;           /* Rows that are PENDING. */
     struct sset silent;         /* Hosts that did not answer everything. */
     size_t n_hosts;             /* Hosts that were asked. */
+    bool is_relay;              /* Was that one a relay? */
 };
 
 void publish_result_init(struct publish_result *);

@@ -732,6 +732,7 @@ session_run(const struct session_options *options,
     };
 
     publish_result_init(result);
+    result->is_relay = options->relay != NULL;
     shash_init(&s.peers);
     shash_init(&s.by_message_id);
     s.message_ids = xcalloc(n, sizeof *s.message_ids);

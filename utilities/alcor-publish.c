@@ -56,7 +56,7 @@ Where to send it:\n\
 What to send:\n\
   --validate              check the files, send nothing\n\
   --force                 send malformed resources as well\n\
-  --delta                 keep updates of type DELTA (default: all are FULL)\n",
+  --delta                 keep updates of type DELTA (default: all FULL)\n",
            program_name, program_name, program_name, program_name);
     printf("Table formatting options:\n\
   -f, --format=FORMAT     set output formatting to FORMAT\n\

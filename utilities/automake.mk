@@ -23,6 +23,36 @@ EXTRA_DIST += \
 	utilities/run-tests \
 	utilities/sandbox-lib.sh
 
+# Programs.
+bin_PROGRAMS += utilities/alcor-publish
+utilities_alcor_publish_SOURCES = \
+	utilities/alcor-publish-input.c \
+	utilities/alcor-publish-input.h \
+	utilities/alcor-publish-pack.c \
+	utilities/alcor-publish-result.c \
+	utilities/alcor-publish-result.h \
+	utilities/alcor-publish-session.c \
+	utilities/alcor-publish-session.h \
+	utilities/alcor-publish-wire.c \
+	utilities/alcor-publish-wire.h \
+	utilities/alcor-publish.c
+utilities_alcor_publish_LDADD = $(alcor_libs)
+utilities_alcor_publish_DEPENDENCIES = $(alcor_deps)
+
+examples = \
+	utilities/examples/neighbor.json \
+	utilities/examples/port.json \
+	utilities/examples/subnet.json \
+	utilities/examples/two-hosts.json \
+	utilities/examples/vpc.json
+examplesdir = $(datadir)/openvswitch-alcor/examples
+dist_examples_DATA = $(examples)
+
+# alcor-sandbox works in a checkout and finds its library beside it.
+EXTRA_DIST += \
+	utilities/alcor-sandbox \
+	utilities/quickstart
+
 # What "make dist" would take, one file a line, for the rule that every file
 # of the checkout is distributed.
 distfiles: Makefile
@@ -34,9 +64,9 @@ CLEANFILES += distfiles
 # Manual pages.  Each NAME.8.in is listed in EXTRA_DIST and NAME.8 in man_MANS
 # and CLEANFILES.  Directories are those that libopenvswitch has, in which the
 # programs look: its lib/dirs.c tells.
-EXTRA_DIST += utilities/alcor-sandbox.8.in
-man_MANS = utilities/alcor-sandbox.8
-CLEANFILES += utilities/alcor-sandbox.8
+EXTRA_DIST += utilities/alcor-publish.8.in utilities/alcor-sandbox.8.in
+man_MANS = utilities/alcor-publish.8 utilities/alcor-sandbox.8
+CLEANFILES += utilities/alcor-publish.8 utilities/alcor-sandbox.8
 
 $(man_MANS): %.8: $(srcdir)/%.8.in Makefile
 	$(AM_V_at)$(MKDIR_P) $(@D)
@@ -45,7 +75,8 @@ $(man_MANS): %.8: $(srcdir)/%.8.in Makefile
 	db=`sed -n '/^ovs_dbdir/,/^}/s|.*: "\(/[^"]*\)".*|\1|p' $$dirs`; \
 	sed -e 's|[@]VERSION[@]|$(VERSION)|g' -e "s|[@]DBDIR[@]|$$db|g" \
 		-e "s|[@]RUNDIR[@]|`dir RUN`|g" -e "s|[@]LOGDIR[@]|`dir LOG`|g" \
-		-e 's|[@]PLUGINDIR[@]|$(alcorplugindir)|g' $< > $@.tmp
+		-e 's|[@]PLUGINDIR[@]|$(alcorplugindir)|g' \
+		-e 's|[@]PKGDATADIR[@]|$(alcordatadir)|g' $< > $@.tmp
 	$(AM_V_at)mv $@.tmp $@
 
 # House rules (utilities/checks).  CHECK_STYLE="NAME..." runs only some.

@@ -48,6 +48,7 @@ enum admin_state {
 struct alcor_db_admin {
     enum admin_state state;
     char *remote;
+    enum alcor_db_admin_flags flags;
     struct jsonrpc_session *session;
     unsigned int seqno;         /* Of the connection in use. */
     struct json *request_id;    /* Of the request under way, or null. */
@@ -64,7 +65,7 @@ struct alcor_db_admin {
 };
 
 struct alcor_db_admin *
-alcor_db_admin_create(const char *remote)
+alcor_db_admin_create(const char *remote, enum alcor_db_admin_flags flags)
 {
     struct alcor_db_admin *admin = xzalloc(sizeof *admin);
     struct svec remotes = SVEC_EMPTY_INITIALIZER;
@@ -72,7 +73,9 @@ alcor_db_admin_create(const char *remote)
 
     ovsdb_session_parse_remote(remote, &remotes, &cid);
     admin->remote = xstrdup(remote);
-    admin->session = jsonrpc_session_open_multiple(&remotes, true);
+    admin->flags = flags;
+    admin->session = jsonrpc_session_open_multiple(&remotes,
+                                                   !(flags & ALCOR_DB_ONCE));
     svec_destroy(&remotes);
     ds_init(&admin->changes);
     return admin;
@@ -358,14 +361,19 @@ take_schema(struct alcor_db_admin *admin, const struct jsonrpc_msg *msg)
     if (msg->type == JSONRPC_REPLY) {
         const char *version = member_string(msg->result, "version");
 
-        if (is_older_than_ours(version)) {
+        if (!(admin->flags & ALCOR_DB_LOOK) && is_older_than_ours(version)) {
             start_converting(admin, version);
         } else {
             admin->state = A_DONE;
         }
     } else if (!strcmp(member_string(msg->error, "error"),
                        "unknown database")) {
-        start_adding(admin);
+        if (admin->flags & ALCOR_DB_LOOK) {
+            fail(admin, xasprintf("%s does not serve database Alcor",
+                                  admin->remote));
+        } else {
+            start_adding(admin);
+        }
     } else {
         char *text = error_text(msg->error);
 
@@ -416,8 +424,13 @@ session_run(struct alcor_db_admin *admin)
         drop_unixctl(admin);
         admin->state = A_CONNECT;
     }
-    if (admin->state == A_CONNECT
-        && jsonrpc_session_is_connected(admin->session)) {
+    if (!jsonrpc_session_is_alive(admin->session)) {
+        int error = jsonrpc_session_get_last_error(admin->session);
+
+        fail(admin, xasprintf("%s: database connection failed (%s)",
+                              admin->remote, ovs_retval_to_string(error)));
+    } else if (admin->state == A_CONNECT
+               && jsonrpc_session_is_connected(admin->session)) {
         /* Else the server would hang up when it has converted. */
         jsonrpc_session_send(
             admin->session,
@@ -542,10 +555,4 @@ const char *
 alcor_db_admin_changes(const struct alcor_db_admin *admin)
 {
     return admin->changes.length ? ds_cstr_ro(&admin->changes) : NULL;
-}
-
-bool
-alcor_db_admin_is_connected(const struct alcor_db_admin *admin)
-{
-    return jsonrpc_session_is_connected(admin->session);
 }

@@ -38,18 +38,15 @@
  * Usage
  * -----
  *
- *     admin = alcor_db_admin_create(remote);
+ *     admin = alcor_db_admin_create(remote, 0);
  *     while (alcor_db_admin_run(admin) == ALCOR_DB_BUSY) {
  *         alcor_db_admin_wait(admin);
  *         poll_block();
  *     }
  *
- * To be connected takes as long as it takes: a caller who does not want to
- * wait looks at alcor_db_admin_is_connected().
+ * To be connected takes as long as it takes, but for ALCOR_DB_ONCE.
  *
  * Thread-safety: main thread only. */
-
-#include <stdbool.h>
 
 struct alcor_db_admin;
 
@@ -59,8 +56,15 @@ enum alcor_db_progress {
     ALCOR_DB_FAILED,
 };
 
+enum alcor_db_admin_flags {
+    ALCOR_DB_ONCE = 1 << 0,     /* Fail if the server cannot be reached. */
+    ALCOR_DB_LOOK = 1 << 1,     /* Change nothing: fail if there is no such
+                                 * database; an older one will do. */
+};
+
 /* Does not connect yet.  'remote' is as for ovsdb_idl_set_remote(). */
-struct alcor_db_admin *alcor_db_admin_create(const char *remote);
+struct alcor_db_admin *alcor_db_admin_create(const char *remote,
+                                             enum alcor_db_admin_flags);
 void alcor_db_admin_destroy(struct alcor_db_admin *); /* Accepts null. */
 
 enum alcor_db_progress alcor_db_admin_run(struct alcor_db_admin *);
@@ -72,8 +76,6 @@ const char *alcor_db_admin_error(const struct alcor_db_admin *);
 /* After ALCOR_DB_DONE: what was done, for people; null if nothing was to be
  * done. */
 const char *alcor_db_admin_changes(const struct alcor_db_admin *);
-
-bool alcor_db_admin_is_connected(const struct alcor_db_admin *);
 
 /* Name of the file with the schema; belongs to the caller. */
 char *alcor_db_schema_file(void);

@@ -20,21 +20,22 @@
 
 struct alcor_db {
     char *remote;
-    struct ovsdb_idl *idl;
-    bool connecting;            /* 'idl' has been given its remote. */
 
-    /* Providing the database. */
-    struct alcor_db_admin *admin; /* Null: not under way. */
-    long long int admin_time;   /* When to begin, if it is null. */
+    /* Providing the database, as long as 'idl' is null. */
+    struct alcor_db_admin *admin; /* Null: waiting until... */
+    long long int admin_time;   /* ...this time. */
     int backoff;                /* Of the next failure, in ms. */
     char *error;                /* Last one logged, or null. */
 
     /* Reading. */
-    bool served;                /* The database is there. */
+    struct ovsdb_idl *idl;
+    bool served;                /* 'idl' has the contents... */
+    long long int idl_deadline; /* ...and must have them by then. */
     unsigned int idl_seqno;     /* Last one seen of 'idl'. */
-    uint64_t seqno;
-    int64_t cfg;
-    struct sset topics;
+    int64_t cfg;                /* Agent.cfg... */
+    bool cfg_known;             /* ...if this is true. */
+    struct sset topics;         /* That operators have subscribed. */
+    uint64_t topics_seqno;
 
     /* Writing. */
     uint32_t stale;             /* Tables to be written. */
@@ -44,6 +45,8 @@ struct alcor_db {
     struct shash rows[ALCOR_DB_N_TABLES]; /* While composing: by key, what is
                                            * there and was not given yet... */
     struct shash given[ALCOR_DB_N_TABLES]; /* ...and what was. */
+    struct shash operators;     /* While composing: Subscription rows of
+                                 * operators, by topic. */
     size_t n_rows[ALCOR_DB_N_TABLES]; /* That should be there. */
     long long int begin_time;   /* In µs. */
     long long int next_time;    /* Not before this. */
@@ -54,6 +57,9 @@ size_t alcor_db_count_rows(const struct alcor_db *, enum alcor_db_table);
 
 /* Collects the rows of 'table' in db->rows. */
 void alcor_db_collect_rows(struct alcor_db *, enum alcor_db_table);
+
+/* When all rows have been given: has them refer to each other. */
+void alcor_db_link_rows(struct alcor_db *);
 
 /* Removes what is left in db->rows, and empties that. */
 void alcor_db_finish_rows(struct alcor_db *, enum alcor_db_table);

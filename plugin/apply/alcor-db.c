@@ -34,7 +34,7 @@ COVERAGE_DEFINE(alcor_db_txn_error);
 /* Reads all columns, but is woken only by those that operators write (and by
  * rows that come or go). */
 static struct ovsdb_idl *
-create_idl(void)
+create_idl(const char *remote)
 {
     static const struct ovsdb_idl_column *const read_columns[] = {
         &alcorrec_agent_col_cfg,
@@ -60,6 +60,7 @@ create_idl(void)
         ovsdb_idl_add_column(idl, read_columns[i]);
     }
     ovsdb_idl_set_lock(idl, "alcor_agent");
+    ovsdb_idl_set_remote(idl, remote, true);
     return idl;
 }
 
@@ -69,10 +70,9 @@ alcor_db_create(const char *remote)
     struct alcor_db *db = xzalloc(sizeof *db);
 
     db->remote = xstrdup(remote);
-    db->idl = create_idl();
-    db->idl_seqno = ovsdb_idl_get_seqno(db->idl);
     db->backoff = ALCOR_DB_MIN_BACKOFF_MSEC;
     sset_init(&db->topics);
+    shash_init(&db->operators);
     for (int i = 0; i < ALCOR_DB_N_TABLES; i++) {
         shash_init(&db->rows[i]);
         shash_init(&db->given[i]);
@@ -80,17 +80,32 @@ alcor_db_create(const char *remote)
     return db;
 }
 
+/* Gives up the IDL: a new one is made when there is a database again.  So an
+ * IDL that has ever been connected, and is, has all contents. */
+static void
+drop_idl(struct alcor_db *db)
+{
+    if (db->txn) {
+        db->stale |= db->writing;
+        ovsdb_idl_txn_destroy(db->txn);
+        db->txn = NULL;
+    }
+    ovsdb_idl_destroy(db->idl);
+    db->idl = NULL;
+    db->served = false;
+}
+
 void
 alcor_db_destroy(struct alcor_db *db)
 {
     if (db) {
         alcor_db_admin_destroy(db->admin);
-        ovsdb_idl_txn_destroy(db->txn);
-        ovsdb_idl_destroy(db->idl);
+        drop_idl(db);
         for (int i = 0; i < ALCOR_DB_N_TABLES; i++) {
             shash_destroy(&db->rows[i]);
             shash_destroy(&db->given[i]);
         }
+        shash_destroy(&db->operators);
         sset_destroy(&db->topics);
         free(db->error);
         free(db->remote);
@@ -128,28 +143,20 @@ admin_done(struct alcor_db *db)
     free(db->error);
     db->error = NULL;
     db->backoff = ALCOR_DB_MIN_BACKOFF_MSEC;
-    db->admin_time = time_msec() + CONNECT_MSEC;
-    if (!db->connecting) {
-        db->connecting = true;
-        ovsdb_idl_set_remote(db->idl, db->remote, true);
-    }
+    db->idl = create_idl(db->remote);
+    db->idl_seqno = ovsdb_idl_get_seqno(db->idl);
+    db->idl_deadline = time_msec() + CONNECT_MSEC;
 }
 
-/* Sees to it that there is a database as long as there does not seem to be
- * one. */
+/* While there is no IDL, sees to it that there is a database. */
 static void
 admin_run(struct alcor_db *db)
 {
-    if (db->served) {
-        alcor_db_admin_destroy(db->admin);
-        db->admin = NULL;
-        return;
-    }
     if (!db->admin) {
         if (time_msec() < db->admin_time) {
             return;
         }
-        db->admin = alcor_db_admin_create(db->remote);
+        db->admin = alcor_db_admin_create(db->remote, 0);
     }
 
     enum alcor_db_progress progress = alcor_db_admin_run(db->admin);
@@ -179,7 +186,7 @@ read_topics(struct alcor_db *db)
     }
     if (!sset_equals(&topics, &db->topics)) {
         sset_swap(&topics, &db->topics);
-        db->seqno++;
+        db->topics_seqno++;
         db->stale |= 1u << ALCOR_DB_SUBSCRIPTION;
     }
     sset_destroy(&topics);
@@ -190,10 +197,8 @@ read_contents(struct alcor_db *db)
 {
     const struct alcorrec_agent *agent = alcorrec_agent_first(db->idl);
 
-    if (agent && agent->cfg != db->cfg) {
-        db->cfg = agent->cfg;
-        db->seqno++;
-    }
+    db->cfg = agent ? agent->cfg : 0;
+    db->cfg_known = true;
     read_topics(db);
     for (int i = 0; i < ALCOR_DB_N_TABLES; i++) {
         if (!db->txn && alcor_db_count_rows(db, i) != db->n_rows[i]) {
@@ -207,18 +212,16 @@ idl_run(struct alcor_db *db)
 {
     ovsdb_idl_run(db->idl);
 
-    /* One of the two becomes true when the server has answered that it has the
-     * database, and false when the connection is lost. */
-    bool served = (ovsdb_idl_has_lock(db->idl)
-                   || ovsdb_idl_is_lock_contended(db->idl))
-                  && ovsdb_idl_is_connected(db->idl);
-    if (served != db->served) {
-        db->served = served;
-        if (served) {
-            db->stale = ALCOR_DB_ALL;
-        } else {
-            db->admin_time = time_msec();
-        }
+    bool served = (ovsdb_idl_is_connected(db->idl)
+                   && ovsdb_idl_has_ever_connected(db->idl));
+    if (served && !db->served) {
+        db->served = true;
+        db->stale = ALCOR_DB_ALL;
+    } else if (!served
+               && (db->served || time_msec() >= db->idl_deadline)) {
+        drop_idl(db);
+        db->admin_time = time_msec();
+        return;
     }
 
     unsigned int idl_seqno = ovsdb_idl_get_seqno(db->idl);
@@ -261,48 +264,53 @@ txn_run(struct alcor_db *db)
 void
 alcor_db_run(struct alcor_db *db)
 {
-    if (db->connecting) {
+    if (db->idl) {
         idl_run(db);
+        txn_run(db);
     }
-    txn_run(db);
-    admin_run(db);
+    if (!db->idl) {
+        admin_run(db);
+    }
 }
 
 void
 alcor_db_wait(struct alcor_db *db)
 {
-    if (db->connecting) {
+    if (db->idl) {
         ovsdb_idl_wait(db->idl);
-    }
-    if (db->txn) {
-        ovsdb_idl_txn_wait(db->txn);
-    } else if (db->served
-               && db->idl_seqno != ovsdb_idl_get_seqno(db->idl)) {
-        poll_immediate_wake();
-    }
-    if (db->admin) {
+        if (db->txn) {
+            ovsdb_idl_txn_wait(db->txn);
+        } else if (db->served
+                   && db->idl_seqno != ovsdb_idl_get_seqno(db->idl)) {
+            poll_immediate_wake();
+        }
+        if (!db->served) {
+            poll_timer_wait_until(db->idl_deadline);
+        }
+    } else if (db->admin) {
         alcor_db_admin_wait(db->admin);
-    } else if (!db->served) {
+    } else {
         poll_timer_wait_until(db->admin_time);
     }
 }
 
-uint64_t
-alcor_db_seqno(const struct alcor_db *db)
+bool
+alcor_db_cfg(const struct alcor_db *db, int64_t *cfg)
 {
-    return db->seqno;
-}
-
-int64_t
-alcor_db_cfg(const struct alcor_db *db)
-{
-    return db->cfg;
+    *cfg = db->cfg;
+    return db->cfg_known;
 }
 
 const struct sset *
 alcor_db_topics(const struct alcor_db *db)
 {
     return &db->topics;
+}
+
+uint64_t
+alcor_db_topics_seqno(const struct alcor_db *db)
+{
+    return db->topics_seqno;
 }
 
 uint32_t
@@ -338,11 +346,6 @@ void
 alcor_db_begin(struct alcor_db *db, uint32_t tables)
 {
     ovs_assert(alcor_db_is_ready(db));
-    if (tables & (1u << ALCOR_DB_VPC)) {
-        /* Their rows are referred to. */
-        ovs_assert((tables & (1u << ALCOR_DB_PORT))
-                   && (tables & (1u << ALCOR_DB_GATEWAY)));
-    }
     db->begin_time = time_usec();
     db->txn = ovsdb_idl_txn_create(db->idl);
     db->writing = tables;
@@ -358,6 +361,7 @@ void
 alcor_db_end(struct alcor_db *db)
 {
     ovs_assert(db->composing);
+    alcor_db_link_rows(db);
     for (int i = 0; i < ALCOR_DB_N_TABLES; i++) {
         if (db->writing & (1u << i)) {
             alcor_db_finish_rows(db, i);

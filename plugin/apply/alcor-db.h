@@ -69,14 +69,16 @@ struct sset;
 #define ALCOR_DB_MIN_BACKOFF_MSEC 1000
 #define ALCOR_DB_MAX_BACKOFF_MSEC 60000
 
-/* Tables that the agent fills; 1 << one of these in bitmaps. */
+/* Tables that the agent fills; 1 << one of these in bitmaps.  Rows of VPC refer
+ * to others, and the agent's row to VPCs and subscriptions: what refers to what
+ * is written is to be written with it, and the other way round with VPC. */
 enum alcor_db_table {
     ALCOR_DB_AGENT,
     ALCOR_DB_SUBSCRIPTION,
     ALCOR_DB_PLUGIN,
     ALCOR_DB_GATEWAY,
     ALCOR_DB_PORT,
-    ALCOR_DB_VPC,               /* Names rows of the two before it. */
+    ALCOR_DB_VPC,
     ALCOR_DB_N_TABLES
 };
 #define ALCOR_DB_ALL ((1u << ALCOR_DB_N_TABLES) - 1)
@@ -98,7 +100,7 @@ struct alcor_db_agent {
     const char *connection_status;
     const struct smap *status;
     const struct smap *errors;
-    int64_t cur_cfg;
+    const int64_t *cur_cfg;     /* Null: leave it. */
     const struct alcor_db_number *statistics;
     size_t n_statistics;
 };
@@ -158,10 +160,13 @@ void alcor_db_wait(struct alcor_db *);
 
 /* Reading. */
 
-/* Changes whenever one of the next two may have changed. */
-uint64_t alcor_db_seqno(const struct alcor_db *);
-int64_t alcor_db_cfg(const struct alcor_db *);
+/* Stores Agent.cfg in '*cfg' and returns true, or returns false as long as it
+ * is not known. */
+bool alcor_db_cfg(const struct alcor_db *, int64_t *cfg);
+
 const struct sset *alcor_db_topics(const struct alcor_db *);
+/* Changes whenever the topics change. */
+uint64_t alcor_db_topics_seqno(const struct alcor_db *);
 
 /* Writing. */
 

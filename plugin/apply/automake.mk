@@ -5,6 +5,12 @@
 # itself, and "make check-style" says what is not listed yet.
 
 plugin_libalcor_a_SOURCES += \
+	plugin/apply/alcor-db-admin.c \
+	plugin/apply/alcor-db-admin.h \
+	plugin/apply/alcor-db-private.h \
+	plugin/apply/alcor-db-rows.c \
+	plugin/apply/alcor-db.c \
+	plugin/apply/alcor-db.h \
 	plugin/apply/apply-openflow.c \
 	plugin/apply/apply-openflow.h \
 	plugin/apply/apply-ovsdb-installed.c \

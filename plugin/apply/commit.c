@@ -146,7 +146,7 @@ commit_describe(const struct commit *commit, struct ds *s)
     for (int i = 0; i < DS_N_SINKS; i++) {
         const struct sink *sink = commit->sinks[i];
 
-        ds_put_format(s, "%s: ", sink->class->name);
+        ds_put_format(s, "%s: ", ds_sink_to_string(i));
         sink->class->describe(sink, s);
         if (i == commit->current) {
             ds_put_cstr(s, ", at work");

@@ -21,6 +21,7 @@ struct desired_state {
     struct hmap outputs[DS_N_SINKS]; /* Contains "struct ds_output"s. */
     struct ds_queue queues[DS_N_PRIOS];
     size_t n_failed;            /* Failed units. */
+    size_t n_flows[UINT8_MAX + 1]; /* Flows that are wanted, by plugin. */
     bool complete;
     bool wants_readback[DS_N_SINKS];
 };

@@ -298,6 +298,12 @@ ds_count(const struct desired_state *ds, enum ds_sink sink)
     return hmap_count(&ds->outputs[sink]);
 }
 
+size_t
+ds_count_flows(const struct desired_state *ds, uint8_t plugin)
+{
+    return ds->n_flows[plugin];
+}
+
 /* Queue. */
 
 struct ds_mark

@@ -133,6 +133,7 @@ struct ds_output {
     uint8_t mode;               /* enum ds_mode. */
     uint8_t flags;              /* Bitmap of enum ds_output_flags. */
     uint8_t priority;           /* enum ds_priority it is queued with. */
+    uint8_t plugin;             /* Flows: number of the first contributor. */
     uint64_t position;          /* In the queue. */
     uint64_t installed_hash;    /* ds_output_hash() of what is installed. */
     uint8_t key[];
@@ -261,8 +262,8 @@ struct ds_output *ds_readback(struct desired_state *, enum ds_sink,
                               uint64_t hash, bool foreign);
 void ds_readback_end(struct desired_state *, enum ds_sink);
 
-/* True if a failed unit has been given a new chance whose outputs somebody else
- * occupied: that has to be looked up again (a read-back) before the next
+/* True if a failed unit has been given a new chance whose outputs somebody
+ * else occupied: that has to be looked up again (a read-back) before the next
  * commit. */
 bool ds_wants_readback(const struct desired_state *, enum ds_sink);
 
@@ -277,6 +278,9 @@ void ds_for_each(struct desired_state *, enum ds_sink,
                  void (*cb)(struct ds_output *, void *aux), void *aux);
 
 size_t ds_count(const struct desired_state *, enum ds_sink);
+
+/* Number of flows wanted by the plugin with this number in cookies. */
+size_t ds_count_flows(const struct desired_state *, uint8_t plugin);
 void ds_get_memory_usage(const struct desired_state *, struct simap *);
 
 #endif /* apply/desired-state.h */

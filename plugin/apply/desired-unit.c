@@ -7,6 +7,7 @@
 #include "apply/desired-state-private.h"
 
 #include <string.h>
+#include "apply/of-pipeline.h"
 #include "coverage.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
@@ -116,7 +117,9 @@ contribution_drop(struct desired_state *ds, struct ds_contribution *c)
 
     ovs_list_remove(&c->unit_node);
     ovs_list_remove(&c->output_node);
-    output->n_contributions--;
+    if (!--output->n_contributions && output->sink == DS_OPENFLOW) {
+        ds->n_flows[output->plugin]--;
+    }
     c->unit->changed = true;
     part_unref(output, c->part, c->cookie, &changed);
     if (changed || output->n_parts > 1) {
@@ -194,6 +197,10 @@ ds_contribute(struct desired_state *ds, struct ds_unit *unit,
     }
     if (!output->n_contributions) {
         output->mode = mode;
+        if (sink == DS_OPENFLOW) {
+            output->plugin = of_cookie_plugin(cookie);
+            ds->n_flows[output->plugin]++;
+        }
     }
 
     struct ds_contribution *c = xmalloc(sizeof *c);

@@ -30,9 +30,9 @@ check_subnet(const struct goal_subnet *subnet)
         }
     }
 
-    if (ipv6_addr_is_set(&subnet->gateway_ip)
-        && ipv6_addr_is_set(&cidr->addr)
-        && !ipv6_addr_equals(&network, &cidr->addr)) {
+    if (ipv6_addr_is_set(&subnet->gateway_ip) && cidr->given
+        && (v4 != IN6_IS_ADDR_V4MAPPED(&subnet->gateway_ip)
+            || !ipv6_addr_equals(&network, &cidr->addr))) {
         struct ds ds = DS_EMPTY_INITIALIZER;
 
         ds_put_cstr(&ds, "gateway.ip_address: ");
@@ -65,7 +65,7 @@ check_rule(const struct goal_sg_rule *rule)
                          "%"PRIu32, min, max);
     }
 
-    if (ipv6_addr_is_set(&rule->remote_prefix.addr)
+    if (rule->remote_prefix.given
         && v4 != (rule->ethertype == ALCOR__SCHEMA__ETHER_TYPE__IPV4)) {
         return xasprintf("remote_ip_prefix: IPv%d, but ethertype is IPv%d",
                          v4 ? 4 : 6, v4 ? 6 : 4);

@@ -159,6 +159,7 @@ proto_parse_prefix(const char *s, bool keep_host_bits,
 
         prefix->addr = ipv6_addr_bitand(&prefix->addr, &mask);
     }
+    prefix->given = 1;
     return true;
 }
 

@@ -6,6 +6,7 @@
 
 #include "ingest/resync.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "coverage.h"
 #include "ingest/transport-provider.h"
@@ -25,12 +26,18 @@ COVERAGE_DEFINE(resync_request);
 COVERAGE_DEFINE(resync_applied);
 COVERAGE_DEFINE(resync_discarded);
 COVERAGE_DEFINE(resync_no_state);
+COVERAGE_DEFINE(resync_stray);
 
 /* Topics followed at a time; more are not checked for gaps. */
 #define MAX_FOLLOWED 131072
 
 /* Incarnations of publishers that are remembered. */
 #define MAX_PUBLISHERS 4096
+
+/* What a message of a snapshot costs beside its payload, about. */
+#define MESSAGE_OVERHEAD 1024
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 enum resync_state {
     S_IDLE,
@@ -44,7 +51,10 @@ struct followed {
     uint64_t epoch;
     char *topic;
     uint64_t last;              /* Highest sequence that has come. */
-    bool gap;                   /* Something before it is missing. */
+    uint64_t n_gaps;            /* Times that something was missing. */
+    bool gap;                   /* Something up to 'missing' is missing... */
+    uint64_t missing;           /* ...and the stored position before it. */
+    bool asked;                 /* The request under way was sent later. */
 };
 
 struct resync {
@@ -52,12 +62,14 @@ struct resync {
     void *aux;
     enum resync_state state;
     bool connected;
-    bool first_start;           /* No positions at start, nothing asked. */
+    bool first_start;           /* Nobody synced at start, nothing asked. */
     bool no_server_state;       /* The present server holds no state. */
     uint64_t n_gaps;
 
     struct shash followed;      /* "SENDER EPOCH TOPIC" -> followed. */
     struct sset known;          /* "SENDER EPOCH" of publishers known. */
+    struct sset synced;         /* Same, of those whose state was asked for
+                                 * and answered; this is stored. */
     struct sset no_state;       /* Same, of those who hold no state. */
 
     bool want_all;              /* A snapshot of everything is wanted... */
@@ -86,6 +98,7 @@ resync_create(const struct resync_class *class, void *aux)
     rs->first_start = true;
     shash_init(&rs->followed);
     sset_init(&rs->known);
+    sset_init(&rs->synced);
     sset_init(&rs->no_state);
     sset_init(&rs->want_topics);
     sset_init(&rs->asked_topics);
@@ -108,17 +121,38 @@ snapshot_clear(struct resync *rs)
 }
 
 static void
+followed_delete(struct resync *rs, struct shash_node *node)
+{
+    struct followed *f = node->data;
+
+    free(f->sender);
+    free(f->topic);
+    free(f);
+    shash_delete(&rs->followed, node);
+}
+
+static void
 followed_clear(struct resync *rs)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH_SAFE (node, &rs->followed) {
+        followed_delete(rs, node);
+    }
+}
+
+/* Stops following earlier incarnations of 'sender' than 'epoch'. */
+static void
+followed_drop_older(struct resync *rs, const char *sender, uint64_t epoch)
 {
     struct shash_node *node;
 
     SHASH_FOR_EACH_SAFE (node, &rs->followed) {
         struct followed *f = node->data;
 
-        free(f->sender);
-        free(f->topic);
-        free(f);
-        shash_delete(&rs->followed, node);
+        if (f->epoch < epoch && !strcmp(f->sender, sender)) {
+            followed_delete(rs, node);
+        }
     }
 }
 
@@ -130,6 +164,7 @@ resync_destroy(struct resync *rs)
         followed_clear(rs);
         shash_destroy(&rs->followed);
         sset_destroy(&rs->known);
+        sset_destroy(&rs->synced);
         sset_destroy(&rs->no_state);
         sset_destroy(&rs->want_topics);
         sset_destroy(&rs->asked_topics);
@@ -147,7 +182,7 @@ publisher_name(const char *sender, uint64_t epoch)
     return xasprintf("%s %"PRIu64, sender, epoch);
 }
 
-/* Adds a publisher to 'set', one of 'known' and 'no_state'. */
+/* Adds a publisher to 'set', one of 'known', 'synced' and 'no_state'. */
 static void
 add_publisher(struct sset *set, const char *sender, uint64_t epoch)
 {
@@ -158,10 +193,11 @@ add_publisher(struct sset *set, const char *sender, uint64_t epoch)
 }
 
 void
-resync_add_known(struct resync *rs, const char *sender, uint64_t epoch)
+resync_add_synced(struct resync *rs, const char *sender, uint64_t epoch)
 {
     rs->first_start = false;
     add_publisher(&rs->known, sender, epoch);
+    add_publisher(&rs->synced, sender, epoch);
 }
 
 /* Notes that the publisher exists; if it is news, its state is wanted. */
@@ -172,15 +208,38 @@ meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
 
     if (!sset_contains(&rs->known, name)) {
         add_publisher(&rs->known, sender, epoch);
+        followed_drop_older(rs, sender, epoch);
         if (!sset_contains(&rs->no_state, name)
             && !(rs->state != S_IDLE && rs->asked_all)) {
-            VLOG_INFO("publisher %s with epoch %"PRIu64" is new: asking for "
-                      "its state", sender, epoch);
+            VLOG_INFO_RL(&rl, "publisher %s with epoch %"PRIu64" is new: "
+                         "asking for its state", sender, epoch);
             rs->no_server_state = false;
             rs->want_all = true;
         }
     }
     free(name);
+}
+
+/* The state of all publishers known has been asked for and answered: stores
+ * that, so that a restart does not ask again (and one before this does). */
+static void
+set_synced(struct resync *rs)
+{
+    const char *name;
+
+    SSET_FOR_EACH (name, &rs->known) {
+        if (!sset_contains(&rs->synced, name)) {
+            char *sender = xstrdup(name);
+            char *space = strrchr(sender, ' ');
+
+            *space = '\0';
+            rs->class->set_position(sender, strtoull(space + 1, NULL, 10), "",
+                                    1, rs->aux);
+            free(sender);
+        }
+    }
+    sset_destroy(&rs->synced);
+    sset_clone(&rs->synced, &rs->known);
 }
 
 static struct followed *
@@ -202,25 +261,38 @@ follow(struct resync *rs, const char *sender, uint64_t epoch,
     return f;
 }
 
-static void
-note_gap(struct resync *rs, struct followed *f, const char *sender,
-         uint64_t epoch, const char *topic, uint64_t sequence)
+/* True if what a request, that is wanted or under way, asks for includes all
+ * that was ever published in 'topic'. */
+static bool
+is_asked_for(const struct resync *rs, const char *topic)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
-    char *name = publisher_name(sender, epoch);
+    return (sset_contains(&rs->want_topics, topic)
+            || (rs->state != S_IDLE
+                && (rs->asked_all
+                    || sset_contains(&rs->asked_topics, topic))));
+}
+
+/* The messages of 'f' up to 'missing' have not all come. */
+static void
+note_gap(struct resync *rs, struct followed *f, uint64_t missing)
+{
+    char *name = publisher_name(f->sender, f->epoch);
 
     COVERAGE_INC(resync_gap);
     rs->n_gaps++;
-    if (sset_contains(&rs->no_state, name)) {
-        VLOG_INFO_RL(&rl, "topic %s of %s: messages between %"PRIu64" and %"
-                     PRIu64" are lost, and the server holds no state", topic,
-                     sender, f->last, sequence);
+    f->n_gaps++;
+    if (rs->no_server_state || sset_contains(&rs->no_state, name)) {
+        VLOG_INFO_RL(&rl, "topic %s of %s: messages up to %"PRIu64" are lost, "
+                     "and the server holds no state", f->topic, f->sender,
+                     missing);
     } else {
-        VLOG_INFO_RL(&rl, "topic %s of %s: messages between %"PRIu64" and %"
-                     PRIu64" are missing: asking for the state again", topic,
-                     sender, f->last, sequence);
+        VLOG_INFO_RL(&rl, "topic %s of %s: messages up to %"PRIu64" are "
+                     "missing: asking for the state again", f->topic,
+                     f->sender, missing);
         f->gap = true;
-        rs->want_all = true;
+        f->missing = missing;
+        f->asked = false;
+        rs->want_all = rs->want_all || !is_asked_for(rs, f->topic);
     }
     free(name);
 }
@@ -238,10 +310,10 @@ resync_numbered(struct resync *rs, const char *sender, uint64_t epoch,
     if (sequence <= f->last) {
         return false;
     }
-    if (sequence > f->last + 1) {
-        note_gap(rs, f, sender, epoch, topic, sequence);
-    }
     meet_publisher(rs, sender, epoch);
+    if (sequence > f->last + 1) {
+        note_gap(rs, f, sequence - 1);
+    }
     f->last = sequence;
     *hold = f->gap;
     return true;
@@ -254,7 +326,7 @@ resync_lost(struct resync *rs, const char *sender, uint64_t epoch,
     struct followed *f = follow(rs, sender, epoch, topic);
 
     if (f) {
-        note_gap(rs, f, sender, epoch, topic, f->last + 1);
+        note_gap(rs, f, f->last);
     }
 }
 
@@ -266,7 +338,7 @@ resync_heartbeat(struct resync *rs, const char *sender, uint64_t epoch,
 
     meet_publisher(rs, sender, epoch);
     if (f && sequence > f->last) {
-        note_gap(rs, f, sender, epoch, topic, sequence + 1);
+        note_gap(rs, f, sequence);
         f->last = sequence;
     }
 }
@@ -294,13 +366,25 @@ resync_force(struct resync *rs)
     rs->next_time = 0;
 }
 
+/* Gives up the request under way: what it asked for is wanted again. */
+static void
+abandon(struct resync *rs)
+{
+    const char *topic;
+
+    snapshot_clear(rs);
+    rs->state = S_IDLE;
+    rs->want_all = rs->want_all || rs->asked_all;
+    SSET_FOR_EACH (topic, &rs->asked_topics) {
+        sset_add(&rs->want_topics, topic);
+    }
+}
+
 void
 resync_disconnected(struct resync *rs)
 {
     if (rs->state != S_IDLE) {
-        snapshot_clear(rs);
-        rs->state = S_IDLE;
-        rs->want_all |= rs->asked_all;
+        abandon(rs);
     }
     rs->connected = false;
 }
@@ -328,19 +412,24 @@ retry_later(struct resync *rs, const char *why, long long int now)
     COVERAGE_INC(resync_discarded);
     rs->backoff = (rs->backoff ? MIN(rs->backoff * 2, RESYNC_MAX_MSEC)
                    : RESYNC_MIN_MSEC);
-    int delay = rs->backoff / 2 + random_range(rs->backoff + 1);
-    VLOG_INFO("state could not be got: %s; asking again in %d ms", why,
-              delay);
-    snapshot_clear(rs);
-    rs->state = S_IDLE;
+    int delay = rs->backoff / 2 + random_range(rs->backoff / 2 + 1);
+    VLOG_INFO_RL(&rl, "state could not be got: %s; asking again in %d ms",
+                 why, delay);
+    abandon(rs);
     rs->next_time = now + delay;
-    rs->want_all |= rs->asked_all;
-    if (!rs->asked_all) {
-        const char *topic;
+}
 
-        SSET_FOR_EACH (topic, &rs->asked_topics) {
-            sset_add(&rs->want_topics, topic);
-        }
+/* The request about to be sent covers the gaps that there are. */
+static void
+mark_asked(struct resync *rs)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &rs->followed) {
+        struct followed *f = node->data;
+
+        f->asked = f->gap && (rs->asked_all
+                              || sset_contains(&rs->asked_topics, f->topic));
     }
 }
 
@@ -359,6 +448,7 @@ ask(struct resync *rs, long long int now)
     }
     rs->want_all = false;
     sset_clear(&rs->want_topics);
+    mark_asked(rs);
 
     COVERAGE_INC(resync_request);
     rs->class->send_hello(rs->asked_all ? NULL : &rs->asked_topics, rs->aux);
@@ -372,21 +462,37 @@ ask(struct resync *rs, long long int now)
     }
 }
 
-/* What was missing is there, or will never be. */
+/* What was missing in 'f' is there, or will never be. */
 static void
-forget_gaps(struct resync *rs)
+forget_gap(struct resync *rs, struct followed *f)
+{
+    if (f->gap) {
+        f->gap = f->asked = false;
+        rs->class->set_position(f->sender, f->epoch, f->topic, f->last,
+                                rs->aux);
+    }
+}
+
+/* The server holds no state: what is missing is lost. */
+static void
+give_up(struct resync *rs, const struct envelope *envelope)
 {
     struct shash_node *node;
 
+    COVERAGE_INC(resync_no_state);
+    VLOG_INFO_RL(&rl, "%s holds no state: going on with what is there",
+                 envelope->sender);
+    add_publisher(&rs->no_state, envelope->sender, envelope->epoch);
+    add_publisher(&rs->known, envelope->sender, envelope->epoch);
+    rs->no_server_state = true;
+    rs->state = S_IDLE;
+    rs->backoff = 0;
+    rs->want_all = false;
+    sset_clear(&rs->want_topics);
     SHASH_FOR_EACH (node, &rs->followed) {
-        struct followed *f = node->data;
-
-        if (f->gap) {
-            f->gap = false;
-            rs->class->set_position(f->sender, f->epoch, f->topic, f->last,
-                                    rs->aux);
-        }
+        forget_gap(rs, node->data);
     }
+    set_synced(rs);
 }
 
 void
@@ -402,16 +508,7 @@ resync_host_reply(struct resync *rs, const struct envelope *envelope,
         if (s->status == GOAL_STATUS_SUCCESS) {
             rs->deadline = now + RESYNC_ANSWER_MSEC;
         } else {
-            COVERAGE_INC(resync_no_state);
-            VLOG_INFO("%s holds no state: going on with what is there",
-                      envelope->sender);
-            add_publisher(&rs->no_state, envelope->sender, envelope->epoch);
-            add_publisher(&rs->known, envelope->sender, envelope->epoch);
-            rs->no_server_state = true;
-            rs->state = S_IDLE;
-            rs->backoff = 0;
-            sset_clear(&rs->want_topics);
-            forget_gaps(rs);
+            give_up(rs, envelope);
         }
     }
 }
@@ -459,15 +556,16 @@ resync_goal_state(struct resync *rs, const struct envelope *envelope,
 {
     struct snapshot *snapshot = &rs->snapshot;
 
-    if (rs->state == S_IDLE || !rs->message_id
-        || strcmp(envelope->correlation_id, rs->message_id)) {
+    if (!envelope->sequence || !envelope->correlation_id[0]) {
         return false;
     }
     if (!is_next(rs, envelope, now)) {
+        /* Of a snapshot that was given up, too. */
+        COVERAGE_INC(resync_stray);
         rs->class->message_destroy(msg, rs->aux);
         return true;
     }
-    rs->bytes += msg->payload_len;
+    rs->bytes += msg->payload_len + MESSAGE_OVERHEAD;
     if (rs->state != S_SNAPSHOT || rs->bytes > RESYNC_MAX_BYTES) {
         retry_later(rs, (rs->state != S_SNAPSHOT
                          ? "the snapshot has no beginning"
@@ -484,20 +582,30 @@ resync_goal_state(struct resync *rs, const struct envelope *envelope,
     return true;
 }
 
-/* Nothing up to the positions in the snapshot is missing any more. */
+/* Nothing up to the positions in the snapshot is missing any more, nor what
+ * was known to be missing when it was asked for. */
 static void
 follow_snapshot(struct resync *rs, const struct snapshot *snapshot)
 {
+    struct shash_node *node;
+
     for (size_t i = 0; i < snapshot->end.n_positions; i++) {
         const struct topic_position *p = &snapshot->end.positions[i];
         struct followed *f = follow(rs, snapshot->end.sender,
                                     snapshot->end.epoch, p->topic);
         if (f) {
             f->last = MAX(f->last, p->sequence);
+            f->asked = f->asked || (f->gap && p->sequence >= f->missing);
         }
     }
-    if (rs->asked_all) {
-        forget_gaps(rs);
+    SHASH_FOR_EACH (node, &rs->followed) {
+        struct followed *f = node->data;
+
+        if (f->asked) {
+            forget_gap(rs, f);
+        } else if (f->gap) {
+            rs->want_all = true;
+        }
     }
 }
 
@@ -529,9 +637,15 @@ resync_end(struct resync *rs, const struct envelope *envelope,
     COVERAGE_INC(resync_applied);
     VLOG_INFO("snapshot from %s: %"PRIuSIZE" messages, %"PRIuSIZE" bytes",
               envelope->sender, snapshot->n_messages, rs->bytes);
+    if (!rs->class->apply(snapshot, rs->aux)) {
+        retry_later(rs, "the snapshot could not be applied", now);
+        return;
+    }
     add_publisher(&rs->known, snapshot->end.sender, snapshot->end.epoch);
-    rs->class->apply(snapshot, rs->aux);
     follow_snapshot(rs, snapshot);
+    if (rs->asked_all) {
+        set_synced(rs);
+    }
     snapshot_clear(rs);
     rs->state = S_IDLE;
     rs->backoff = 0;
@@ -545,6 +659,15 @@ wants(const struct resync *rs)
     return rs->want_all || !sset_is_empty(&rs->want_topics);
 }
 
+/* True if a request makes sense.  One that is repeated waits until there is
+ * somebody to take it: else they would pile up until there is. */
+static bool
+may_ask(const struct resync *rs)
+{
+    return (rs->connected && wants(rs)
+            && (!rs->backoff || rs->class->is_connected(rs->aux)));
+}
+
 void
 resync_run(struct resync *rs, long long int now)
 {
@@ -552,7 +675,7 @@ resync_run(struct resync *rs, long long int now)
         if (now >= rs->deadline) {
             retry_later(rs, "no answer", now);
         }
-    } else if (rs->connected && wants(rs) && now >= rs->next_time) {
+    } else if (may_ask(rs) && now >= rs->next_time) {
         ask(rs, now);
     }
 }
@@ -562,7 +685,7 @@ resync_wait(struct resync *rs)
 {
     if (rs->state != S_IDLE) {
         poll_timer_wait_until(rs->deadline);
-    } else if (rs->connected && wants(rs)) {
+    } else if (may_ask(rs)) {
         poll_timer_wait_until(rs->next_time);
     }
 }
@@ -571,6 +694,22 @@ uint64_t
 resync_n_gaps(const struct resync *rs)
 {
     return rs->n_gaps;
+}
+
+void
+resync_for_each_topic(const struct resync *rs,
+                      void (*cb)(const char *sender, uint64_t epoch,
+                                 const char *topic, uint64_t sequence,
+                                 uint64_t n_gaps, void *aux),
+                      void *aux)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &rs->followed) {
+        const struct followed *f = node->data;
+
+        cb(f->sender, f->epoch, f->topic, f->last, f->n_gaps, aux);
+    }
 }
 
 void

@@ -32,7 +32,12 @@
  *
  * Messages go on being applied meanwhile.  While something is missing in a
  * topic, its stored position stays before the gap ("hold"), so that a restart
- * of the agent does not hide it.
+ * of the agent does not hide it.  A gap is closed by a snapshot that was asked
+ * for after the gap had been noticed, or whose positions are past it.
+ *
+ * That the state of a publisher's incarnation has been asked for and answered
+ * is stored as position 1 of the topic "", which is not a topic: so a restart
+ * in between asks again, too.
  *
  * The frames of a snapshot are kept until its end has come (at most
  * RESYNC_MAX_BYTES), since one that is cut off or has a hole changes nothing.
@@ -86,15 +91,20 @@ struct resync_class {
     void (*send_hello)(const struct sset *topics, void *aux);
     char *(*send_request)(const char *request_id, void *aux);
 
-    void (*apply)(const struct snapshot *, void *aux);
+    /* Returns false if nothing, or not all, of it could be applied: then it is
+     * asked for again. */
+    bool (*apply)(const struct snapshot *, void *aux);
     void (*message_destroy)(struct transport_message *, void *aux);
+    /* True if a request would reach a server now. */
+    bool (*is_connected)(void *aux);
 };
 
 struct resync *resync_create(const struct resync_class *, void *aux);
 void resync_destroy(struct resync *);
 
-/* Positions known at start.  If none is added, that is a first start. */
-void resync_add_known(struct resync *, const char *sender, uint64_t epoch);
+/* The store has position 1 of topic "" of this publisher.  If none is added,
+ * that is a first start. */
+void resync_add_synced(struct resync *, const char *sender, uint64_t epoch);
 
 /* The control channel has been connected anew. */
 void resync_connected(struct resync *, long long int now);
@@ -120,7 +130,8 @@ void resync_joined(struct resync *, const char *topic);
 void resync_force(struct resync *);
 
 /* Messages on the control channel that belong to a snapshot.  The last takes
- * ownership of the message if it returns true. */
+ * ownership of the message and returns true if it is one: numbered and with a
+ * correlation id, be it of the snapshot under way or of one given up. */
 void resync_host_reply(struct resync *, const struct envelope *,
                        const struct host_reply *, long long int now);
 void resync_begin(struct resync *, const struct envelope *,
@@ -135,6 +146,15 @@ void resync_wait(struct resync *);
 
 /* Number of gaps noticed so far. */
 uint64_t resync_n_gaps(const struct resync *);
+
+/* Calls 'cb' for each topic of an incarnation of a publisher from which a
+ * message has come since the start: the last sequence, and the number of gaps
+ * noticed. */
+void resync_for_each_topic(const struct resync *,
+                           void (*cb)(const char *sender, uint64_t epoch,
+                                      const char *topic, uint64_t sequence,
+                                      uint64_t n_gaps, void *aux),
+                           void *aux);
 
 /* One line for people. */
 void resync_describe(const struct resync *, struct ds *);

@@ -164,7 +164,6 @@ static int
 channel_open_monitor(struct zmq_channel *ch, void *context)
 {
     const int events = (ZMQ_EVENT_HANDSHAKE_SUCCEEDED
-                        | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
                         | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
                         | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
                         | ZMQ_EVENT_CONNECT_RETRIED
@@ -270,10 +269,6 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
         ch->problem = NULL;
         break;
 
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        ch->problem = "handshake failed";
-        break;
-
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         ch->problem = "handshake failed: protocol error";
         break;
@@ -292,7 +287,8 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
                          channel_name(ch));
             ch->connected = false;
         } else if (!ch->problem) {
-            /* E.g. a socket of the wrong type. */
+            /* E.g. a socket of the wrong type.  For that there may be a
+             * HANDSHAKE_FAILED_NO_DETAIL or not. */
             ch->problem = "handshake failed: is it the right endpoint?";
         }
         ch->dead_at = time_msec() + DEAD_MSEC;

@@ -16,6 +16,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-print.c \
 	plugin/store/goal-record.c \
 	plugin/store/goal-record.h \
+	plugin/store/goal-store-count.c \
 	plugin/store/goal-store-env.c \
 	plugin/store/goal-store-graves.c \
 	plugin/store/goal-store-ids.c \
@@ -31,5 +32,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-store.h \
 	plugin/store/goal-types.c \
 	plugin/store/goal-types.h \
+	plugin/store/vni-claims.c \
+	plugin/store/vni-claims.h \
 	plugin/store/volatile-store.c \
 	plugin/store/volatile-store.h

@@ -60,7 +60,7 @@ goal_fit_subnet(const struct goal_vpc *vpc, const struct goal_subnet *subnet)
                          vpc->tunnel_id ? vpc->tunnel_id : subnet->tunnel_id,
                          MAX_VNI);
     }
-    if (ipv6_addr_is_set(&outer->addr)
+    if (outer->given
         && (IN6_IS_ADDR_V4MAPPED(&outer->addr)
             == IN6_IS_ADDR_V4MAPPED(&inner->addr))
         && (inner->plen < outer->plen

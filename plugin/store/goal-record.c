@@ -285,6 +285,7 @@ unpack_prefix(struct goal_cursor *c, struct goal_prefix *prefix)
         return false;
     }
     prefix->plen = plen;
+    prefix->given = 1;
     return true;
 }
 

@@ -33,7 +33,8 @@
  *                 GF_STRING            string
  *                 GF_MAC               6 bytes
  *                 GF_IP                4, IPv4 address; or 16, IPv6 address
- *                 GF_PREFIX            as GF_IP, then its length, 1 byte
+ *                 GF_PREFIX            as GF_IP, then its length, 1 byte (that
+ *                                      it is given is what the bit says)
  *                 GF_STRINGS           number of strings, strings
  *                 GF_STRUCTS           number of structs, structs
  *    record    kind (1 byte), revision, origin, sequence (numbers), request

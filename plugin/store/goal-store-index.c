@@ -257,6 +257,13 @@ ref_write(struct goal_store *store, const struct goal_ref *ref, bool add)
         return MDB_BAD_TXN;
     }
     store->write.dirty = true;
+    if (ref->key[0] != GOAL_BY_ADDRESS) {
+        const ovs_be64 *parent = ALIGNED_CAST(const ovs_be64 *, &ref->key[1]);
+
+        goal_counted_change(store, ref->key[0],
+                            ntohll(get_unaligned_be64(parent)), ref->key[9],
+                            add);
+    }
     if (add) {
         return mdb_cursor_put(cursor, &k, &v, 0);
     }

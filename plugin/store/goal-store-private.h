@@ -13,6 +13,7 @@
  *    goal-store-ids.c       interned ids
  *    goal-store-map.[ch]    the hash table that finds them
  *    goal-store-index.c     indexes
+ *    goal-store-count.c     numbers of entries in them
  *    goal-store-origin.c    origins, positions, incomplete messages
  *    goal-store-graves.c    tombstones
  *    goal-store-env.c       the LMDB environment: lock, damage, version
@@ -36,7 +37,7 @@
 #include "store/goal-store.h"
 
 /* Version of everything on disk; a store of another one is started afresh. */
-#define GOAL_STORE_VERSION 1
+#define GOAL_STORE_VERSION 2
 
 #define GOAL_MAX_ID 255
 
@@ -139,6 +140,9 @@ struct goal_store {
     struct goal_write_state write;
 
     struct hmap id_cache;       /* Contains "struct cached_id"s. */
+    struct vni_claims *claims;  /* As of the write in progress; null until
+                                 * asked for. */
+    struct hmap counted;        /* Contains "struct counted"s. */
 
     long long int wall_offset;  /* Wall-clock time less time_msec(). */
     long long int next_run;     /* Next time to look at tombstones, or
@@ -146,6 +150,8 @@ struct goal_store {
 };
 
 /* goal-store.c. */
+void goal_store_restore_claims(struct goal_store *,
+                               const struct goal_changes *undone);
 MDB_txn *goal_store_txn(const struct goal_store *);
 void goal_store_end_reading(struct goal_store *);
 char *goal_store_error(const struct goal_store *, const char *what, int error);
@@ -210,6 +216,11 @@ int goal_refs_update(struct goal_store *, const struct goal_refs *old,
                      const struct goal_refs *new);
 int goal_index_is_parent(const struct goal_store *, enum goal_kind,
                          uint64_t sid, bool *is_parent);
+
+/* goal-store-count.c. */
+void goal_counted_change(struct goal_store *, enum goal_index,
+                         uint64_t parent, enum goal_kind, bool add);
+void goal_counted_clear(struct goal_store *);
 
 /* goal-store-origin.c. */
 int goal_origin_number(struct goal_store *, uint32_t *number);

@@ -14,6 +14,7 @@
 #include "openvswitch/vlog.h"
 #include "store/dep-key.h"
 #include "store/goal-merge.h"
+#include "store/vni-claims.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(goal_store_write);
@@ -67,6 +68,8 @@ txn_abort(struct goal_store *store)
     store->head = store->committed;
     w->number = 0;
     goal_ids_abort(store);
+    goal_counted_clear(store);
+    goal_store_restore_claims(store, &w->pending);
     goal_changes_destroy(&w->pending);
 }
 
@@ -443,6 +446,9 @@ target_delete(struct goal_store *store, struct target *t, uint32_t revision)
     if (!error) {
         store->head.counts[t->key.kind]--;
         note_change(store, t, true, &w->old_refs, &w->new_refs);
+        if (store->claims) {
+            vni_claims_delete(store->claims, t->key.kind, t->id);
+        }
     }
     return error;
 }
@@ -620,6 +626,9 @@ target_write_refs(struct goal_store *store, const struct target *t,
     }
     if (!error) {
         note_change(store, t, false, &w->old_refs, &w->new_refs);
+        if (store->claims) {
+            vni_claims_put(store->claims, resource);
+        }
     }
     return error;
 }

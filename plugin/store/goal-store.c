@@ -16,6 +16,7 @@
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/goal-store-private.h"
+#include "store/vni-claims.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -46,6 +47,7 @@ goal_store_open(const char *dir, struct goal_store **storep)
     store->lock_fd = -1;
     store->wall_offset = time_wall_msec() - time_msec();
     hmap_init(&store->id_cache);
+    hmap_init(&store->counted);
     error = goal_env_open(store);
     if (!error) {
         int retval = goal_ids_open(store);
@@ -92,7 +94,10 @@ goal_store_close(struct goal_store *store)
     goal_ids_close(store);
     goal_env_close(store);
     hmap_destroy(&store->id_cache);
+    goal_counted_clear(store);
+    hmap_destroy(&store->counted);
     goal_write_state_uninit(&store->write);
+    vni_claims_destroy(store->claims);
     free(store->dir);
     free(store);
 }
@@ -281,6 +286,56 @@ goal_store_for_each(struct goal_store *store, enum goal_kind kind,
     }
     mdb_cursor_close(cursor);
 }
+
+/* VNIs. */
+
+static bool
+add_claim(const struct goal_key *key, const char *id OVS_UNUSED, void *store_)
+{
+    struct goal_store *store = store_;
+    struct goal_resource *resource = goal_store_get_key(store, key);
+
+    if (resource) {
+        vni_claims_put(store->claims, resource);
+        goal_resource_destroy(resource);
+    }
+    return true;
+}
+
+const struct vni_claims *
+goal_store_vni_claims(struct goal_store *store)
+{
+    if (!store->claims) {
+        store->claims = vni_claims_create();
+        goal_store_for_each(store, GOAL_VPC, add_claim, store);
+        goal_store_for_each(store, GOAL_SUBNET, add_claim, store);
+    }
+    return store->claims;
+}
+
+/* Makes the claims those of what is stored, after 'undone' have been. */
+void
+goal_store_restore_claims(struct goal_store *store,
+                          const struct goal_changes *undone)
+{
+    for (size_t i = 0; store->claims && i < undone->n; i++) {
+        const struct goal_change *c = &undone->changes[i];
+        struct goal_resource *resource;
+
+        if (c->key.kind != GOAL_VPC && c->key.kind != GOAL_SUBNET) {
+            continue;
+        }
+        resource = goal_store_get(store, c->key.kind, c->id);
+        if (resource) {
+            vni_claims_put(store->claims, resource);
+        } else {
+            vni_claims_delete(store->claims, c->key.kind, c->id);
+        }
+        goal_resource_destroy(resource);
+    }
+}
+
+/* Counting. */
 
 size_t
 goal_store_count(const struct goal_store *store, enum goal_kind kind)

@@ -94,6 +94,7 @@
 struct ds;
 struct goal_store;
 struct simap;
+struct vni_claims;
 
 /* At most this many resources are written in one LMDB transaction. */
 #define GOAL_STORE_BATCH 4096
@@ -258,7 +259,17 @@ void goal_store_index(struct goal_store *, enum goal_index,
 uint64_t goal_index_dep_key(enum goal_index, const char *parent,
                             const struct in6_addr *address);
 
+/* Who has which VNI, as of now (also within a write).  What is about to be put
+ * should be checked with it; goal_store_put() does not. */
+const struct vni_claims *goal_store_vni_claims(struct goal_store *);
+
 size_t goal_store_count(const struct goal_store *, enum goal_kind);
+
+/* Number of resources of 'kind' under 'parent' in 'index', which must not be
+ * GOAL_BY_ADDRESS.  Walks over them the first time that it is asked; from then
+ * on, writes keep the number. */
+size_t goal_store_count_index(struct goal_store *, enum goal_index,
+                              const char *parent, enum goal_kind);
 
 /* Makes everything committed survive a power failure, before returning. */
 char *goal_store_sync(struct goal_store *) OVS_WARN_UNUSED_RESULT;

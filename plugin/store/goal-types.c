@@ -13,7 +13,7 @@
 #include "store/goal-fields.h"
 #include "util.h"
 
-BUILD_ASSERT_DECL(sizeof(struct goal_prefix) == 20);
+BUILD_ASSERT_DECL(sizeof(struct goal_prefix) == 24);
 BUILD_ASSERT_DECL(sizeof(struct eth_addr) == ETH_ADDR_LEN);
 
 bool

@@ -27,8 +27,9 @@
  *
  * Addresses are "struct in6_addr"; an IPv4 address is IPv4-mapped; all zeros
  * means "not given".  A prefix has a length in terms of its own family (0...32
- * for IPv4).  A MAC of all zeros means "not given".  Strings are never null:
- * "not given" is the empty string.
+ * for IPv4) and says whether it is given, since ::/0 may be.  A MAC of all
+ * zeros means "not given".  Strings are never null: "not given" is the empty
+ * string.
  *
  * Ownership
  * ---------
@@ -88,9 +89,10 @@ enum goal_neighbor_type {       /* Alcor's NeighborType. */
     GOAL_NEIGHBOR_L3,
 };
 
-struct goal_prefix {
-    struct in6_addr addr;       /* Network address; all zeros: not given. */
+struct goal_prefix {            /* All zeros: not given. */
+    struct in6_addr addr;       /* Network address. */
     uint32_t plen;              /* 0...32 for IPv4, 0...128 for IPv6. */
+    uint32_t given;             /* 1, or 0 if it is not given: ::/0 is. */
 };
 
 /* A list of strings. */

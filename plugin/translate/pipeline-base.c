@@ -4,6 +4,7 @@
 
 #include <config.h>
 
+#include <stdlib.h>
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
 #include "store/goal-fit.h"
@@ -72,7 +73,8 @@ check_subnet(struct goal_view *view, const struct goal_resource *r,
     return PLUGIN_DONE;
 }
 
-/* Checks one fixed IP of a port or neighbour. */
+/* Checks one fixed IP of a port or neighbour.  A subnet that is invalid is as
+ * good as absent, which it is if it was refused before it was stored. */
 static enum plugin_result
 check_fixed_ip(struct goal_view *view, const char *subnet_id,
                const struct in6_addr *ip, char **errorp)
@@ -81,8 +83,17 @@ check_fixed_ip(struct goal_view *view, const char *subnet_id,
     enum plugin_result result = goal_view_network(view, subnet_id, &network,
                                                   errorp);
     if (result == PLUGIN_DONE) {
+        *errorp = goal_fit_subnet(network.vpc, network.subnet);
+        result = *errorp ? PLUGIN_REJECT : PLUGIN_DONE;
+    }
+    if (result == PLUGIN_REJECT) {
+        free(*errorp);
+        *errorp = xasprintf("subnet %s is invalid", subnet_id);
+        return PLUGIN_WAIT;
+    }
+    if (result == PLUGIN_DONE) {
         *errorp = goal_fit_address(network.subnet, ip);
-        return *errorp ? PLUGIN_REJECT : PLUGIN_DONE;
+        result = *errorp ? PLUGIN_REJECT : PLUGIN_DONE;
     }
     return result;
 }

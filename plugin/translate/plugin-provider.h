@@ -58,10 +58,21 @@
  *
  *     const struct plugin_class *const alcor_plugin_classes[];
  *
- * ending with a null pointer.  They are opened once at start and never closed,
- * and must be linked against the agent's own symbols: not against a second
- * copy of libopenvswitch.  A class whose 'abi' is not PLUGIN_ABI is refused;
- * members beyond its 'size' count as null.
+ * ending with a null pointer.  They are opened once at start and never closed.
+ * What they use of this header and of libopenvswitch is the agent's: they are
+ * linked against neither, and one that has its own libopenvswitch is refused.
+ * They are built with the headers of the agent that loads them and of the very
+ * Open vSwitch that it was built with ("pkg-config openvswitch-alcor-plugin"
+ * knows where); tests/external-plugin/ is an example.
+ *
+ * A class whose 'abi' is not PLUGIN_ABI is refused.  Later versions of the
+ * same ABI append members to the class, which may be null, so 'size' need not
+ * be the agent's:
+ *
+ *    - smaller: members beyond it count as null;
+ *
+ *    - larger: accepted if all that the agent does not know is null, refused
+ *      if not, as what it is for would silently not be done.
  *
  * Threads: everything here runs in the main thread. */
 
@@ -96,7 +107,8 @@ enum plugin_result {
 struct plugin_class {
     uint32_t abi;               /* PLUGIN_ABI it was built with. */
     uint32_t size;              /* sizeof(struct plugin_class) at that time. */
-    const char *name;           /* Unique, e.g. "arp-nd". */
+    const char *name;           /* Unique, e.g. "arp-nd": lower case letters,
+                                 * digits and "-". */
     uint8_t number;             /* In cookies.  Built-ins 1...127, external
                                  * ones 0: one is made from the name. */
     uint32_t inputs;            /* Bitmap of 1 << enum goal_kind. */

@@ -50,23 +50,60 @@ find_name(const struct plugin_registry *registry, const char *name)
     return NULL;
 }
 
+/* Members that classes of every version of this ABI have. */
+#define MIN_CLASS_SIZE OFFSETOFEND(struct plugin_class, translate)
+
+/* More than a class of any version has. */
+#define MAX_CLASS_SIZE 4096
+
+/* Stores in '*copyp' a copy of 'class', in which members beyond its size are
+ * null, and returns NULL, or returns what is wrong with it.  Looks no further
+ * than at 'abi' and 'size' unless they are right. */
+static char *
+copy_class(const struct plugin_class *class, struct plugin_class **copyp)
+{
+    if (class->abi != PLUGIN_ABI) {
+        return xasprintf("built for plugin ABI %"PRIu32", but this agent has "
+                         "ABI %d: build it again with this agent's headers",
+                         class->abi, PLUGIN_ABI);
+    } else if (class->size < MIN_CLASS_SIZE || class->size > MAX_CLASS_SIZE) {
+        return xasprintf("a class cannot have %"PRIu32" bytes: its 'size' "
+                         "has to be sizeof(struct plugin_class)",
+                         class->size);
+    } else if (class->size > sizeof *class
+               && !is_all_zeros(class + 1, class->size - sizeof *class)) {
+        return xstrdup("it has functions that this agent does not know: "
+                       "build it again with this agent's headers, or update "
+                       "the agent");
+    }
+    *copyp = xzalloc(sizeof **copyp);
+    memcpy(*copyp, class, MIN(class->size, sizeof *class));
+    return NULL;
+}
+
+/* True if 'name' can stand in external_ids:alcor-plugins. */
+static bool
+name_is_valid(const char *name)
+{
+    return (name[0] && name[0] != '-' && strcmp(name, "all")
+            && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")]);
+}
+
 /* Returns NULL if 'class' can be registered, or what is wrong with it. */
 static char *
 check_class(const struct plugin_registry *registry,
-            const struct plugin_class *class)
+            const struct plugin_class *class, const char *file)
 {
-    if (class->abi != PLUGIN_ABI
-        || class->size < OFFSETOFEND(struct plugin_class, translate)) {
-        return xasprintf("built for plugin ABI %"PRIu32" (%"PRIu32" bytes), "
-                         "but this agent has ABI %d (%"PRIuSIZE" bytes): "
-                         "build it again with this version's headers",
-                         class->abi, class->size, PLUGIN_ABI, sizeof *class);
-    } else if (!class->name || !class->name[0] || !class->summary
-               || !class->translate) {
+    if (!class->name || !class->summary || !class->translate) {
         return xstrdup("a class lacks its name, summary or translate "
                        "function");
+    } else if (!name_is_valid(class->name)) {
+        return xasprintf("\"%.64s\" cannot be a plugin's name: use lower "
+                         "case letters, digits and \"-\"", class->name);
     } else if (find_name(registry, class->name)) {
         return xasprintf("there is a plugin named %s already", class->name);
+    } else if (file && class->number) {
+        return xasprintf("plugin %s: 'number' has to be 0", class->name);
     }
     return NULL;
 }
@@ -89,16 +126,20 @@ static void
 register_class(struct plugin_registry *registry,
                const struct plugin_class *class, const char *file)
 {
-    struct plugin_entry entry = { .class = class, .enabled = true };
-    char *error = check_class(registry, class);
+    struct plugin_entry entry = { .enabled = true };
+    struct plugin_class *copy = NULL;
+    char *error = copy_class(class, &copy);
 
-    if (!error && class->create) {
+    if (!error) {
+        error = check_class(registry, copy, file);
+    }
+    if (!error && copy->create) {
         struct smap config = SMAP_INITIALIZER(&config);
-        int retval = class->create(&config, &entry.plugin);
+        int retval = copy->create(&config, &entry.plugin);
 
         smap_destroy(&config);
         error = (retval
-                 ? xasprintf("plugin %s cannot be created (%s)", class->name,
+                 ? xasprintf("plugin %s cannot be created (%s)", copy->name,
                              ovs_strerror(retval))
                  : NULL);
     }
@@ -106,19 +147,25 @@ register_class(struct plugin_registry *registry,
         VLOG_WARN("%s: %s; not loaded", file ? file : "built-in plugin",
                   error);
         free(error);
+        free(copy);
         return;
     }
-    entry.number = (class->number ? class->number
-                    : make_number(registry, class->name));
+    entry.class = copy;
+    entry.number = copy->number ? copy->number : make_number(registry,
+                                                             copy->name);
     entry.file = nullable_xstrdup(file);
     registry->entries = xrealloc(registry->entries,
                                  (registry->n + 1)
                                  * sizeof *registry->entries);
     registry->entries[registry->n++] = entry;
+    if (file) {
+        VLOG_INFO("%s: plugin %s", file, copy->name);
+    }
 }
 
-/* Opens the shared object 'file' and registers its classes.  It is never
- * closed. */
+/* Opens the shared object 'file' and registers its classes.  It is not closed
+ * even if there are none: its constructors have linked its log module and
+ * counters, if it has any, into the lists of ours. */
 static void
 load_file(struct plugin_registry *registry, const char *file)
 {
@@ -129,21 +176,22 @@ load_file(struct plugin_registry *registry, const char *file)
         return;
     }
 
+    /* This looks in 'file' and what it is linked against, but not in us. */
+    if (dlsym(handle, "ovs_get_program_name")) {
+        VLOG_WARN("%s: linked against a libopenvswitch of its own, but it has "
+                  "to use the agent's; not loaded", file);
+        return;
+    }
+
     const struct plugin_class *const *classes
         = dlsym(handle, "alcor_plugin_classes");
     if (!classes) {
         VLOG_WARN("%s: does not export alcor_plugin_classes; not loaded",
                   file);
-        dlclose(handle);
         return;
     }
     for (; *classes; classes++) {
-        size_t n = registry->n;
-
         register_class(registry, *classes, file);
-        if (registry->n > n) {
-            VLOG_INFO("%s: plugin %s", file, (*classes)->name);
-        }
     }
 }
 
@@ -196,6 +244,7 @@ plugin_registry_destroy(struct plugin_registry *registry)
         if (entry->class->destroy) {
             entry->class->destroy(entry->plugin);
         }
+        free(CONST_CAST(struct plugin_class *, entry->class));
         free(entry->file);
     }
     free(registry->entries);

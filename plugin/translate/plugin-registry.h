@@ -10,7 +10,8 @@
  *
  * Built-in classes come from a static table, in the order in which they
  * translate; those of shared objects follow.  Each class is validated before
- * it is used: ABI and size, a name that nobody else has, a translate function.
+ * it is used: ABI and size, a name that nobody else has, a translate function;
+ * what is used is a copy, whose members beyond the class's 'size' are null.
  * A class with number 0 gets one from 128 on that is made from its name, so
  * that its cookies stay the same from one start to the next.
  *
@@ -29,7 +30,7 @@ struct plugin;
 struct plugin_class;
 
 struct plugin_entry {
-    const struct plugin_class *class;
+    const struct plugin_class *class; /* Copy, owned. */
     struct plugin *plugin;
     uint8_t number;             /* In cookies. */
     bool enabled;

@@ -6,10 +6,12 @@
 
 #include "translate/translator.h"
 
+#include <string.h>
 #include "apply/desired-state.h"
 #include "coverage.h"
 #include "hash.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/dep-key.h"
@@ -43,6 +45,14 @@ struct unit {
     enum unit_status status;    /* UNIT_FAILED: a plugin cannot do it; what
                                  * the data plane refused, 'out' knows. */
     char *error;
+    struct vpc_count *counted;  /* A neighbour that outputs something: where
+                                 * it is counted; else null. */
+};
+
+/* Neighbours of a VPC that output something. */
+struct vpc_count {
+    char *vpc_id;               /* In struct translator's 'programmed'. */
+    size_t n;                   /* Never 0. */
 };
 
 struct work_queue {
@@ -61,6 +71,7 @@ struct translator {
     struct hmap units;          /* Contains "struct unit"s. */
     struct work_queue queues[TRANSLATOR_N_QUEUES];
     struct ovs_list healed;     /* Contains "struct unit"s. */
+    struct shash programmed;    /* Contains "struct vpc_count"s. */
     uint64_t seqno;
 };
 
@@ -92,6 +103,7 @@ translator_create(struct goal_store *store, struct vol_store *vol,
     activation_init(&tr->activation);
     hmap_init(&tr->units);
     ovs_list_init(&tr->healed);
+    shash_init(&tr->programmed);
     for (int i = 0; i < TRANSLATOR_N_QUEUES; i++) {
         ovs_list_init(&tr->queues[i].units);
     }
@@ -146,12 +158,40 @@ unit_create(struct translator *tr, const struct goal_key *key, const char *id)
     return unit;
 }
 
+/* Counts 'unit' as a neighbour in 'vpc_id', or, if that is null, no more. */
+static void
+unit_count(struct translator *tr, struct unit *unit, const char *vpc_id)
+{
+    struct vpc_count *c = unit->counted;
+
+    if (c && vpc_id && !strcmp(c->vpc_id, vpc_id)) {
+        return;
+    }
+    unit->counted = NULL;
+    if (c && !--c->n) {
+        shash_find_and_delete(&tr->programmed, c->vpc_id);
+        free(c->vpc_id);
+        free(c);
+    }
+    if (vpc_id) {
+        c = shash_find_data(&tr->programmed, vpc_id);
+        if (!c) {
+            c = xzalloc(sizeof *c);
+            c->vpc_id = xstrdup(vpc_id);
+            shash_add(&tr->programmed, vpc_id, c);
+        }
+        c->n++;
+        unit->counted = c;
+    }
+}
+
 /* Removes 'unit' from wherever it is; its output is withdrawn. */
 static void
 unit_destroy(struct translator *tr, struct unit *unit)
 {
     ds_unit_withdraw(tr->ds, &unit->out);
     ds_unit_uninit(&unit->out);
+    unit_count(tr, unit, NULL);
     dep_forget(&tr->graph, &unit->reads);
     if (unit->queued) {
         struct work_queue *queue = &tr->queues[kind_priority(unit->key.kind)];
@@ -179,6 +219,7 @@ translator_destroy(struct translator *tr)
         unit_destroy(tr, unit);
     }
     hmap_destroy(&tr->units);
+    shash_destroy(&tr->programmed);
     activation_destroy(&tr->activation);
     goal_view_destroy(tr->view);
     dep_graph_destroy(&tr->graph);
@@ -399,6 +440,10 @@ translate(struct translator *tr, struct unit *unit)
     goal_view_end(tr->view);
     ds_unit_end(tr->ds, &unit->out);
     unit_set_status(tr, unit, status, error);
+    if (resource->kind == GOAL_NEIGHBOR) {
+        unit_count(tr, unit, (ovs_list_is_empty(&unit->out.contributions)
+                              ? NULL : GOAL_NEIGHBOR_CAST(resource)->vpc_id));
+    }
     goal_resource_destroy(resource);
 }
 
@@ -525,6 +570,14 @@ translator_healed(struct translator *tr,
             cb(&unit->key, aux);
         }
     }
+}
+
+size_t
+translator_count_programmed(const struct translator *tr, const char *vpc_id)
+{
+    const struct vpc_count *c = shash_find_data(&tr->programmed, vpc_id);
+
+    return c ? c->n : 0;
 }
 
 void

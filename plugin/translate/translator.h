@@ -106,6 +106,10 @@ void translator_healed(struct translator *,
                        void (*cb)(const struct goal_key *, void *aux),
                        void *aux);
 
+/* Number of neighbours of a VPC that output anything. */
+size_t translator_count_programmed(const struct translator *,
+                                   const char *vpc_id);
+
 /* Number of units for each status. */
 void translator_get_stats(const struct translator *,
                           size_t counts[UNIT_FAILED + 1]);
