@@ -67,4 +67,5 @@ ovsdb-schema/alcor.5: ovsdb-schema/alcor.ovsschema ovsdb-schema/alcor.xml
 
 # Generated headers come first also when only one target is made.
 $(plugin_libalcor_a_OBJECTS) $(plugin_alcor_agent_OBJECTS) \
-$(tests_alcortest_OBJECTS): | ovsdb-schema/alcor-idl.h
+$(tests_alcortest_OBJECTS) $(utilities_alcor_ctl_OBJECTS): \
+	| ovsdb-schema/alcor-idl.h

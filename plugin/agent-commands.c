@@ -97,9 +97,12 @@ cmd_exit(struct unixctl_conn *conn, int argc, const char *argv[],
 {
     struct agent *agent = agent_;
 
-    if (agent->exit_conn) {
+    if (agent->exit_conn && argc > 1) {
         unixctl_command_reply_error(conn, "already exiting");
         return;
+    } else if (agent->exit_conn) {
+        unixctl_command_reply_error(agent->exit_conn,
+                                    "overtaken by another exit");
     }
     agent->exit_conn = conn;
     poll_immediate_wake();
@@ -166,7 +169,12 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     struct ds s = DS_EMPTY_INITIALIZER;
     const struct smap_node **errors;
 
-    ds_put_format(&s, "state: %s\n", agent_phase_to_string(agent->phase));
+    ds_put_format(&s, "state: %s\n",
+                  (agent->store_error ? "waiting for the store"
+                   : agent_phase_to_string(agent->phase)));
+    if (agent->store_error) {
+        ds_put_format(&s, "error: %s\n", agent->store_error);
+    }
     ds_put_format(&s, "node: %s, host address %s\n",
                   agent->config.node_id ? agent->config.node_id : "(not set)",
                   agent->config.host_ip ? agent->config.host_ip
@@ -178,7 +186,9 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     if (agent->transport) {
         transport_describe(agent->transport, &s);
     } else {
-        ds_put_cstr(&s, "none: set external_ids:alcor-remote");
+        ds_put_cstr(&s, (agent->transport_failed
+                         ? "none: see the errors"
+                         : "none: set external_ids:alcor-remote"));
     }
     ds_put_char(&s, '\n');
     commit_describe(agent->commit, &s);

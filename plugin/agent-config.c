@@ -137,6 +137,8 @@ static const struct setting settings[] = {
     SETTING("alcor-bridge", "br-int", parse_id, bridge),
     SETTING("alcor-bridge-datapath-type", NULL, parse_datapath_type,
             datapath_type),
+    SETTING("alcor-curve-key", NULL, parse_text, curve_key),
+    SETTING("alcor-curve-server-key", NULL, parse_text, curve_server_key),
     SETTING("alcor-plugins", NULL, parse_text, plugins),
     SETTING("alcor-encap-csum", "false", parse_bool, encap_csum),
     SETTING("alcor-encap-df", "true", parse_bool, encap_df),
@@ -150,11 +152,6 @@ static const char *const later_keys[] = {
     "alcor-neighbor-programming", "alcor-neighbor-lazy-threshold",
     "alcor-metrics-listen", "alcor-on-demand", "alcor-bridge-mappings",
     "alcor-gateway-entrances", "alcor-installed", "alcor-owner",
-};
-
-/* Keys that must not be ignored, since what they ask for is security. */
-static const char *const refused_keys[] = {
-    "alcor-curve-key", "alcor-curve-server-key",
 };
 
 void
@@ -180,6 +177,8 @@ agent_config_destroy(struct agent_config *config)
     free(config->host_ip);
     free(config->bridge);
     free(config->datapath_type);
+    free(config->curve_key);
+    free(config->curve_server_key);
     free(config->plugins);
     free(config->encap_tos);
     smap_destroy(&config->errors);
@@ -222,41 +221,24 @@ is_known(const char *key)
     return false;
 }
 
-static bool
-is_refused(const char *key)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(refused_keys); i++) {
-        if (!strcmp(refused_keys[i], key)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Reports keys with our prefix that mean nothing, most likely typos. */
-static bool
+static void
 check_unknown(struct agent_config *config, const struct smap *ids)
 {
     struct smap_node *node;
-    bool changed = false;
 
     SMAP_FOR_EACH (node, ids) {
         if (!strncmp(node->key, "alcor-", 6) && !is_known(node->key)) {
-            char *error = (is_refused(node->key)
-                           ? xstrdup("not available in this version: remove "
-                                     "it to connect without encryption")
-                           : xstrdup("unknown key, ignored; see "
-                                     "alcor-agent(8) for those there are"));
-            changed |= agent_config_set_error(config, node->key, error);
+            char *error = xstrdup("unknown key, ignored; see alcor-agent(8) "
+                                  "for those there are");
+            agent_config_set_error(config, node->key, error);
         }
     }
     SMAP_FOR_EACH_SAFE (node, &config->errors) {
         if (!smap_get(ids, node->key) && !is_known(node->key)) {
             smap_remove_node(&config->errors, node);
-            changed = true;
         }
     }
-    return changed;
 }
 
 /* Returns the text of a setting, falling back to system-id for the node. */
@@ -274,14 +256,15 @@ setting_text(const struct setting *setting, const struct smap *ids)
 bool
 agent_config_update(struct agent_config *config, const struct smap *ids)
 {
-    bool changed = check_unknown(config, ids);
-
-    if (!smap_equal(ids, &config->last)) {
-        smap_destroy(&config->last);
-        smap_clone(&config->last, ids);
-        changed = true;
+    /* Errors that turned up later on stay. */
+    if (config->loaded && smap_equal(ids, &config->last)) {
+        return false;
     }
+    smap_destroy(&config->last);
+    smap_clone(&config->last, ids);
+    config->loaded = true;
 
+    check_unknown(config, ids);
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
         const struct setting *setting = &settings[i];
         char *error = setting->parse(config, setting->offset,
@@ -293,7 +276,7 @@ agent_config_update(struct agent_config *config, const struct smap *ids)
                             "one of them with: ovs-vsctl set Open_vSwitch . "
                             "external_ids:system-id=NAME");
         }
-        changed |= agent_config_set_error(config, setting->key, error);
+        agent_config_set_error(config, setting->key, error);
     }
-    return changed;
+    return true;
 }

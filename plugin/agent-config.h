@@ -32,19 +32,24 @@ struct agent_config {
     struct in6_addr host_addr;  /* Same, parsed. */
     char *bridge;
     char *datapath_type;        /* Null: not set. */
+    char *curve_key;            /* File; null: not set. */
+    char *curve_server_key;     /* File; null: not set. */
     char *plugins;              /* Null: all. */
     bool encap_csum;
     bool encap_df;
     char *encap_tos;            /* "inherit" or a number. */
     uint16_t encap_port;
     struct smap errors;         /* Key -> message. */
-    struct smap last;           /* The external_ids last seen. */
+    struct smap last;           /* The external_ids last seen... */
+    bool loaded;                /* ...if they have been seen. */
 };
 
 void agent_config_init(struct agent_config *);
 void agent_config_destroy(struct agent_config *);
 
-/* Returns true if anything changed, errors included. */
+/* Returns true if 'external_ids' have changed since the last call, or if this
+ * is the first: then everything that depends on them has to be looked at
+ * again. */
 bool agent_config_update(struct agent_config *,
                          const struct smap *external_ids);
 

@@ -26,7 +26,7 @@ static const char *
 state_string(enum agent_phase phase)
 {
     switch (phase) {
-    case PHASE_DATABASE: return "starting";
+    case PHASE_DATABASE:        /* Then nothing is written. */
     case PHASE_CONFIG: return "unconfigured";
     case PHASE_TRANSLATE: return "translating";
     case PHASE_RUN: break;
@@ -49,7 +49,9 @@ describe(const struct agent *agent, struct smap *status)
     if (agent->transport) {
         transport_describe(agent->transport, &s);
     } else {
-        ds_put_cstr(&s, "none: set external_ids:alcor-remote");
+        ds_put_cstr(&s, (agent->transport_failed
+                         ? "none: see the errors"
+                         : "none: set external_ids:alcor-remote"));
     }
     smap_add(status, "controller", ds_cstr(&s));
     if (agent->resync) {

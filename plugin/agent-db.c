@@ -182,6 +182,11 @@ agent_db_run(struct agent *agent)
 {
     struct agent_db *adb = agent->db;
 
+    /* The connection to Open_vSwitch comes first, and it must be complete
+     * before databases are added: alcor-db-admin.h tells why. */
+    if (agent->phase == PHASE_DATABASE) {
+        return;
+    }
     alcor_db_run(adb->db);
     if (alcor_db_topics_seqno(adb->db) != adb->topics_seqno) {
         adb->topics_seqno = alcor_db_topics_seqno(adb->db);
@@ -211,6 +216,9 @@ agent_db_run(struct agent *agent)
 void
 agent_db_wait(struct agent *agent)
 {
+    if (agent->phase == PHASE_DATABASE) {
+        return;
+    }
     alcor_db_wait(agent->db->db);
     if (due_tables(agent)) {
         alcor_db_wait_ready(agent->db->db);

@@ -7,6 +7,7 @@
 #include "agent-private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include "apply/commit.h"
 #include "coverage.h"
@@ -38,6 +39,10 @@ COVERAGE_DEFINE(agent_invalid_resource);
 /* No message is taken while more than this many resources wait for
  * translation: the rest waits in the transport, which is bounded. */
 #define MAX_BACKLOG 32768
+
+/* Nor while more than this many resources wait to be answered, which takes up
+ * to ACK_TIMEOUT_MSEC when the switch is away. */
+#define MAX_UNANSWERED (256 * 1024)
 
 /* Messages taken in one round of the main loop. */
 #define MAX_MESSAGES 16
@@ -344,9 +349,7 @@ put_entry(struct intake *intake, const struct goal_entry *entry)
                       GOAL_STATUS_OUT_OF_ORDER);
         return;
     }
-    if (result == GOAL_SAME) {
-        translator_retry(agent->translator, &key);
-    }
+    translator_retry(agent->translator, &key);
     ack_add(intake->ack, &key, entry->id, entry->operation);
 }
 
@@ -364,12 +367,12 @@ delete_entry(struct intake *intake, const struct goal_entry *entry)
     if (intake->error) {
         return;
     }
-    if (result == GOAL_WRITTEN) {
-        ack_add(intake->ack, &key, entry->id, entry->operation);
-    } else {
+    if (result == GOAL_STALE) {
         ack_add_final(intake->ack, entry->kind, entry->id, entry->operation,
-                      (result == GOAL_STALE ? GOAL_STATUS_OUT_OF_ORDER
-                       : GOAL_STATUS_SUCCESS));
+                      GOAL_STATUS_OUT_OF_ORDER);
+    } else {
+        /* If it is absent, its flows may still be there. */
+        ack_add(intake->ack, &key, entry->id, entry->operation);
     }
 }
 
@@ -413,6 +416,7 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
     intake.ack = ack_begin(agent->ack, envelope->message_id,
                            msg->received_usec);
     intake.error = goal_store_begin(agent->store, origin);
+    bool began = !intake.error;
     char *error = goal_decode(version, msg->payload, msg->payload_len,
                               agent->config.host_ip, take_entry, &intake);
     if (error) {
@@ -420,7 +424,9 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
         VLOG_WARN_RL(&rl, "message %s: %s", envelope->message_id, error);
         free(error);
     }
-    if (intake.error) {
+    if (!began) {
+        /* Nothing to be undone. */
+    } else if (intake.error) {
         goal_store_abort(agent->store, &changes);
     } else {
         intake.error = goal_store_commit(agent->store, &changes);
@@ -440,37 +446,74 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
     ack_stored(agent->ack, intake.ack);
 }
 
-/* Returns false if the message is a duplicate by its number. */
+/* Numbers.  Everything that is published, of whatever kind, is numbered, but
+ * for heartbeats. */
+
 static bool
-check_number(struct agent *agent, struct goal_origin *origin)
+is_numbered(const struct goal_origin *origin)
 {
-    return (!origin->topic[0] || !origin->sequence
+    return origin->topic[0] && origin->sequence;
+}
+
+/* Fills in '*origin'.  Returns false if the message is a duplicate by its
+ * number. */
+static bool
+take_number(struct agent *agent, const struct envelope *envelope,
+            const struct transport_message *msg, struct goal_origin *origin)
+{
+    *origin = (struct goal_origin) {
+        .sender = envelope->sender,
+        .topic = msg->topic ? msg->topic : "",
+        .epoch = envelope->epoch,
+        .sequence = envelope->sequence,
+    };
+    return (!is_numbered(origin) || envelope->kind == MSG_HEARTBEAT
             || resync_numbered(agent->resync, origin->sender, origin->epoch,
                                origin->topic, origin->sequence,
                                &origin->hold));
+}
+
+/* Stores that a message has been taken that is not goal state to be stored. */
+static void
+store_number(struct agent *agent, const struct goal_origin *origin)
+{
+    if (is_numbered(origin) && !origin->hold) {
+        char *error = goal_store_set_position(agent->store, origin);
+
+        if (error) {
+            VLOG_ERR_RL(&rl, "position of topic %s: %s", origin->topic,
+                        error);
+            free(error);
+        }
+    }
+}
+
+static void
+count_duplicate(struct agent *agent)
+{
+    COVERAGE_INC(agent_duplicate);
+    agent->counters.duplicates++;
 }
 
 static void
 take_goal_state(struct agent *agent, const struct envelope *envelope,
                 const struct transport_message *msg)
 {
-    struct goal_origin origin = {
-        .sender = envelope->sender,
-        .topic = msg->topic ? msg->topic : "",
-        .epoch = envelope->epoch,
-        .sequence = envelope->sequence,
-    };
+    struct goal_origin origin;
 
     /* The number counts even if the message has been seen before. */
-    bool is_new = check_number(agent, &origin);
+    bool is_new = take_number(agent, envelope, msg, &origin);
     if (ack_repeat(agent->ack, envelope->message_id) || !is_new) {
-        COVERAGE_INC(agent_duplicate);
-        agent->counters.duplicates++;
+        if (is_new) {
+            store_number(agent, &origin);
+        }
+        count_duplicate(agent);
         return;
     }
     if (envelope->transaction_id[0]) {
         VLOG_INFO_RL(&rl, "message %s: transactions are not available in "
                      "this version", envelope->message_id);
+        store_number(agent, &origin);
         agent_send_verdict(agent, envelope->message_id, GOAL_STATUS_FAILURE);
         return;
     }
@@ -483,11 +526,30 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
                      envelope->sender, error);
         free(error);
         agent->counters.unparsable++;
+        store_number(agent, &origin);
         agent_send_verdict(agent, envelope->message_id,
                            GOAL_STATUS_INVALID_ARG);
         return;
     }
     store_goal_state(agent, envelope, &origin, msg);
+}
+
+/* Takes the number of a message that is no goal state.  Returns false if it is
+ * a duplicate. */
+static bool
+take_other(struct agent *agent, const struct envelope *envelope,
+           const struct transport_message *msg)
+{
+    struct goal_origin origin;
+
+    if (!take_number(agent, envelope, msg, &origin)) {
+        count_duplicate(agent);
+        return false;
+    }
+    if (envelope->kind != MSG_HEARTBEAT) {
+        store_number(agent, &origin);
+    }
+    return true;
 }
 
 /* Dispatch. */
@@ -503,6 +565,47 @@ static agent_message_handler *const handlers[MSG_N_KINDS] = {
     [MSG_HEARTBEAT] = agent_take_heartbeat,
 };
 
+/* True for what answers something, and is therefore never answered itself. */
+static bool
+is_answer(uint32_t kind)
+{
+    return (kind == MSG_GOAL_STATE_REPLY || kind == MSG_SUBSCRIBE_REPLY
+            || kind == MSG_TXN_VOTE || kind == MSG_TXN_DONE);
+}
+
+/* Answers a message that cannot be handled. */
+static void
+refuse_message(struct agent *agent, const struct envelope *envelope)
+{
+    VLOG_INFO_RL(&rl, "message %s from %s: %s, protocol version %"PRIu32
+                 ": not understood", envelope->message_id, envelope->sender,
+                 envelope_kind_to_string(envelope->kind), envelope->version);
+    agent->counters.unknown++;
+    if (!is_answer(envelope->kind)) {
+        agent_send_verdict(agent, envelope->message_id, GOAL_STATUS_FAILURE);
+    }
+}
+
+/* Hands a message to who is to handle it. */
+static void
+dispatch(struct agent *agent, const struct envelope *envelope,
+         const struct transport_message *msg)
+{
+    agent_message_handler *handler
+        = (envelope->version == ENVELOPE_VERSION
+           && envelope->kind < MSG_N_KINDS ? handlers[envelope->kind] : NULL);
+
+    agent->counters.messages += handler != NULL;
+    if (handler != take_goal_state && !take_other(agent, envelope, msg)) {
+        return;
+    }
+    if (handler) {
+        handler(agent, envelope, msg);
+    } else {
+        refuse_message(agent, envelope);
+    }
+}
+
 /* True if 'msg' belongs to a snapshot, which then owns it. */
 static bool
 take_for_snapshot(struct agent *agent, const struct envelope *envelope,
@@ -510,7 +613,6 @@ take_for_snapshot(struct agent *agent, const struct envelope *envelope,
 {
     return (envelope->version == ENVELOPE_VERSION
             && envelope->kind == MSG_GOAL_STATE_V2 && !msg->topic
-            && envelope->correlation_id[0]
             && resync_goal_state(agent->resync, envelope, msg, time_msec()));
 }
 
@@ -535,75 +637,25 @@ take_message(struct agent *agent, struct transport_message *msg)
         envelope_destroy(&envelope);
         return;
     }
-    if (envelope.version != ENVELOPE_VERSION || envelope.kind >= MSG_N_KINDS
-        || !handlers[envelope.kind]) {
-        VLOG_INFO_RL(&rl, "message %s from %s: %s, protocol version %"PRIu32
-                     ": not understood", envelope.message_id,
-                     envelope.sender, envelope_kind_to_string(envelope.kind),
-                     envelope.version);
-        agent->counters.unknown++;
-        agent_send_verdict(agent, envelope.message_id, GOAL_STATUS_FAILURE);
-    } else {
-        agent->counters.messages++;
-        handlers[envelope.kind](agent, &envelope, msg);
-    }
+    dispatch(agent, &envelope, msg);
     envelope_destroy(&envelope);
     transport_message_destroy(agent->transport, msg);
 }
 
 /* Life cycle. */
 
-/* (Re)opens the transport if the settings for it have changed. */
-void
-agent_transport_configure(struct agent *agent)
+/* True if messages are to be taken: else they wait in the transport. */
+static bool
+has_room(const struct agent *agent)
 {
-    const struct agent_config *config = &agent->config;
-    char *text = (config->remote && config->node_id && agent->store
-                  ? xasprintf("%s %s %s", config->remote,
-                              config->control ? config->control : "-",
-                              config->node_id)
-                  : NULL);
-
-    if (nullable_string_is_equal(text, agent->transport_config)) {
-        free(text);
-        return;
-    }
-    free(agent->transport_config);
-    agent->transport_config = text;
-    if (!text) {
-        if (agent->resync) {
-            resync_disconnected(agent->resync);
-        }
-        transport_close(agent->transport);
-        agent->transport = NULL;
-        if (!config->remote) {
-            VLOG_INFO("external_ids:alcor-remote is not set: no goal state "
-                      "will be received");
-        }
-        return;
-    }
-
-    struct transport_config tc;
-    struct transport *transport = NULL;
-    char *error = transport_config_parse(config->remote, config->control,
-                                         config->node_id, &tc);
-    if (!error) {
-        error = transport_open(&tc, &transport);
-        transport_config_destroy(&tc);
-    }
-    if (!error) {
-        resync_disconnected(agent->resync);
-        transport_close(agent->transport);
-        agent->transport = transport;
-        agent->transport_seqno = 0;
-        agent->topics_changed = true;
-    }
-    agent_config_set_error(&agent->config, "alcor-remote", error);
+    return (translator_backlog(agent->translator) <= MAX_BACKLOG
+            && ack_n_waiting(agent->ack) <= MAX_UNANSWERED);
 }
 
 void
 agent_messages_run(struct agent *agent)
 {
+    agent_transport_run(agent);
     if (!agent->transport || !agent->translator) {
         return;
     }
@@ -615,18 +667,18 @@ agent_messages_run(struct agent *agent)
     unsigned int seqno = transport_connection_seqno(agent->transport);
     if (seqno != agent->transport_seqno) {
         agent->transport_seqno = seqno;
+        agent->hello_deadline = LLONG_MAX; /* It was for another. */
         if (agent->config.control) {
             resync_connected(agent->resync, time_msec());
         }
     }
     resync_run(agent->resync, time_msec());
-    for (int i = 0; i < MAX_MESSAGES; i++) {
-        if (translator_backlog(agent->translator) > MAX_BACKLOG) {
-            return;
-        }
-
+    agent->drained = false;
+    for (int i = 0; i < MAX_MESSAGES && has_room(agent); i++) {
         struct transport_message *msg = transport_recv(agent->transport);
         if (!msg) {
+            agent->drained = true;
+            agent_hello_run(agent);
             return;
         }
         take_message(agent, msg);
@@ -636,12 +688,14 @@ agent_messages_run(struct agent *agent)
 void
 agent_messages_wait(struct agent *agent)
 {
+    agent_transport_wait(agent);
     if (agent->transport && agent->translator) {
         if (agent->topics_changed) {
             poll_immediate_wake();
         }
         resync_wait(agent->resync);
-        if (translator_backlog(agent->translator) <= MAX_BACKLOG) {
+        agent_hello_wait(agent);
+        if (has_room(agent)) {
             transport_wait(agent->transport);
         }
     }

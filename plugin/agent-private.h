@@ -83,18 +83,27 @@ struct agent {
     struct commit *commit;
 
     struct goal_store *store;   /* Null before PHASE_TRANSLATE. */
+    char *store_error;          /* Why it cannot be opened, or null. */
+    long long int store_time;   /* Next attempt to open it. */
     struct vol_store *vol;
     struct plugin_registry registry;
     struct translator *translator; /* Null before PHASE_TRANSLATE. */
     struct ack *ack;
+    long long int keep_time;    /* See keep_run(). */
     struct port_events *port_events;
     bool ports_changed;         /* Ports or bindings, since last looked at. */
+    uint64_t failures_seqno;    /* Of 'ds', when last looked at. */
     bool was_connected;         /* To the switch. */
 
     struct resync *resync;      /* Null before PHASE_TRANSLATE. */
     struct transport *transport; /* Null: none configured. */
-    char *transport_config;     /* Of 'transport', as text. */
+    char *transport_config;     /* Of 'transport', as text... */
+    bool transport_failed;      /* ...but it could not be opened. */
+    bool transport_curve;       /* Is it encrypted? */
+    long long int keys_retry;   /* Read bad keys again then, or LLONG_MAX. */
+    bool drained;               /* Nothing was left in it, in this round. */
     unsigned int transport_seqno; /* Of the last HELLO. */
+    long long int hello_deadline; /* Its answer is late then, or LLONG_MAX. */
     struct sset topics;         /* Wanted. */
     struct smap joined;         /* Topics joined by SUBSCRIBE_INFO -> key. */
     bool topics_changed;
@@ -113,11 +122,15 @@ extern const struct ack_class agent_ack_class;
 extern const struct port_events_class agent_port_events_class;
 void agent_messages_run(struct agent *);
 void agent_messages_wait(struct agent *);
-void agent_transport_configure(struct agent *);
 char *agent_send(struct agent *, enum envelope_kind,
                  const char *correlation_id, const void *payload, size_t len);
 void agent_send_verdict(struct agent *, const char *message_id,
                         enum goal_status verdict);
+
+/* agent-transport.c. */
+void agent_transport_configure(struct agent *);
+void agent_transport_run(struct agent *);
+void agent_transport_wait(struct agent *);
 
 /* agent-resync.c. */
 typedef void agent_message_handler(struct agent *, const struct envelope *,
@@ -128,6 +141,8 @@ agent_message_handler agent_take_host_reply;
 agent_message_handler agent_take_snapshot_mark;
 agent_message_handler agent_take_subscribe_info;
 void agent_resync_init(struct agent *);
+void agent_hello_run(struct agent *);
+void agent_hello_wait(struct agent *);
 void agent_update_topics(struct agent *);
 
 /* agent-snapshot.c. */

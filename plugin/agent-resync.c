@@ -6,17 +6,23 @@
 
 #include "agent-private.h"
 
+#include <limits.h>
 #include <string.h>
 #include "ingest/control.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "store/goal-store.h"
 #include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(agent_resync);
+
+/* A server that is connected has this long to answer HELLO.  It is asked for
+ * nothing but its name, so a few seconds mean that nobody is at home. */
+#define HELLO_ANSWER_MSEC 5000
 
 /* Topics that SUBSCRIBE_INFO may add. */
 #define MAX_JOINED 65536
@@ -88,7 +94,11 @@ send_hello(const struct sset *wanted, void *agent_)
 
     ofpbuf_init(&payload, 512);
     hello_encode(&hello, &payload);
-    free(agent_send(agent, MSG_HELLO, NULL, payload.data, payload.size));
+    char *id = agent_send(agent, MSG_HELLO, NULL, payload.data, payload.size);
+    if (id && agent->hello_deadline == LLONG_MAX) {
+        agent->hello_deadline = time_msec() + HELLO_ANSWER_MSEC;
+    }
+    free(id);
     ofpbuf_uninit(&payload);
     for (size_t i = 0; i < walk.n; i++) {
         free(walk.positions[i].topic);
@@ -116,7 +126,30 @@ void
 agent_take_hello_reply(struct agent *agent, const struct envelope *envelope,
                  const struct transport_message *msg OVS_UNUSED)
 {
+    agent->hello_deadline = LLONG_MAX;
     resync_hello_reply(agent->resync, envelope->sender, envelope->epoch);
+}
+
+/* Tells the transport when a HELLO was not answered.  One to a server that is
+ * not connected does not count.  To be called when there is no message left
+ * that could be the answer. */
+void
+agent_hello_run(struct agent *agent)
+{
+    if (time_msec() >= agent->hello_deadline) {
+        agent->hello_deadline = LLONG_MAX;
+        if (transport_is_connected(agent->transport)) {
+            transport_unanswered(agent->transport);
+        }
+    }
+}
+
+void
+agent_hello_wait(struct agent *agent)
+{
+    if (agent->hello_deadline != LLONG_MAX && agent->drained) {
+        poll_timer_wait_until(agent->hello_deadline);
+    }
 }
 
 void
@@ -256,6 +289,10 @@ agent_resync_init(struct agent *agent)
 
     agent->resync = resync_create(&agent_resync_class, agent);
     goal_store_positions(agent->store, add_synced, agent);
+    if (goal_store_was_restored(agent->store)) {
+        VLOG_INFO("the store is not what it was: asking for the state again");
+        resync_force(agent->resync);
+    }
     if (goal_store_incomplete(agent->store, &sender, &topic)) {
         VLOG_INFO("a message of %s on topic %s was stored in part only: "
                   "asking for the state again", sender, topic);

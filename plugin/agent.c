@@ -6,6 +6,7 @@
 
 #include "agent.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent-private.h"
@@ -33,6 +34,12 @@ VLOG_DEFINE_THIS_MODULE(agent);
 
 /* Time that translation may take in one round of the main loop. */
 #define TRANSLATE_MSEC 20
+
+/* How long a new store without control channel keeps what is installed. */
+#define KEEP_MSEC 60000
+
+/* Between attempts to open the store: another agent may be about to exit. */
+#define STORE_RETRY_MSEC 1000
 
 const char *
 agent_phase_to_string(enum agent_phase phase)
@@ -84,6 +91,8 @@ agent_create(const struct agent_options *options)
 
     agent->options = *options;
     agent->epoch = time_wall_msec() * UINT64_C(1000);
+    agent->hello_deadline = LLONG_MAX;
+    agent->keys_retry = LLONG_MAX;
     ovs_list_init(&agent->idle_waiters);
     sset_init(&agent->topics);
     smap_init(&agent->joined);
@@ -124,6 +133,7 @@ agent_destroy(struct agent *agent)
     plugin_registry_destroy(&agent->registry);
     vol_store_destroy(agent->vol);
     goal_store_close(agent->store);
+    free(agent->store_error);
     agent_config_destroy(&agent->config);
     free(agent);
 }
@@ -205,6 +215,9 @@ apply_host_ip(struct agent *agent)
     if (vol_set(agent->vol, VOL_HOST, "", &host) && agent->translator) {
         /* Every neighbour depends on it; not worth recording. */
         translator_recompute(agent->translator);
+
+        /* What was for another address has not been stored. */
+        resync_force(agent->resync);
     }
 }
 
@@ -267,6 +280,11 @@ inputs_run(struct agent *agent)
 static bool
 open_store(struct agent *agent)
 {
+    if (time_msec() < agent->store_time) {
+        return false;
+    }
+    agent->store_time = time_msec() + STORE_RETRY_MSEC;
+
     char *dir = (agent->options.state_dir
                  ? xstrdup(agent->options.state_dir)
                  : xasprintf("%s/alcor", ovs_dbdir()));
@@ -276,18 +294,26 @@ open_store(struct agent *agent)
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
 
         VLOG_ERR_RL(&rl, "cannot open the store: %s", error);
-        free(error);
         agent->store = NULL;
     }
+    free(agent->store_error);
+    agent->store_error = error;
     free(dir);
     return agent->store != NULL;
+}
+
+/* True if the settings are there that a start needs. */
+static bool
+is_configured(const struct agent *agent)
+{
+    return (agent->phase == PHASE_CONFIG && agent->config.node_id
+            && agent->config.host_ip);
 }
 
 static void
 phase_run(struct agent *agent)
 {
-    if (agent->phase == PHASE_CONFIG && agent->config.node_id
-        && agent->config.host_ip && open_store(agent)) {
+    if (is_configured(agent) && open_store(agent)) {
         agent->translator = translator_create(agent->store, agent->vol,
                                               agent->ds, &agent->registry);
         translator_recompute(agent->translator);
@@ -295,12 +321,30 @@ phase_run(struct agent *agent)
         agent_transport_configure(agent);
         agent->topics_changed = true;
         agent->phase = PHASE_TRANSLATE;
+        if (goal_store_is_new(agent->store)) {
+            ds_set_keep(agent->ds, true);
+            agent->keep_time = time_msec() + KEEP_MSEC;
+        }
     }
     if (agent->phase == PHASE_TRANSLATE
         && translator_is_idle(agent->translator)) {
         ds_set_complete(agent->ds, true);
         apply_ovsdb_readback(agent->ovsdb);
         agent->phase = PHASE_RUN;
+    }
+}
+
+/* A store that is new may have been lost: what is installed stays until the
+ * servers have been asked or, where there is nobody to ask, for a while. */
+static void
+keep_run(struct agent *agent)
+{
+    if (ds_keeps(agent->ds) && agent->phase == PHASE_RUN
+        && (agent->config.control
+            ? (resync_is_answered(agent->resync)
+               && translator_is_idle(agent->translator))
+            : time_msec() >= agent->keep_time)) {
+        ds_set_keep(agent->ds, false);
     }
 }
 
@@ -360,6 +404,10 @@ add_active_port(const struct goal_key *key, const char *id, void *agent_)
 static void
 port_events_update(struct agent *agent)
 {
+    uint64_t failures = ds_failures_seqno(agent->ds);
+
+    agent->ports_changed |= failures != agent->failures_seqno;
+    agent->failures_seqno = failures;
     if (agent->ports_changed && agent->phase == PHASE_RUN
         && translator_is_idle(agent->translator)) {
         struct ds_mark mark = ds_mark(agent->ds);
@@ -414,6 +462,7 @@ agent_run(struct agent *agent)
         agent_messages_run(agent);
     }
     translate_run(agent);
+    keep_run(agent);
     apply_openflow_run(agent->openflow);
     switch_run(agent);
     next_hop_run(agent->next_hop);
@@ -441,8 +490,13 @@ agent_wait(struct agent *agent)
     commit_wait(agent->commit);
     ack_wait(agent->ack);
     agent_db_wait(agent);
+    if (ds_keeps(agent->ds) && !agent->config.control) {
+        poll_timer_wait_until(agent->keep_time);
+    }
     if (agent->store) {
         goal_store_wait(agent->store);
+    } else if (is_configured(agent)) {
+        poll_timer_wait_until(agent->store_time);
     }
     if (agent->exit == EXIT_DONE || agent->exit == EXIT_KEEP
         || (agent->phase == PHASE_TRANSLATE
@@ -465,7 +519,8 @@ agent_is_idle(const struct agent *agent)
             && translator_is_idle(agent->translator)
             && commit_is_ready(agent->commit)
             && commit_is_idle(agent->commit)
-            && !ack_n_open(agent->ack));
+            && !ack_n_open(agent->ack)
+            && (!agent->transport || agent->drained));
 }
 
 void

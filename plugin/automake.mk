@@ -21,6 +21,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-private.h \
 	plugin/agent-resync.c \
 	plugin/agent-snapshot.c \
+	plugin/agent-transport.c \
 	plugin/agent.c \
 	plugin/agent.h
 plugin_alcor_agent_LDADD = $(alcor_libs)

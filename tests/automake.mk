@@ -11,10 +11,14 @@
 testsuite_at = \
 	tests/ack.at \
 	tests/agent.at \
+	tests/alcor-db.at \
 	tests/apply-openflow.at \
 	tests/desired-state.at \
+	tests/external-plugin.at \
 	tests/publish.at \
+	tests/resync.at \
 	tests/smoke.at \
+	tests/store-rules.at \
 	tests/store.at \
 	tests/translate.at \
 	tests/transport.at \
@@ -28,6 +32,8 @@ system_testsuite_at = \
 test_scripts = \
 	tests/alcor-controller.py \
 	tests/alcor-dummy.py \
+	tests/alcor-kill.py \
+	tests/alcor-server.py \
 	tests/alcor_controller.py \
 	tests/alcor_goal.py \
 	tests/alcor_schema.py \
@@ -35,6 +41,12 @@ test_scripts = \
 	tests/with-own-network
 
 fuzz_corpus = \
+	tests/fuzz/corpus/curve-key/certificate \
+	tests/fuzz/corpus/curve-key/empty \
+	tests/fuzz/corpus/curve-key/odd-lines \
+	tests/fuzz/corpus/curve-key/public-only \
+	tests/fuzz/corpus/curve-key/two-lines \
+	tests/fuzz/corpus/curve-key/unterminated \
 	tests/fuzz/corpus/envelope/empty \
 	tests/fuzz/corpus/envelope/goal-state-reply \
 	tests/fuzz/corpus/envelope/goal-state-v1 \
@@ -68,7 +80,14 @@ fuzz_corpus = \
 	tests/fuzz/corpus/json/numbers \
 	tests/fuzz/corpus/json/unknown-field
 
+external_plugin = \
+	tests/external-plugin/Makefile \
+	tests/external-plugin/README.md \
+	tests/external-plugin/refused.c \
+	tests/external-plugin/vlan-guard.c
+
 EXTRA_DIST += \
+	$(external_plugin) \
 	$(fuzz_corpus) \
 	tests/perf/neighbors.py \
 	tests/perf/run \
@@ -97,6 +116,7 @@ CLEANFILES += $(ovs_macros)
 noinst_PROGRAMS += tests/alcortest
 tests_alcortest_SOURCES = \
 	tests/alcortest.h \
+	tests/fuzz/fuzz-curve-key.c \
 	tests/fuzz/fuzz-envelope.c \
 	tests/fuzz/fuzz-goal-state.c \
 	tests/fuzz/fuzz-json.c \
@@ -104,11 +124,16 @@ tests_alcortest_SOURCES = \
 	tests/fuzz/fuzz-targets.h \
 	tests/goal-text.c \
 	tests/goal-text.h \
+	tests/test-ack.c \
 	tests/test-apply-ovsdb.c \
+	tests/test-desired-chunks.c \
+	tests/test-desired-state.c \
 	tests/test-flow-names.c \
 	tests/test-store-bench.c \
+	tests/test-store-raw.c \
 	tests/test-store-record.c \
 	tests/test-store.c \
+	tests/test-store.h \
 	tests/test-transport.c \
 	tests/test-wire.c
 tests_alcortest_LDADD = tests/ovstest.o $(alcor_libs)
@@ -149,11 +174,11 @@ DISTCLEANFILES += tests/atconfig $(TESTSUITE) $(SYSTEM_TESTSUITE)
 
 # Tests of the rootless suite share nothing, so two run at a time.  Options of
 # Autotest go into TESTSUITEFLAGS, e.g. TESTSUITEFLAGS='-k transport -v -j4'.
-check-local: all $(TESTSUITE)
+check-local: all tests/atlocal $(TESTSUITE)
 	$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 
 # One at a time and apart from the host's own network: see the script.
-check-system: all $(SYSTEM_TESTSUITE)
+check-system: all tests/atlocal $(SYSTEM_TESTSUITE)
 	$(SHELL) $(srcdir)/tests/with-own-network \
 		$(SHELL) $(SYSTEM_TESTSUITE) -C tests $(TESTSUITEFLAGS)
 

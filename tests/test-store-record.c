@@ -467,7 +467,7 @@ static void
 remove_store(const char *dir)
 {
     static const char *const names[] = {
-        "clean", "data.mdb", "ids.map", "lock", "lock.mdb",
+        "boot", "clean", "data.mdb", "ids.map", "lock", "lock.mdb",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

@@ -18,7 +18,6 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <lmdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +32,10 @@
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/dep-key.h"
+#include "store/goal-store-private.h"
 #include "store/vni-claims.h"
 #include "svec.h"
+#include "test-store.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -158,7 +159,9 @@ cmd_open(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
         printf("open: %s\n", error);
         free(error);
     } else {
-        printf("open: %s\n", goal_store_is_new(test->store) ? "new" : "old");
+        printf("open: %s%s\n",
+               goal_store_is_new(test->store) ? "new" : "old",
+               goal_store_was_restored(test->store) ? ", restored" : "");
     }
 }
 
@@ -182,22 +185,7 @@ cmd_second(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
 static void
 cmd_set_version(struct test *test, int n OVS_UNUSED, char *words[])
 {
-    uint64_t version = atoi(words[0]);
-    MDB_val k = { 7, "version" };
-    MDB_val v = { sizeof version, &version };
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-
-    ovs_assert(!mdb_env_create(&env));
-    ovs_assert(!mdb_env_set_maxdbs(env, 8));
-    ovs_assert(!mdb_env_set_mapsize(env, 1 << 30));
-    ovs_assert(!mdb_env_open(env, test->dir, 0, 0600));
-    ovs_assert(!mdb_txn_begin(env, NULL, 0, &txn));
-    ovs_assert(!mdb_dbi_open(txn, "meta", 0, &dbi));
-    ovs_assert(!mdb_put(txn, dbi, &k, &v, 0));
-    ovs_assert(!mdb_txn_commit(txn));
-    mdb_env_close(env);
+    test_store_set_version(test->dir, atoi(words[0]));
 }
 
 static void
@@ -578,6 +566,40 @@ cmd_later(struct test *test, int n OVS_UNUSED, char *words[])
     goal_store_run(test->store, time_msec() + atoll(words[0]));
 }
 
+/* [MSEC]: has what is left over found and removed, that much later. */
+static void
+cmd_sweep(struct test *test, int n, char *words[])
+{
+    long long int later = n ? atoll(words[0]) : 60000;
+
+    for (int i = 0; i < 2000; i++) {
+        goal_store_run(test->store, time_msec() + later + 50 * i);
+    }
+}
+
+static void
+cmd_names(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
+{
+    test_store_print_names(test->dir);
+}
+
+/* SENDER TOPIC EPOCH FIRST LAST: sets positions of topics named TOPIC and a
+ * number. */
+static void
+cmd_many_positions(struct test *test, int n OVS_UNUSED, char *words[])
+{
+    for (int i = atoi(words[3]); i <= atoi(words[4]); i++) {
+        char *topic = xasprintf("%s%d", words[1], i);
+        struct goal_origin origin = {
+            .sender = words[0], .topic = topic,
+            .epoch = strtoull(words[2], NULL, 0), .sequence = 1,
+        };
+
+        fail_on(goal_store_set_position(test->store, &origin));
+        free(topic);
+    }
+}
+
 static int
 compare_simap(const void *a_, const void *b_)
 {
@@ -609,6 +631,39 @@ cmd_sync(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
     fail_on(goal_store_sync(test->store));
 }
 
+static void
+cmd_copy(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
+{
+    fail_on(goal_store_copy(test->store));
+}
+
+/* MSEC: has copies made that often. */
+static void
+cmd_copy_interval(struct test *test, int n OVS_UNUSED, char *words[])
+{
+    goal_sync_set_copy_interval(test->store->sync, atoll(words[0]));
+}
+
+/* Waits until the copy has been removed from where it is and made again. */
+static void
+cmd_wait_copy(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
+{
+    char *name = xasprintf("%s/copy.mdb", test->dir);
+
+    unlink(name);
+    for (int i = 0; access(name, F_OK); i++) {
+        ovs_assert(i < 1000);
+        usleep(10000);
+    }
+    free(name);
+}
+
+static void
+cmd_boot_id(struct test *test OVS_UNUSED, int n OVS_UNUSED, char *words[])
+{
+    goal_store_set_boot_id(words[0]);
+}
+
 static const struct command commands[] = {
     { "open", 0, 0, cmd_open },
     { "close", 0, 0, cmd_close },
@@ -637,9 +692,16 @@ static const struct command commands[] = {
     { "set-position", 4, 4, cmd_set_position },
     { "positions", 0, 0, cmd_positions },
     { "incomplete", 0, 0, cmd_incomplete },
+    { "many-positions", 5, 5, cmd_many_positions },
+    { "names", 0, 0, cmd_names },
     { "later", 1, 1, cmd_later },
+    { "sweep", 0, 1, cmd_sweep },
     { "memory", 0, 0, cmd_memory },
     { "sync", 0, 0, cmd_sync },
+    { "copy", 0, 0, cmd_copy },
+    { "copy-interval", 1, 1, cmd_copy_interval },
+    { "wait-copy", 0, 0, cmd_wait_copy },
+    { "boot-id", 1, 1, cmd_boot_id },
 };
 
 /* Returns a copy of 'word' with "@N" expanded. */
@@ -718,6 +780,7 @@ test_store(int argc, char *argv[])
         free(name);
     }
     hmap_destroy(&test.names);
+    goal_store_set_boot_id(NULL);
 }
 
 ALCORTEST_REGISTER("store", test_store);

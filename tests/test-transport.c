@@ -47,6 +47,22 @@ test_transport_parse(int argc, char *argv[])
     transport_config_destroy(&config);
 }
 
+/* Arguments "pair FILE" or "public FILE": prints the keys in the file, or the
+ * error. */
+static void
+test_curve_key(int argc, char *argv[])
+{
+    struct curve_keys keys = { .secret = "" };
+
+    ovs_assert(argc == 3);
+    char *error = (!strcmp(argv[1], "pair")
+                   ? curve_keys_read_pair(argv[2], &keys)
+                   : curve_keys_read_public(argv[2], keys.public));
+    printf("%s%s%s\n", error ? error : keys.public,
+           keys.secret[0] ? " " : "", keys.secret);
+    free(error);
+}
+
 struct test {
     struct transport *transport;
     int commands;               /* Standard input. */
@@ -144,12 +160,14 @@ coverage(const char *name)
 {
 #define COUNTERS                                    \
     COUNTER(transport_bad_frames)                   \
+    COUNTER(transport_failover)                     \
     COUNTER(transport_foreign_topic)                \
     COUNTER(transport_oversized)                    \
     COUNTER(transport_queue_full)                   \
     COUNTER(transport_reopened)                     \
     COUNTER(transport_rx_paused)                    \
-    COUNTER(transport_send_dropped)
+    COUNTER(transport_send_dropped)                 \
+    COUNTER(transport_unanswered)
 
     coverage_clear();
 #define COUNTER(NAME)                                           \
@@ -192,6 +210,9 @@ command(struct test *test, char *line)
     } else if (!strcmp(word, "idle")) {
         test->idle_loops = test->n_loops;
         test->idle_end = time_msec() + atoi(args);
+    } else if (!strcmp(word, "unanswered")) {
+        transport_unanswered(test->transport);
+        puts("unanswered");
     } else if (!strcmp(word, "exit")) {
         test->done = true;
     } else {
@@ -247,6 +268,13 @@ open_transport(struct test *test, char *argv[])
 
     char *error = transport_config_parse(argv[1], controls, argv[3],
                                          &config);
+    if (!error && getenv("CURVE_KEY")) {
+        error = curve_keys_read_pair(getenv("CURVE_KEY"), &config.curve.own);
+        if (!error) {
+            error = curve_keys_read_public(getenv("CURVE_SERVER_KEY"),
+                                           config.curve.server);
+        }
+    }
     if (!error) {
         error = transport_open(&config, &test->transport);
         transport_config_destroy(&config);
@@ -325,5 +353,6 @@ test_transport(int argc, char *argv[])
     puts("closed");
 }
 
+ALCORTEST_REGISTER("test-curve-key", test_curve_key);
 ALCORTEST_REGISTER("test-transport", test_transport);
 ALCORTEST_REGISTER("test-transport-parse", test_transport_parse);

@@ -19,7 +19,6 @@
 #include "dirs.h"
 #include "jsonrpc.h"
 #include "openvswitch/poll-loop.h"
-#include "process.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -77,14 +76,15 @@ char *
 ctl_ask_agent(const char *command, char *argument, char **reply)
 {
     char *pidfile = xasprintf("%s/alcor-agent.pid", ovs_rundir());
-    pid_t pid = read_pidfile_if_exists(pidfile);
+    pid_t pid = access(pidfile, F_OK) ? -errno : read_pidfile(pidfile);
     struct jsonrpc *client;
     char *error = NULL;
 
     *reply = NULL;
     if (pid <= 0) {
-        error = xasprintf("alcor-agent is not running (%s%s)", pidfile,
-                          pid ? " cannot be read" : " is not there");
+        error = xasprintf("alcor-agent is not running (%s: %s)", pidfile,
+                          pid == -ESRCH ? "left by one that died"
+                          : ovs_strerror(-pid));
         free(pidfile);
         return error;
     }
@@ -104,6 +104,8 @@ ctl_ask_agent(const char *command, char *argument, char **reply)
                                      &argument, reply, &error);
     if (retval) {
         error = xasprintf("%s: %s", path, ovs_retval_to_string(retval));
+    } else if (error) {
+        error[strcspn(error, "\n")] = '\0';
     }
     jsonrpc_close(client);
     free(path);

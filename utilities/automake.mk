@@ -24,6 +24,15 @@ EXTRA_DIST += \
 	utilities/sandbox-lib.sh
 
 # Programs.
+bin_PROGRAMS += utilities/alcor-ctl
+utilities_alcor_ctl_SOURCES = \
+	utilities/alcor-ctl-local.c \
+	utilities/alcor-ctl-status.c \
+	utilities/alcor-ctl.c \
+	utilities/alcor-ctl.h
+utilities_alcor_ctl_LDADD = $(alcor_libs)
+utilities_alcor_ctl_DEPENDENCIES = $(alcor_deps)
+
 bin_PROGRAMS += utilities/alcor-publish
 utilities_alcor_publish_SOURCES = \
 	utilities/alcor-publish-input.c \
@@ -64,9 +73,18 @@ CLEANFILES += distfiles
 # Manual pages.  Each NAME.8.in is listed in EXTRA_DIST and NAME.8 in man_MANS
 # and CLEANFILES.  Directories are those that libopenvswitch has, in which the
 # programs look: its lib/dirs.c tells.
-EXTRA_DIST += utilities/alcor-publish.8.in utilities/alcor-sandbox.8.in
-man_MANS = utilities/alcor-publish.8 utilities/alcor-sandbox.8
-CLEANFILES += utilities/alcor-publish.8 utilities/alcor-sandbox.8
+EXTRA_DIST += \
+	utilities/alcor-ctl.8.in \
+	utilities/alcor-publish.8.in \
+	utilities/alcor-sandbox.8.in
+man_MANS = \
+	utilities/alcor-ctl.8 \
+	utilities/alcor-publish.8 \
+	utilities/alcor-sandbox.8
+CLEANFILES += \
+	utilities/alcor-ctl.8 \
+	utilities/alcor-publish.8 \
+	utilities/alcor-sandbox.8
 
 $(man_MANS): %.8: $(srcdir)/%.8.in Makefile
 	$(AM_V_at)$(MKDIR_P) $(@D)

@@ -128,10 +128,26 @@ sb_schema() {
     sb_error "no vswitch.ovsschema: is openvswitch-switch installed?"
 }
 
+# sb_alcor_schema: where the schema of the agent's database is, if anywhere.
+sb_alcor_schema() {
+    local file
+    for file in "$OVS_PKGDATADIR/alcor.ovsschema" \
+                "$(dirname "$0")/../ovsdb-schema/alcor.ovsschema" \
+                "$abs_top_srcdir/ovsdb-schema/alcor.ovsschema" \
+                /usr/share/openvswitch/alcor.ovsschema \
+                /usr/local/share/openvswitch/alcor.ovsschema; do
+        if test -r "$file"; then
+            echo "$file"
+            return
+        fi
+    done
+}
+
 # sb_host NAME ADDRESS/LEN MAC: a host with OVS running, no agent.
 sb_host() {
-    local dir schema
+    local dir schema alcor
     dir=$SB_DIR/$1
+    alcor=$(sb_alcor_schema)
     schema=$(sb_schema) || return
     sb_namespace "$1" || return
     # Else the kernel answers on the uplink for the address of br-phy.
@@ -143,7 +159,14 @@ sb_host() {
     ip -n "${SB_PREFIX}underlay" link set "u-$1" master wire || return
 
     ovsdb-tool create "$dir/conf.db" "$schema" || return
-    sb_in "$1" ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" \
+    if test -n "$alcor"; then
+        # Else the agent does it, upon which ovsdb-server hangs up on any
+        # ovs-vsctl that happens to run.
+        ovsdb-tool create "$dir/alcor.db" "$alcor" || return
+        alcor=$dir/alcor.db
+    fi
+    sb_in "$1" ovsdb-server "$dir/conf.db" ${alcor:+"$alcor"} \
+        --remote="punix:$dir/db.sock" \
         $SB_DAEMON || return
     sb_in "$1" ovs-vsctl --no-wait init \
         -- set Open_vSwitch . "external_ids:system-id=$1" || return

@@ -39,7 +39,9 @@ VLOG_DEFINE_THIS_MODULE(alcor_db_admin);
 enum admin_state {
     A_CONNECT,                  /* 'session' is being connected. */
     A_SCHEMA,                   /* Asked for the schema. */
+    A_SERVER,                   /* Asked what clients are told. */
     A_ADD,                      /* Asking for add-db, by 'unixctl'. */
+    A_READD,                    /* The same after remove-db. */
     A_CONVERT,                  /* Asked to convert. */
     A_DONE,
     A_FAILED,
@@ -52,12 +54,14 @@ struct alcor_db_admin {
     struct jsonrpc_session *session;
     unsigned int seqno;         /* Of the connection in use. */
     struct json *request_id;    /* Of the request under way, or null. */
+    long long int connect_time; /* When it was made. */
     long long int deadline;     /* Of the present state but A_CONNECT. */
     int n_steps;                /* Times added or converted. */
 
-    struct unixctl_client *unixctl; /* A_ADD only. */
-    bool add_sent;              /* A_ADD: add-db was sent. */
-    bool add_answered;          /* A_ADD: and answered... */
+    /* A_ADD and A_READD only. */
+    struct unixctl_client *unixctl;
+    bool add_sent;              /* Commands were sent... */
+    bool add_answered;          /* ...and add-db answered... */
     char *add_error;            /* ...by this, or null. */
 
     char *error;
@@ -271,6 +275,27 @@ create_file(const char *file)
     return error;
 }
 
+/* True if 'file' is a database of the version that we were built with. */
+static bool
+is_our_file(const char *file)
+{
+    struct ovsdb_log *log;
+    struct json *schema = NULL;
+    struct ovsdb_error *error = ovsdb_log_open(file, OVSDB_MAGIC,
+                                               OVSDB_LOG_READ_ONLY, false,
+                                               &log);
+    if (!error) {
+        error = ovsdb_log_read(log, &schema);
+        ovsdb_log_close(log);
+    }
+
+    bool ours = (!error && !strcmp(member_string(schema, "name"), "Alcor")
+                 && !is_older_than_ours(member_string(schema, "version")));
+    json_destroy(schema);
+    ovsdb_error_destroy(error);
+    return ours;
+}
+
 /* Requests on the database's socket. */
 
 /* Enters 'state', awaiting an answer to 'request'. */
@@ -309,15 +334,59 @@ count_step(struct alcor_db_admin *admin)
     return true;
 }
 
+/* Enters A_ADD or A_READD. */
 static void
-start_adding(struct alcor_db_admin *admin)
+start_adding(struct alcor_db_admin *admin, enum admin_state state)
 {
     if (count_step(admin)) {
         drop_unixctl(admin);
         admin->unixctl = unixctl_client_open("ovsdb-server");
-        admin->state = A_ADD;
+        admin->state = state;
         admin->deadline = time_msec() + ANSWER_MSEC;
     }
+}
+
+/* Asks what the server tells clients of the database. */
+static void
+ask_server(struct alcor_db_admin *admin)
+{
+    request(admin, A_SERVER, "transact",
+            json_from_string("[\"_Server\", {\"op\": \"select\", "
+                             "\"table\": \"Database\", "
+                             "\"where\": [[\"name\", \"==\", \"Alcor\"]], "
+                             "\"columns\": [\"schema\"]}]"));
+}
+
+/* The string at [0].rows[0].schema of 'result', or "". */
+static const char *
+server_schema(const struct json *result)
+{
+    if (result && result->type == JSON_ARRAY && json_array(result)->n) {
+        const struct json *op = json_array(result)->elems[0];
+        const struct json *rows = (op->type == JSON_OBJECT
+                                   ? shash_find_data(json_object(op), "rows")
+                                   : NULL);
+
+        if (rows && rows->type == JSON_ARRAY && json_array(rows)->n) {
+            return member_string(json_array(rows)->elems[0], "schema");
+        }
+    }
+    return "";
+}
+
+static void
+take_server(struct alcor_db_admin *admin, const struct jsonrpc_msg *msg)
+{
+    const char *text = (msg->type == JSONRPC_REPLY
+                        ? server_schema(msg->result) : "");
+    struct json *schema = text[0] ? json_from_string(text) : NULL;
+
+    if (!schema || !is_older_than_ours(member_string(schema, "version"))) {
+        admin->state = A_DONE;
+    } else {
+        start_adding(admin, A_READD);
+    }
+    json_destroy(schema);
 }
 
 static void
@@ -363,8 +432,10 @@ take_schema(struct alcor_db_admin *admin, const struct jsonrpc_msg *msg)
 
         if (!(admin->flags & ALCOR_DB_LOOK) && is_older_than_ours(version)) {
             start_converting(admin, version);
-        } else {
+        } else if (admin->flags & ALCOR_DB_LOOK) {
             admin->state = A_DONE;
+        } else {
+            ask_server(admin);
         }
     } else if (!strcmp(member_string(msg->error, "error"),
                        "unknown database")) {
@@ -372,7 +443,7 @@ take_schema(struct alcor_db_admin *admin, const struct jsonrpc_msg *msg)
             fail(admin, xasprintf("%s does not serve database Alcor",
                                   admin->remote));
         } else {
-            start_adding(admin);
+            start_adding(admin, A_ADD);
         }
     } else {
         char *text = error_text(msg->error);
@@ -388,6 +459,8 @@ take_answer(struct alcor_db_admin *admin, const struct jsonrpc_msg *msg)
 {
     if (admin->state == A_SCHEMA) {
         take_schema(admin, msg);
+    } else if (admin->state == A_SERVER) {
+        take_server(admin, msg);
     } else if (admin->state == A_CONVERT && msg->type == JSONRPC_REPLY) {
         ask_for_schema(admin);
     } else if (admin->state == A_CONVERT) {
@@ -438,11 +511,19 @@ session_run(struct alcor_db_admin *admin)
                 "set_db_change_aware",
                 json_array_create_1(json_boolean_create(true)), NULL));
         admin->seqno = seqno;
+        admin->connect_time = time_msec();
         ask_for_schema(admin);
     }
 }
 
 /* Adding. */
+
+/* If that failed, so will adding it. */
+static void
+removed(enum unixctl_outcome outcome OVS_UNUSED, const char *text OVS_UNUSED,
+        void *aux OVS_UNUSED)
+{
+}
 
 static void
 added(enum unixctl_outcome outcome, const char *text, void *admin_)
@@ -463,14 +544,29 @@ send_add(struct alcor_db_admin *admin)
     char *file = xasprintf("%s/alcor.db", ovs_dbdir());
     char *error = create_file(file);
 
+    if (!error && admin->state == A_READD && !is_our_file(file)) {
+        error = xasprintf("ovsdb-server tells its clients of an older version "
+                          "of database Alcor, which is not in %s: restart "
+                          "ovsdb-server", file);
+    }
     if (error) {
         fail(admin, error);
     } else {
+        if (admin->state == A_READD) {
+            unixctl_client_send(admin->unixctl, removed, NULL,
+                                "ovsdb-server/remove-db", "Alcor", NULL);
+        }
         unixctl_client_send(admin->unixctl, added, admin,
                             "ovsdb-server/add-db", file, NULL);
         admin->add_sent = true;
     }
     free(file);
+}
+
+static bool
+has_settled(const struct alcor_db_admin *admin)
+{
+    return time_msec() >= admin->connect_time + ALCOR_DB_SETTLE_MSEC;
 }
 
 static void
@@ -482,13 +578,15 @@ add_run(struct alcor_db_admin *admin)
             fail(admin, xasprintf("ovsdb-server does not take %s/alcor.db: "
                                   "%s", ovs_dbdir(), admin->add_error));
         } else {
-            ds_put_format(&admin->changes, "%sadded to ovsdb-server",
-                          admin->changes.length ? ", " : "");
+            if (admin->state == A_ADD) {
+                ds_put_format(&admin->changes, "%sadded to ovsdb-server",
+                              admin->changes.length ? ", " : "");
+            }
             ask_for_schema(admin);
         }
         drop_unixctl(admin);
     } else if (unixctl_client_is_connected(admin->unixctl)) {
-        if (!admin->add_sent) {
+        if (!admin->add_sent && has_settled(admin)) {
             send_add(admin);
         }
     } else if (unixctl_client_is_unreachable(admin->unixctl)) {
@@ -517,7 +615,7 @@ alcor_db_admin_run(struct alcor_db_admin *admin)
     if (admin->state < A_DONE) {
         session_run(admin);
     }
-    if (admin->state == A_ADD) {
+    if (admin->state == A_ADD || admin->state == A_READD) {
         add_run(admin);
     }
     if (admin->state > A_CONNECT && admin->state < A_DONE
@@ -537,8 +635,11 @@ alcor_db_admin_wait(struct alcor_db_admin *admin)
     }
     jsonrpc_session_wait(admin->session);
     jsonrpc_session_recv_wait(admin->session);
-    if (admin->state == A_ADD) {
+    if (admin->state == A_ADD || admin->state == A_READD) {
         unixctl_client_wait(admin->unixctl);
+        if (!admin->add_sent && unixctl_client_is_connected(admin->unixctl)) {
+            poll_timer_wait_until(admin->connect_time + ALCOR_DB_SETTLE_MSEC);
+        }
     }
     if (admin->state != A_CONNECT) {
         poll_timer_wait_until(admin->deadline);

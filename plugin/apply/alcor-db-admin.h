@@ -16,17 +16,30 @@
  * after an upgrade the database has an older schema than ours.  An object of
  * this module looks once and puts right what is missing:
  *
- *                          no such database
- *    CONNECT --> SCHEMA -----------------------> ADD --> SCHEMA again
+ *                            no such database
+ *    CONNECT --> SCHEMA ---------------------------> ADD ------> SCHEMA again
  *                 |  |
- *                 |  +--- of an older version -> CONVERT --> SCHEMA again
+ *                 |  +---- of an older version ----> CONVERT --> SCHEMA again
  *                 |
- *                 +--- as it should be, or newer ------> DONE
+ *                 +--> SERVER --- knows not yet ---> READD ----> SCHEMA again
+ *                        |
+ *                        +------- all is well -----> DONE
  *
  * and from everywhere to FAILED.  SCHEMA asks by "get_schema" and CONVERT by
  * "convert", both on the database's own socket.  ADD makes the file, unless it
  * is there, and has the server open it, by the command ovsdb-server/add-db on
  * its control socket; so that works only on the server's own host.
+ *
+ * SERVER looks at what the server tells clients of the database, in its
+ * database _Server: ovsdb-server 3.1 does not update that after a conversion,
+ * so that the IDL (which goes by it) would not see what is new.  READD makes
+ * it, by ovsdb-server/remove-db and add-db, if the file is the one that we
+ * know.
+ *
+ * When a database comes or goes, the server hangs up on all clients that have
+ * not yet said that they can stand that ("set_db_change_aware").  As after its
+ * restart all clients connect at the same time, they are given
+ * ALCOR_DB_SETTLE_MSEC before anything is changed.
  *
  * The schema comes from alcor.ovsschema in $OVS_PKGDATADIR, or, if that is not
  * set, in the directory of data files that was configured.  It is read only
@@ -49,6 +62,8 @@
  * Thread-safety: main thread only. */
 
 struct alcor_db_admin;
+
+#define ALCOR_DB_SETTLE_MSEC 200
 
 enum alcor_db_progress {
     ALCOR_DB_BUSY,

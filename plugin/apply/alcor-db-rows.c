@@ -177,42 +177,62 @@ alcor_db_agent(struct alcor_db *db, const struct alcor_db_agent *agent)
     free(values);
 }
 
+static void
+link_vpcs(const struct alcor_db *db, const struct alcorrec_agent *row)
+{
+    const struct shash *given = &db->given[ALCOR_DB_VPC];
+    struct alcorrec_vpc **vpcs = xmalloc(shash_count(given) * sizeof *vpcs);
+    struct shash_node *node;
+    size_t n = 0;
+
+    SHASH_FOR_EACH (node, given) {
+        struct ovsdb_idl_row *vpc = node->data;
+
+        vpcs[n++] = CONTAINER_OF(vpc, struct alcorrec_vpc, header_);
+    }
+    alcorrec_agent_set_vpcs(row, vpcs, n);
+    free(vpcs);
+}
+
+static void
+link_subscriptions(const struct alcor_db *db,
+                   const struct alcorrec_agent *row)
+{
+    const struct shash *given = &db->given[ALCOR_DB_SUBSCRIPTION];
+    struct alcorrec_subscription **subs
+        = xmalloc((shash_count(given) + shash_count(&db->operators))
+                  * sizeof *subs);
+    struct shash_node *node;
+    size_t n = 0;
+
+    SHASH_FOR_EACH (node, given) {
+        struct ovsdb_idl_row *sub = node->data;
+
+        subs[n++] = CONTAINER_OF(sub, struct alcorrec_subscription, header_);
+    }
+    SHASH_FOR_EACH (node, &db->operators) {
+        subs[n++] = node->data;
+    }
+    alcorrec_agent_set_subscriptions(row, subs, n);
+    free(subs);
+}
+
 /* Has the agent's row refer to those of the tables that are being written. */
 void
 alcor_db_link_rows(struct alcor_db *db)
 {
-    struct ovsdb_idl_row *agent = shash_find_data(&db->given[ALCOR_DB_AGENT],
-                                                  "");
-    const struct alcorrec_agent *row
-        = CONTAINER_OF(agent, struct alcorrec_agent, header_);
-    struct shash_node *node;
-    size_t n = 0;
+    struct ovsdb_idl_row *header = shash_find_data(&db->given[ALCOR_DB_AGENT],
+                                                   "");
+    if (header) {
+        const struct alcorrec_agent *row
+            = CONTAINER_OF(header, struct alcorrec_agent, header_);
 
-    if (agent && db->writing & (1u << ALCOR_DB_VPC)) {
-        const struct shash *given = &db->given[ALCOR_DB_VPC];
-        struct alcorrec_vpc **vpcs = xmalloc(shash_count(given)
-                                             * sizeof *vpcs);
-        SHASH_FOR_EACH (node, given) {
-            struct ovsdb_idl_row *vpc = node->data;
-
-            vpcs[n++] = CONTAINER_OF(vpc, struct alcorrec_vpc, header_);
+        if (db->writing & (1u << ALCOR_DB_VPC)) {
+            link_vpcs(db, row);
         }
-        alcorrec_agent_set_vpcs(row, vpcs, n);
-        free(vpcs);
-    }
-    if (agent && db->writing & (1u << ALCOR_DB_SUBSCRIPTION)) {
-        const struct shash *given = &db->given[ALCOR_DB_SUBSCRIPTION];
-        struct alcorrec_subscription **subs = xmalloc(shash_count(given)
-                                                      * sizeof *subs);
-        n = 0;
-        SHASH_FOR_EACH (node, given) {
-            struct ovsdb_idl_row *sub = node->data;
-
-            subs[n++] = CONTAINER_OF(sub, struct alcorrec_subscription,
-                                     header_);
+        if (db->writing & (1u << ALCOR_DB_SUBSCRIPTION)) {
+            link_subscriptions(db, row);
         }
-        alcorrec_agent_set_subscriptions(row, subs, n);
-        free(subs);
     }
 }
 

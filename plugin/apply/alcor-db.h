@@ -69,9 +69,9 @@ struct sset;
 #define ALCOR_DB_MIN_BACKOFF_MSEC 1000
 #define ALCOR_DB_MAX_BACKOFF_MSEC 60000
 
-/* Tables that the agent fills; 1 << one of these in bitmaps.  Rows of VPC refer
- * to others, and the agent's row to VPCs and subscriptions: what refers to what
- * is written is to be written with it, and the other way round with VPC. */
+/* Tables that the agent fills; 1 << one of these in bitmaps.  VPC is written
+ * together with PORT and GATEWAY, to which it refers, and so is AGENT with VPC
+ * and with SUBSCRIPTION. */
 enum alcor_db_table {
     ALCOR_DB_AGENT,
     ALCOR_DB_SUBSCRIPTION,

@@ -272,7 +272,7 @@ start_batch(struct apply_openflow *of)
             ds_release(of->ds, output);
             continue;
         }
-        if (of->n_sent >= of->batch_max && owner(output) != last) {
+        if (of->n_sent >= of->batch_max && !(last && owner(output) == last)) {
             break;
         }
         last = owner(output);
@@ -315,6 +315,40 @@ any_refused(const struct apply_openflow *of)
     return false;
 }
 
+/* Draws the consequence of a refusal that 'sent' is to blame for.  There is
+ * nobody who could fail because of a flow that is not wanted: that one stays
+ * where it is, until the next read-back. */
+static void
+sent_refused(struct apply_openflow *of, const struct sent *sent,
+             const char *why)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+    char *error = xasprintf("OpenFlow refused a flow in table %"PRIu8": %s",
+                            flow_key_table(sent->output->key), why);
+
+    if (sent->add) {
+        fail_output(of, sent->output, error);
+    } else if (!ds_output_wanted(sent->output)) {
+        VLOG_WARN_RL(&rl, "flow that is not wanted any more stays: %s", error);
+        ds_set_removed(of->ds, sent->output);
+    }
+    free(error);
+}
+
+/* True if the bundle cannot be cut: it is one flow, or those of one unit. */
+static bool
+batch_is_minimal(const struct apply_openflow *of)
+{
+    for (size_t i = 1; i < of->n_sent; i++) {
+        const struct ds_unit *unit = owner(of->sent[i].output);
+
+        if (!unit || unit != owner(of->sent[0].output)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The bundle was refused: fails whom it named and puts the rest back. */
 static void
 batch_refused(struct apply_openflow *of)
@@ -323,20 +357,16 @@ batch_refused(struct apply_openflow *of)
 
     COVERAGE_INC(openflow_refused);
     for (size_t i = 0; i < of->n_sent; i++) {
-        const struct sent *sent = &of->sent[i];
-
-        if (sent->error) {
-            char *error = xasprintf("OpenFlow refused a flow in table "
-                                    "%"PRIu8": %s",
-                                    flow_key_table(sent->output->key),
-                                    ofperr_to_string(sent->error));
-            fail_output(of, sent->output, error);
-            free(error);
+        if (of->sent[i].error) {
+            sent_refused(of, &of->sent[i],
+                         ofperr_to_string(of->sent[i].error));
             named = true;
         }
     }
-    if (!named && of->n_sent == 1) {
-        fail_output(of, of->sent[0].output, "OpenFlow refused its bundle");
+    if (!named && batch_is_minimal(of)) {
+        for (size_t i = 0; i < of->n_sent; i++) {
+            sent_refused(of, &of->sent[i], "it refused the bundle");
+        }
     }
 
     if (++of->rounds >= OPENFLOW_MAX_ROUNDS) {

@@ -74,6 +74,23 @@ commit_is_idle(const struct commit *commit)
     return commit->current == COMMIT_IDLE && !ds_has_queue(commit->ds);
 }
 
+/* Hands its part of the chunk to sink 'i', but for what is not to be changed
+ * any more: of a unit, say, that an earlier sink has just refused. */
+static void
+sink_begin(struct commit *commit, int i)
+{
+    struct sink *sink = commit->sinks[i];
+    struct ds_output *output;
+
+    LIST_FOR_EACH_SAFE (output, queue_node, &commit->chunks[i]) {
+        if (!ds_output_is_dirty(output)) {
+            ds_release(commit->ds, output);
+        }
+    }
+    commit->current = i;
+    sink->class->begin(sink, &commit->chunks[i]);
+}
+
 /* Takes the next chunk, if there is one. */
 static void
 commit_start(struct commit *commit)
@@ -84,8 +101,7 @@ commit_start(struct commit *commit)
     if (ds_take(commit->ds, COMMIT_CHUNK, commit->chunks)) {
         COVERAGE_INC(commit_chunk);
     }
-    commit->current = 0;
-    commit->sinks[0]->class->begin(commit->sinks[0], &commit->chunks[0]);
+    sink_begin(commit, 0);
 }
 
 void
@@ -103,9 +119,9 @@ commit_run(struct commit *commit)
         if (!sink->class->is_done(sink)) {
             break;
         }
-        if (++commit->current < DS_N_SINKS) {
+        if (commit->current + 1 < DS_N_SINKS) {
+            sink_begin(commit, commit->current + 1);
             sink = commit->sinks[commit->current];
-            sink->class->begin(sink, &commit->chunks[commit->current]);
             sink->class->run(sink);
         } else {
             commit->current = COMMIT_IDLE;

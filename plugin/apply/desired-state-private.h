@@ -12,17 +12,21 @@
 
 struct ds_queue {
     struct ovs_list outputs;    /* Contains "struct ds_output"s. */
-    uint64_t tail;              /* Position of the last one ever queued. */
-    uint64_t head;              /* Position of the last one ever taken. */
+    uint64_t tail;              /* Last position ever given. */
+    uint64_t head;              /* All up to this position were taken. */
     uint64_t confirmed;         /* Last 'head' that was confirmed. */
+    uint64_t reserved;          /* First position left out for an output in
+                                 * flight since ds_take() began, or 0. */
 };
 
 struct desired_state {
     struct hmap outputs[DS_N_SINKS]; /* Contains "struct ds_output"s. */
     struct ds_queue queues[DS_N_PRIOS];
     size_t n_failed;            /* Failed units. */
+    uint64_t failures_seqno;    /* Changes whenever one fails or no more. */
     size_t n_flows[UINT8_MAX + 1]; /* Flows that are wanted, by plugin. */
     bool complete;
+    bool keep;                  /* See ds_set_keep(). */
     bool wants_readback[DS_N_SINKS];
 };
 

@@ -133,11 +133,16 @@ ds_output_queue(struct desired_state *ds, struct ds_output *output,
     struct ds_queue *queue = &ds->queues[priority];
 
     if (output->flags & DS_IN_FLIGHT) {
-        /* 'queue_node' is in use: ds_release() queues it, at the position
-         * reserved here, so that marks made from now on wait for it. */
+        /* 'queue_node' is in use: ds_release() queues it, in front of all
+         * others; the position that is left out here makes marks from now on
+         * wait for it. */
         if (output->priority == DS_N_PRIOS) {
             output->priority = priority;
-            output->position = ++queue->tail;
+            output->position = 0;
+            queue->tail++;
+            if (!queue->reserved) {
+                queue->reserved = queue->tail;
+            }
         }
         return;
     }
@@ -339,6 +344,27 @@ ds_has_queue(const struct desired_state *ds)
     return false;
 }
 
+/* Everything in front of what is left in 'queue' has been taken.  Outputs
+ * without position come first; as long as there are some, nothing else has
+ * been taken.  Those that are to come back from this very chunk are missing in
+ * the queue, but their positions are known. */
+static void
+queue_advance(struct ds_queue *queue)
+{
+    uint64_t next = queue->tail + 1;
+
+    if (!ovs_list_is_empty(&queue->outputs)) {
+        next = CONTAINER_OF(ovs_list_front(&queue->outputs),
+                            struct ds_output, queue_node)->position;
+    }
+    if (queue->reserved) {
+        next = MIN(next, queue->reserved);
+    }
+    if (next) {
+        queue->head = next - 1;
+    }
+}
+
 static void
 block_unit(struct ds_unit *unit, void *ds)
 {
@@ -351,6 +377,9 @@ ds_take(struct desired_state *ds, size_t max,
 {
     size_t n = 0;
 
+    for (int i = 0; i < DS_N_PRIOS; i++) {
+        ds->queues[i].reserved = 0;
+    }
     for (int i = 0; i < DS_N_PRIOS && n < max; i++) {
         struct ds_queue *queue = &ds->queues[i];
         bool cut = false;
@@ -360,7 +389,6 @@ ds_take(struct desired_state *ds, size_t max,
                 = CONTAINER_OF(ovs_list_pop_front(&queue->outputs),
                                struct ds_output, queue_node);
 
-            queue->head = output->position;
             cut = output->flags & DS_CUT;
             output->flags &= ~(DS_QUEUED | DS_CUT);
             if (output->flags & DS_FOREIGN && ds_output_wanted(output)) {
@@ -377,6 +405,7 @@ ds_take(struct desired_state *ds, size_t max,
                 ds_output_gc(ds, output);
             }
         }
+        queue_advance(queue);
     }
     return n;
 }
@@ -401,16 +430,8 @@ ds_release(struct desired_state *ds, struct ds_output *output)
     ovs_list_remove(&output->queue_node);
     output->flags &= ~DS_IN_FLIGHT;
     if (output->priority < DS_N_PRIOS) {
-        struct ds_queue *queue = &ds->queues[output->priority];
-        struct ds_output *next;
-
-        LIST_FOR_EACH (next, queue_node, &queue->outputs) {
-            if (next->position > output->position) {
-                break;
-            }
-        }
-        ovs_list_insert(next ? &next->queue_node : &queue->outputs,
-                        &output->queue_node);
+        ovs_list_push_front(&ds->queues[output->priority].outputs,
+                            &output->queue_node);
         output->flags |= DS_QUEUED | DS_CUT;
     }
     ds_output_gc(ds, output);
@@ -458,6 +479,15 @@ ds_readback(struct desired_state *ds, enum ds_sink sink,
     return output;
 }
 
+static enum ds_priority
+output_priority(const struct ds_output *output)
+{
+    return (ovs_list_is_empty(&output->contributions) ? DS_PRIO_BULK
+            : CONTAINER_OF(ovs_list_front(&output->contributions),
+                           struct ds_contribution,
+                           output_node)->unit->priority);
+}
+
 void
 ds_readback_end(struct desired_state *ds, enum ds_sink sink)
 {
@@ -465,13 +495,46 @@ ds_readback_end(struct desired_state *ds, enum ds_sink sink)
 
     HMAP_FOR_EACH_SAFE (output, hmap_node, &ds->outputs[sink]) {
         if (!ds_output_wanted(output)
-            ? output->flags & DS_INSTALLED
+            ? (output->flags & DS_INSTALLED
+               && !(ds->keep && (sink == DS_OPENFLOW || sink == DS_OVSDB)))
             : (output->flags & DS_FOREIGN || ds_output_is_dirty(output))) {
-            ds_output_queue(ds, output, DS_PRIO_BULK);
-            ds_queue_cut(ds, DS_PRIO_BULK);
+            enum ds_priority priority = output_priority(output);
+
+            ds_output_queue(ds, output, priority);
+            ds_queue_cut(ds, priority);
         }
         ds_output_gc(ds, output);
     }
+}
+
+uint64_t
+ds_failures_seqno(const struct desired_state *ds)
+{
+    return ds->failures_seqno;
+}
+
+void
+ds_set_keep(struct desired_state *ds, bool keep)
+{
+    bool ends = ds->keep && !keep;
+
+    ds->keep = keep;
+    for (int i = 0; ends && i < DS_N_SINKS; i++) {
+        struct ds_output *output;
+
+        HMAP_FOR_EACH (output, hmap_node, &ds->outputs[i]) {
+            if (!ds_output_wanted(output) && output->flags & DS_INSTALLED) {
+                ds_output_queue(ds, output, DS_PRIO_BULK);
+            }
+        }
+    }
+    ds_queue_cut(ds, DS_PRIO_BULK);
+}
+
+bool
+ds_keeps(const struct desired_state *ds)
+{
+    return ds->keep;
 }
 
 void

@@ -57,7 +57,7 @@
  * of the queues; the commit (commit.h) takes outputs from the front, in chunks
  * cut at unit boundaries, and says ds_confirm() when they are in effect:
  * ds_reached() is then true of every mark up to there.  An output that changes
- * while it is being committed queues again.
+ * while it is being committed queues again, in front.
  *
  * Failure
  * -------
@@ -134,7 +134,7 @@ struct ds_output {
     uint8_t flags;              /* Bitmap of enum ds_output_flags. */
     uint8_t priority;           /* enum ds_priority it is queued with. */
     uint8_t plugin;             /* Flows: number of the first contributor. */
-    uint64_t position;          /* In the queue. */
+    uint64_t position;          /* In the queue; 0: before all others. */
     uint64_t installed_hash;    /* ds_output_hash() of what is installed. */
     uint8_t key[];
 };
@@ -203,6 +203,9 @@ void ds_unit_fail(struct desired_state *, struct ds_unit *,
 void ds_unit_retry(struct desired_state *, struct ds_unit *);
 void ds_retry(struct desired_state *);
 
+/* Changes whenever a unit fails or is given a new chance. */
+uint64_t ds_failures_seqno(const struct desired_state *);
+
 /* True if another unit's part won over one of this unit's. */
 bool ds_unit_in_conflict(const struct ds_unit *);
 
@@ -266,6 +269,12 @@ void ds_readback_end(struct desired_state *, enum ds_sink);
  * else occupied: that has to be looked up again (a read-back) before the next
  * commit. */
 bool ds_wants_readback(const struct desired_state *, enum ds_sink);
+
+/* While 'keep' is true, flows and tunnel ports that read-back finds and nobody
+ * wants stay: the goal state that it came from may have been lost and may come
+ * back.  Turning it off queues all of that for removal. */
+void ds_set_keep(struct desired_state *, bool keep);
+bool ds_keeps(const struct desired_state *);
 
 /* "Complete": everything known has been translated at least once.  Until then,
  * sinks must not conclude from a read-back that something is unwanted. */

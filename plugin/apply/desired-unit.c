@@ -215,7 +215,10 @@ ds_contribute(struct desired_state *ds, struct ds_unit *unit,
     output->n_contributions++;
     unit->changed = true;
     if (changed || output->n_parts > 1
-        || !(output->flags & DS_INSTALLED)) {
+        || !(output->flags & DS_INSTALLED)
+        || ds->n_failed) {
+        /* In the last case, what is installed may be what was wanted before
+         * those who wanted this failed. */
         ds_output_queue(ds, output, unit->priority);
     }
 }
@@ -304,6 +307,7 @@ ds_unit_fail(struct desired_state *ds, struct ds_unit *unit,
         unit->failed = true;
         unit->error = xstrdup(error);
         ds->n_failed++;
+        ds->failures_seqno++;
         VLOG_WARN_RL(&rl, "%s: not in effect: %s", unit->name, error);
 
         /* Where another's part differs, that one's turn has come. */
@@ -329,6 +333,7 @@ ds_unit_retry(struct desired_state *ds, struct ds_unit *unit)
     free(unit->error);
     unit->error = NULL;
     ds->n_failed--;
+    ds->failures_seqno++;
     LIST_FOR_EACH (c, unit_node, &unit->contributions) {
         if (c->output->flags & DS_FOREIGN) {
             ds->wants_readback[c->output->sink] = true;

@@ -97,7 +97,10 @@ report_flow(struct desired_state *ds, struct openflow_readback *rb,
 
     struct ds_output *output = ds_lookup(ds, DS_OPENFLOW, key.data, key.size);
     uint64_t hash = ds_value_hash(cookie, value.data, value.size);
-    if (output && ds_output_wanted(output)) {
+    if (foreign) {
+        rb->n_foreign++;
+        report_foreign(fs);
+    } else if (output && ds_output_wanted(output)) {
         uint64_t wanted = ds_output_hash(output);
 
         if (ds_output_cookie(output) == cookie
@@ -111,10 +114,6 @@ report_flow(struct desired_state *ds, struct openflow_readback *rb,
         }
     } else {
         rb->n_different++;
-    }
-    if (foreign) {
-        rb->n_foreign++;
-        report_foreign(fs);
     }
     ds_readback(ds, DS_OPENFLOW, key.data, key.size, hash, foreign);
 

@@ -33,8 +33,8 @@ enum message_state {
 
 struct ack_message {
     struct ovs_list list_node;  /* In struct ack's 'messages'. */
-    struct hmap_node id_node;   /* In struct ack's 'by_id', unless
-                                 * 'healing'. */
+    struct hmap_node id_node;   /* In struct ack's 'by_id' or, if 'healing',
+                                 * 'healing_by_id'. */
     char *id;
     bool healing;               /* A second reply. */
     bool exceptions_only;       /* List only what is not SUCCESS. */
@@ -50,6 +50,7 @@ struct ack_message {
     struct goal_key *keys;      /* By status; kind GOAL_N_KINDS: final. */
     size_t n, allocated;
     size_t n_followed;          /* Those not final. */
+    size_t n_counted;           /* In struct ack's 'n_waiting'. */
 };
 
 /* A resource that was answered PENDING. */
@@ -76,7 +77,9 @@ struct ack {
     const struct ack_class *class;
     void *aux;
     struct ovs_list messages;   /* Contains "struct ack_message"s. */
-    struct hmap by_id;          /* Same, by id. */
+    struct hmap by_id;          /* Same, by id, but for... */
+    struct hmap healing_by_id;  /* ...second replies, also by id. */
+    size_t n_waiting;           /* Statuses in messages, about. */
     struct hmap pending;        /* Contains "struct ack_pending"s. */
     struct ovs_list pending_list;
     struct hmap history;        /* Contains "struct ack_sent"s. */
@@ -93,6 +96,7 @@ ack_create(const struct ack_class *class, void *aux)
     ack->aux = aux;
     ovs_list_init(&ack->messages);
     hmap_init(&ack->by_id);
+    hmap_init(&ack->healing_by_id);
     hmap_init(&ack->pending);
     ovs_list_init(&ack->pending_list);
     hmap_init(&ack->history);
@@ -104,9 +108,9 @@ static void
 message_destroy(struct ack *ack, struct ack_message *msg)
 {
     ovs_list_remove(&msg->list_node);
-    if (!msg->healing) {
-        hmap_remove(&ack->by_id, &msg->id_node);
-    }
+    hmap_remove(msg->healing ? &ack->healing_by_id : &ack->by_id,
+                &msg->id_node);
+    ack->n_waiting -= msg->n_counted;
     for (size_t i = 0; i < msg->n; i++) {
         free(msg->statuses[i].id);
     }
@@ -157,6 +161,7 @@ ack_destroy(struct ack *ack)
         sent_destroy(ack, sent);
     }
     hmap_destroy(&ack->by_id);
+    hmap_destroy(&ack->healing_by_id);
     hmap_destroy(&ack->pending);
     hmap_destroy(&ack->history);
     free(ack);
@@ -239,9 +244,8 @@ message_create(struct ack *ack, const char *message_id,
     msg->deadline = time_msec() + ACK_TIMEOUT_MSEC;
     msg->healing = healing;
     ovs_list_push_back(&ack->messages, &msg->list_node);
-    if (!healing) {
-        hmap_insert(&ack->by_id, &msg->id_node, hash_string(message_id, 0));
-    }
+    hmap_insert(healing ? &ack->healing_by_id : &ack->by_id, &msg->id_node,
+                hash_string(message_id, 0));
     return msg;
 }
 
@@ -306,6 +310,8 @@ ack_stored(struct ack *ack, struct ack_message *msg)
 {
     msg->mark = ack->class->mark(ack->aux);
     msg->state = S_TRANSLATING;
+    msg->n_counted = 1 + msg->n;
+    ack->n_waiting += msg->n_counted;
 }
 
 /* Pending resources. */
@@ -343,9 +349,9 @@ healing_message(struct ack *ack, const struct ack_pending *p)
 {
     struct ack_message *msg;
 
-    LIST_FOR_EACH_REVERSE (msg, list_node, &ack->messages) {
-        if (msg->healing && msg->state == S_TRANSLATING
-            && !strcmp(msg->id, p->message_id)) {
+    HMAP_FOR_EACH_WITH_HASH (msg, id_node, hash_string(p->message_id, 0),
+                             &ack->healing_by_id) {
+        if (msg->state == S_TRANSLATING && !strcmp(msg->id, p->message_id)) {
             return msg;
         }
     }
@@ -380,13 +386,23 @@ ack_healed(struct ack *ack, const struct goal_key *key)
 
 /* Following. */
 
+/* Returns the state of resource 'i' of 'msg', which is not final.  One that
+ * was deleted and is there again is none of the deletion's business. */
+static enum ack_state
+message_state(struct ack *ack, const struct ack_message *msg, size_t i)
+{
+    return (msg->statuses[i].operation == GOAL_OP_DELETE
+            ? ACK_DONE
+            : ack->class->state(&msg->keys[i], ack->aux));
+}
+
 /* Looks at the states of all resources of 'msg' that are not final. */
 static bool
 any_partial(struct ack *ack, const struct ack_message *msg)
 {
     for (size_t i = 0; i < msg->n; i++) {
         if (msg->keys[i].kind < GOAL_N_KINDS
-            && ack->class->state(&msg->keys[i], ack->aux) == ACK_PARTIAL) {
+            && message_state(ack, msg, i) == ACK_PARTIAL) {
             return true;
         }
     }
@@ -443,8 +459,8 @@ message_reply(struct ack *ack, struct ack_message *msg, bool timed_out)
         s->programming_usec = duration(translated, now);
         s->elapsed_usec = duration(msg->received, now);
         if (msg->keys[i].kind < GOAL_N_KINDS) {
-            s->status = state_to_status(
-                ack->class->state(&msg->keys[i], ack->aux), timed_out);
+            s->status = state_to_status(message_state(ack, msg, i),
+                                        timed_out);
             if (s->status == GOAL_STATUS_PENDING && msg->id[0]) {
                 pending_add(ack, msg, i);
             }
@@ -531,7 +547,13 @@ ack_wait(struct ack *ack)
 size_t
 ack_n_open(const struct ack *ack)
 {
-    return ovs_list_size(&ack->messages);
+    return hmap_count(&ack->by_id) + hmap_count(&ack->healing_by_id);
+}
+
+size_t
+ack_n_waiting(const struct ack *ack)
+{
+    return ack->n_waiting;
 }
 
 void

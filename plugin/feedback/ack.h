@@ -122,8 +122,9 @@ void ack_healed(struct ack *, const struct goal_key *);
 void ack_run(struct ack *);
 void ack_wait(struct ack *);
 
-/* Messages not answered yet. */
+/* Messages not answered yet, and statuses in them. */
 size_t ack_n_open(const struct ack *);
+size_t ack_n_waiting(const struct ack *);
 void ack_get_memory_usage(const struct ack *, struct simap *);
 
 #endif /* feedback/ack.h */

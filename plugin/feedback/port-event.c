@@ -81,8 +81,8 @@ port_events_end(struct port_events *pe, const struct ds_mark *mark)
         if (!port->seen) {
             if (port->announced) {
                 COVERAGE_INC(port_event);
-                pe->class->send(node->name, false, "unbound or deleted",
-                                pe->aux);
+                pe->class->send(node->name, false,
+                                "unbound, deleted or refused", pe->aux);
             }
             shash_delete(&pe->ports, node);
             free(port);

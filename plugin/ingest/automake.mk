@@ -7,8 +7,12 @@
 plugin_libalcor_a_SOURCES += \
 	plugin/ingest/control.c \
 	plugin/ingest/control.h \
+	plugin/ingest/curve-key.c \
+	plugin/ingest/curve-key.h \
 	plugin/ingest/envelope.c \
 	plugin/ingest/envelope.h \
+	plugin/ingest/failover.c \
+	plugin/ingest/failover.h \
 	plugin/ingest/goal-check.c \
 	plugin/ingest/goal-decode.c \
 	plugin/ingest/goal-decode.h \

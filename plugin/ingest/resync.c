@@ -64,6 +64,7 @@ struct resync {
     bool connected;
     bool first_start;           /* Nobody synced at start, nothing asked. */
     bool no_server_state;       /* The present server holds no state. */
+    bool answered;              /* A request for everything, ever. */
     uint64_t n_gaps;
 
     struct shash followed;      /* "SENDER EPOCH TOPIC" -> followed. */
@@ -225,6 +226,7 @@ meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
 static void
 set_synced(struct resync *rs)
 {
+    rs->answered = true;
     const char *name;
 
     SSET_FOR_EACH (name, &rs->known) {
@@ -688,6 +690,12 @@ resync_wait(struct resync *rs)
     } else if (may_ask(rs)) {
         poll_timer_wait_until(rs->next_time);
     }
+}
+
+bool
+resync_is_answered(const struct resync *rs)
+{
+    return rs->answered;
 }
 
 uint64_t

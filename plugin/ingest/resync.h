@@ -144,6 +144,10 @@ bool resync_goal_state(struct resync *, const struct envelope *,
 void resync_run(struct resync *, long long int now);
 void resync_wait(struct resync *);
 
+/* True once a server has answered a request for everything: with a snapshot,
+ * or by saying that it holds no state. */
+bool resync_is_answered(const struct resync *);
+
 /* Number of gaps noticed so far. */
 uint64_t resync_n_gaps(const struct resync *);
 

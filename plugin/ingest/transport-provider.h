@@ -16,8 +16,8 @@
  * and the control channel both ways.  "zmq" is the real one, "dummy" is driven
  * by unixctl commands for tests.
  *
- * A server is a pair of endpoints.  The transport is given the whole list and
- * decides which pair is active.
+ * A server is a pair of endpoints.  The transport is given the whole list, in
+ * order of preference, and decides which pair is active (failover.h).
  *
  * Life cycle
  * ----------
@@ -38,18 +38,25 @@
  * transport_connection_seqno() changes once both sockets of the server are
  * connected again, upon which the agent says HELLO; so a HELLO implies that
  * the subscriptions are on their way.  It changes also when only the PUB side
- * was lost and found again, because messages may have been missed.  A PUB side
- * that is a second behind the control channel is not waited for.
+ * was lost and found again, because messages may have been missed, and when
+ * another server has become the active one.  A PUB side that is a second
+ * behind the control channel is not waited for.
  *
  * transport_send() drops a message that cannot be queued (no control endpoint,
  * or the queue is full) and counts it.  What was queued while the connection
- * was down is sent when it is back, before the HELLO.
+ * was down is sent when it is back, before the HELLO, if it is the same server
+ * that is active then.
+ *
+ * A server may be connected and yet do nothing.  The caller, who knows which
+ * messages want an answer, says so with transport_unanswered(); anything that
+ * comes on the control channel is an answer.
  *
  * Thread-safety: main thread only. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "ingest/curve-key.h"
 #include "openvswitch/compiler.h"
 
 struct ds;
@@ -69,6 +76,7 @@ struct transport_config {
     struct transport_server *servers; /* In order of preference. */
     size_t n_servers;
     char *node_id;              /* Routing id on the control channel. */
+    struct curve_config curve;  /* Encryption, if any. */
 };
 
 /* A message received, with the wrong number of frames already weeded out. */
@@ -124,6 +132,10 @@ struct transport_class {
      * socket only where there is one). */
     bool (*is_connected)(const struct transport *);
 
+    /* The active server does not answer on the control channel.  Null: that
+     * does not matter. */
+    void (*unanswered)(struct transport *);
+
     /* Describes the state for people, one line. */
     void (*describe)(const struct transport *, struct ds *);
 };
@@ -151,7 +163,8 @@ void transport_count_drop(enum transport_drop);
 
 /* Parses 'remotes' and 'controls', comma-separated lists (the latter may be
  * null; else both have the same length), into '*config', which the caller must
- * destroy.  Returns NULL or a malloc()'d message. */
+ * destroy; without encryption, which the caller may add.  Returns NULL or a
+ * malloc()'d message. */
 char *transport_config_parse(const char *remotes, const char *controls,
                              const char *node_id, struct transport_config *)
     OVS_WARN_UNUSED_RESULT;
@@ -173,6 +186,7 @@ int transport_send(struct transport *, const void *envelope,
                    size_t payload_len);
 unsigned int transport_connection_seqno(const struct transport *);
 bool transport_is_connected(const struct transport *);
+void transport_unanswered(struct transport *);
 void transport_describe(const struct transport *, struct ds *);
 
 /* Registers the unixctl commands of all providers. */

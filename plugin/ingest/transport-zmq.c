@@ -7,10 +7,12 @@
 #include "ingest/transport-provider.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <zmq.h>
 
 #include "coverage.h"
+#include "ingest/failover.h"
 #include "ingest/zmq-channel.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
@@ -26,9 +28,21 @@
  * ============
  *
  * The active server has two channels (zmq-channel.h): a SUB socket for goal
- * state by topic and, if there is a control endpoint, a DEALER socket.  To
- * make another server of the list the active one is to call zmq_activate()
- * with its index; so far that is done once, with the first.
+ * state by topic and, if there is a control endpoint, a DEALER socket.
+ *
+ * Fail-over
+ * ---------
+ *
+ * failover.h says which server of the list is the active one and which the
+ * candidate.  The latter has two channels, too, to see whether it is there.
+ * They are idle: nothing is subscribed, sent, or read.
+ *
+ * When the candidate becomes the active server, its SUB socket is subscribed
+ * to all topics, and the connection sequence number changes, upon which the
+ * agent says HELLO.  What has come from the former server is kept, and what
+ * was queued for it has LINGER_MSEC to get out if it is still connected, else
+ * it is lost: nothing is sent to two servers.  Messages published meanwhile
+ * may be missed, or come from both: that is what sequence numbers are for.
  *
  * Memory
  * ------
@@ -51,6 +65,7 @@
 
 VLOG_DEFINE_THIS_MODULE(transport_zmq);
 
+COVERAGE_DEFINE(transport_failover);
 COVERAGE_DEFINE(transport_rx_paused);
 COVERAGE_DEFINE(transport_reopened);
 
@@ -75,16 +90,25 @@ COVERAGE_DEFINE(transport_reopened);
 /* Most frames of a message: topic, envelope, payload. */
 #define MAX_FRAMES 3
 
+/* The channels of a server. */
+struct zmq_pair {
+    size_t server;              /* Index into 'config.servers', or
+                                 * FAILOVER_NONE. */
+    struct zmq_channel sub;
+    struct zmq_channel control;
+};
+
 struct transport_zmq {
     struct transport up;
     struct transport_config config;
     void *context;
     struct sset topics;         /* Wanted, all of them valid. */
 
-    /* Active server. */
-    size_t active;              /* Index into 'config.servers'. */
-    struct zmq_channel sub;
-    struct zmq_channel control;
+    /* Servers. */
+    struct failover failover;
+    struct zmq_pair pairs[2];   /* Which is which changes: */
+    struct zmq_pair *active;    /* The one in use. */
+    struct zmq_pair *candidate; /* The other. */
 
     /* Connection sequence number. */
     unsigned int seqno;
@@ -218,6 +242,9 @@ channel_receive(struct transport_zmq *zt, struct zmq_channel *ch)
 
     struct zmq_rx *rx = zmq_rx_create();
     size_t n_frames = zmq_read_frames(ch->socket, rx->frames, MAX_FRAMES);
+    if (n_frames && ch == &zt->active->control) {
+        failover_answered(&zt->failover);
+    }
     if (n_frames && zmq_rx_parse(zt, ch, n_frames, rx)) {
         ovs_list_push_back(&zt->rx_queue, &rx->node);
         zt->rx_bytes += rx->bytes;
@@ -247,9 +274,11 @@ channel_fill_queue(struct transport_zmq *zt, struct zmq_channel *ch)
 static char *
 zmq_open_channel(struct transport_zmq *zt, struct zmq_channel *ch)
 {
+    static const struct sset no_topics = SSET_INITIALIZER(&no_topics);
     const struct zmq_channel_options options = {
         .routing_id = zt->config.node_id,
-        .topics = &zt->topics,
+        .curve = zt->config.curve.server[0] ? &zt->config.curve : NULL,
+        .topics = ch == &zt->active->sub ? &zt->topics : &no_topics,
         .rcvhwm = RCVHWM,
 
         /* Subscriptions count as messages sent, and those above the mark
@@ -260,25 +289,57 @@ zmq_open_channel(struct transport_zmq *zt, struct zmq_channel *ch)
     return zmq_channel_open(ch, zt->context, &options);
 }
 
-/* Makes server 'index' of the list the active one.  Returns NULL, or a
- * malloc()'d message if an endpoint is bad. */
+/* Closes the channels of 'pair', which may be closed already. */
+static void
+zmq_pair_close(struct zmq_pair *pair)
+{
+    zmq_channel_close(&pair->sub, 0);
+    zmq_channel_close(&pair->control,
+                      pair->control.connected ? LINGER_MSEC : 0);
+    pair->sub.endpoint = pair->control.endpoint = NULL;
+    pair->sub.problem = pair->control.problem = NULL;
+    pair->server = FAILOVER_NONE;
+}
+
+/* Opens 'pair', which is closed, for server 'index' of the list.  Returns
+ * NULL, or a malloc()'d message if an endpoint is bad. */
 static char *
-zmq_activate(struct transport_zmq *zt, size_t index)
+zmq_pair_open(struct transport_zmq *zt, struct zmq_pair *pair, size_t index)
 {
     const struct transport_server *server = &zt->config.servers[index];
 
-    zmq_channel_close(&zt->sub, 0);
-    zmq_channel_close(&zt->control, 0);
+    pair->server = index;
+    pair->sub.endpoint = server->remote;
+    pair->control.endpoint = server->control;
 
-    zt->active = index;
-    zt->sub.endpoint = server->remote;
-    zt->control.endpoint = server->control;
+    char *error = zmq_open_channel(zt, &pair->sub);
+    if (server->control) {
+        char *error2 = zmq_open_channel(zt, &pair->control);
 
-    char *error = zmq_open_channel(zt, &zt->sub);
-    if (!error && server->control) {
-        error = zmq_open_channel(zt, &zt->control);
+        if (error) {
+            free(error2);
+        } else {
+            error = error2;
+        }
     }
     return error;
+}
+
+static bool
+zmq_pair_is_connected(const struct zmq_pair *pair)
+{
+    return (pair->sub.connected
+            && (!pair->control.endpoint || pair->control.connected));
+}
+
+/* Logs 'error', which may be null, and frees it. */
+static void
+zmq_log_error(char *error)
+{
+    if (error) {
+        VLOG_WARN_RL(&rl, "%s", error);
+        free(error);
+    }
 }
 
 /* Brings the state of 'ch' up to date. */
@@ -286,18 +347,23 @@ static void
 zmq_run_channel(struct transport_zmq *zt, struct zmq_channel *ch)
 {
     if (zmq_channel_run(ch)) {
+        bool active = ch == &zt->active->sub || ch == &zt->active->control;
+
         COVERAGE_INC(transport_reopened);
-        while (channel_receive(zt, ch)) {
+        while (active && channel_receive(zt, ch)) {
             continue;
         }
         zmq_channel_close(ch, 0);
-
-        char *error = zmq_open_channel(zt, ch);
-        if (error) {
-            VLOG_WARN_RL(&rl, "%s", error);
-            free(error);
-        }
+        zmq_log_error(zmq_open_channel(zt, ch));
     }
+}
+
+/* Brings the state of the channels of 'pair' up to date. */
+static void
+zmq_run_pair(struct transport_zmq *zt, struct zmq_pair *pair)
+{
+    zmq_run_channel(zt, &pair->sub);
+    zmq_run_channel(zt, &pair->control);
 }
 
 static char *
@@ -309,14 +375,22 @@ transport_zmq_open(const struct transport_config *config,
     zt->up.class = &transport_zmq_class;
     transport_config_clone(&zt->config, config);
     sset_init(&zt->topics);
-    zt->sub = (struct zmq_channel) { .type = ZMQ_SUB, .n_frames = 3 };
-    zt->control = (struct zmq_channel) { .type = ZMQ_DEALER, .n_frames = 2 };
+    failover_init(&zt->failover, zt->config.n_servers);
+    for (size_t i = 0; i < ARRAY_SIZE(zt->pairs); i++) {
+        zt->pairs[i] = (struct zmq_pair) {
+            .server = FAILOVER_NONE,
+            .sub = { .type = ZMQ_SUB, .n_frames = 3 },
+            .control = { .type = ZMQ_DEALER, .n_frames = 2 },
+        };
+    }
+    zt->active = &zt->pairs[0];
+    zt->candidate = &zt->pairs[1];
     ovs_list_init(&zt->rx_queue);
     atomic_init(&zt->tx_bytes, 0);
     zt->context = zmq_ctx_new();
 
     char *error = (zt->context
-                   ? zmq_activate(zt, 0)
+                   ? zmq_pair_open(zt, zt->active, 0)
                    : xasprintf("cannot start ZeroMQ (%s)",
                                zmq_strerror(errno)));
     if (error) {
@@ -336,13 +410,13 @@ transport_zmq_close(struct transport *transport)
     LIST_FOR_EACH_POP (rx, node, &zt->rx_queue) {
         zmq_rx_destroy(rx);
     }
-    zmq_channel_close(&zt->sub, 0);
-    zmq_channel_close(&zt->control,
-                      zt->control.connected ? LINGER_MSEC : 0);
+    zmq_pair_close(zt->active);
+    zmq_pair_close(zt->candidate);
     while (zt->context && zmq_ctx_term(zt->context) && errno == EINTR) {
         continue;
     }
 
+    failover_destroy(&zt->failover);
     transport_config_destroy(&zt->config);
     sset_destroy(&zt->topics);
     free(zt);
@@ -363,10 +437,12 @@ topic_is_valid(const char *s)
 static void
 zmq_set_topic(struct transport_zmq *zt, int option, const char *topic)
 {
-    if (zt->sub.socket
-        && zmq_setsockopt(zt->sub.socket, option, topic, strlen(topic))) {
+    struct zmq_channel *sub = &zt->active->sub;
+
+    if (sub->socket
+        && zmq_setsockopt(sub->socket, option, topic, strlen(topic))) {
         VLOG_WARN_RL(&rl, "%s: cannot change topic %s (%s)",
-                     zt->sub.endpoint, topic, zmq_strerror(errno));
+                     sub->endpoint, topic, zmq_strerror(errno));
     }
 }
 
@@ -402,23 +478,72 @@ transport_zmq_set_topics(struct transport *transport,
 static bool
 zmq_waits_for_sub(const struct transport_zmq *zt)
 {
-    return (zt->control.connected && !zt->sub.connected
-            && zt->control_announced != zt->control.generation);
+    const struct zmq_pair *pair = zt->active;
+
+    return (pair->control.connected && !pair->sub.connected
+            && zt->control_announced != pair->control.generation);
 }
 
 /* Changes the connection sequence number if it is time. */
 static void
 zmq_update_seqno(struct transport_zmq *zt)
 {
-    bool news = (zt->sub_announced != zt->sub.generation
-                 || zt->control_announced != zt->control.generation);
+    const struct zmq_channel *sub = &zt->active->sub;
+    const struct zmq_channel *control = &zt->active->control;
+    bool news = (zt->sub_announced != sub->generation
+                 || zt->control_announced != control->generation);
 
-    if ((news && transport_zmq_class.is_connected(&zt->up))
+    if ((news && zmq_pair_is_connected(zt->active))
         || (zmq_waits_for_sub(zt)
-            && time_msec() >= zt->control.connected_at + SUB_GRACE_MSEC)) {
+            && time_msec() >= control->connected_at + SUB_GRACE_MSEC)) {
         zt->seqno++;
-        zt->sub_announced = zt->sub.connected ? zt->sub.generation : 0;
-        zt->control_announced = zt->control.generation;
+        zt->sub_announced = sub->connected ? sub->generation : 0;
+        zt->control_announced = control->generation;
+    }
+}
+
+/* Makes the candidate, which is connected, the active server. */
+static void
+zmq_switch(struct transport_zmq *zt)
+{
+    struct zmq_pair *old = zt->active;
+    const char *topic;
+
+    COVERAGE_INC(transport_failover);
+    VLOG_INFO("%s: changing to server %"PRIuSIZE" of %"PRIuSIZE" (%s)",
+              old->sub.endpoint, zt->candidate->server + 1,
+              zt->config.n_servers, zt->candidate->sub.endpoint);
+
+    channel_fill_queue(zt, &old->control);
+    channel_fill_queue(zt, &old->sub);
+    zmq_pair_close(old);
+
+    zt->active = zt->candidate;
+    zt->candidate = old;
+    SSET_FOR_EACH (topic, &zt->topics) {
+        zmq_set_topic(zt, ZMQ_SUBSCRIBE, topic);
+    }
+
+    /* Both have been connected, which makes their generations positive. */
+    zt->sub_announced = zt->control_announced = 0;
+}
+
+/* Has the right server be active, and the right one be the candidate. */
+static void
+zmq_run_failover(struct transport_zmq *zt)
+{
+    struct failover *fo = &zt->failover;
+
+    zmq_run_pair(zt, zt->candidate);
+    if (failover_run(fo, zmq_pair_is_connected(zt->active),
+                     zmq_pair_is_connected(zt->candidate), time_msec())) {
+        zmq_switch(zt);
+    }
+    if (zt->candidate->server != fo->candidate) {
+        zmq_pair_close(zt->candidate);
+        if (fo->candidate != FAILOVER_NONE) {
+            zmq_log_error(zmq_pair_open(zt, zt->candidate, fo->candidate));
+        }
     }
 }
 
@@ -427,12 +552,12 @@ transport_zmq_run(struct transport *transport)
 {
     struct transport_zmq *zt = transport_zmq_cast(transport);
 
-    zmq_run_channel(zt, &zt->sub);
-    zmq_run_channel(zt, &zt->control);
+    zmq_run_pair(zt, zt->active);
+    zmq_run_failover(zt);
     zmq_update_seqno(zt);
 
-    channel_fill_queue(zt, &zt->control);
-    channel_fill_queue(zt, &zt->sub);
+    channel_fill_queue(zt, &zt->active->control);
+    channel_fill_queue(zt, &zt->active->sub);
 }
 
 static void
@@ -445,10 +570,18 @@ transport_zmq_wait(struct transport *transport)
         return;
     }
     if (zmq_waits_for_sub(zt)) {
-        poll_timer_wait_until(zt->control.connected_at + SUB_GRACE_MSEC);
+        poll_timer_wait_until(zt->active->control.connected_at
+                              + SUB_GRACE_MSEC);
     }
-    zmq_channel_wait(&zt->sub);
-    zmq_channel_wait(&zt->control);
+
+    long long int next = failover_next(&zt->failover, time_msec());
+    if (next != LLONG_MAX) {
+        poll_timer_wait_until(next);
+    }
+    zmq_channel_wait(&zt->active->sub);
+    zmq_channel_wait(&zt->active->control);
+    zmq_channel_wait_state(&zt->candidate->sub);
+    zmq_channel_wait_state(&zt->candidate->control);
 }
 
 static struct transport_message *
@@ -516,7 +649,9 @@ transport_zmq_send(struct transport *transport, const void *envelope,
     zmq_msg_t msg;
     size_t queued;
 
-    if (!zt->control.socket) {
+    void *socket = zt->active->control.socket;
+
+    if (!socket) {
         return ENOTCONN;
     }
     atomic_read(&zt->tx_bytes, &queued);
@@ -526,14 +661,14 @@ transport_zmq_send(struct transport *transport, const void *envelope,
         return ENOBUFS;
     }
 
-    if (zmq_send(zt->control.socket, envelope, envelope_len,
+    if (zmq_send(socket, envelope, envelope_len,
                  ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
         return errno == EAGAIN ? ENOBUFS : errno;
     }
 
     /* With its first frame accepted, all of the message is. */
     zmq_tx_init(zt, payload, payload_len, &msg);
-    if (zmq_msg_send(&msg, zt->control.socket, ZMQ_DONTWAIT) < 0) {
+    if (zmq_msg_send(&msg, socket, ZMQ_DONTWAIT) < 0) {
         int error = errno;
 
         zmq_msg_close(&msg);
@@ -551,10 +686,26 @@ transport_zmq_connection_seqno(const struct transport *transport)
 static bool
 transport_zmq_is_connected(const struct transport *transport)
 {
-    const struct transport_zmq *zt = transport_zmq_cast(transport);
+    return zmq_pair_is_connected(transport_zmq_cast(transport)->active);
+}
 
-    return (zt->sub.connected
-            && (!zt->control.endpoint || zt->control.connected));
+static void
+transport_zmq_unanswered(struct transport *transport)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+
+    VLOG_INFO_RL(&rl, "%s: no answer to HELLO", zt->active->control.endpoint);
+    failover_unanswered(&zt->failover, time_msec());
+}
+
+static void
+zmq_pair_describe(const struct zmq_pair *pair, struct ds *ds)
+{
+    zmq_channel_describe(&pair->sub, ds);
+    if (pair->control.endpoint) {
+        ds_put_cstr(ds, ", control ");
+        zmq_channel_describe(&pair->control, ds);
+    }
 }
 
 static void
@@ -562,10 +713,21 @@ transport_zmq_describe(const struct transport *transport, struct ds *ds)
 {
     const struct transport_zmq *zt = transport_zmq_cast(transport);
 
-    zmq_channel_describe(&zt->sub, ds);
-    if (zt->control.endpoint) {
-        ds_put_cstr(ds, ", control ");
-        zmq_channel_describe(&zt->control, ds);
+    zmq_pair_describe(zt->active, ds);
+    if (zt->config.curve.server[0]) {
+        ds_put_cstr(ds, "; with CURVE");
+    }
+    if (zt->config.n_servers > 1) {
+        ds_put_format(ds, "; server %"PRIuSIZE" of %"PRIuSIZE,
+                      zt->active->server + 1, zt->config.n_servers);
+    }
+    if (zt->failover.unanswered) {
+        ds_put_cstr(ds, "; no answer to HELLO");
+    }
+    if (zt->candidate->server != FAILOVER_NONE) {
+        ds_put_format(ds, "; trying server %"PRIuSIZE": ",
+                      zt->candidate->server + 1);
+        zmq_pair_describe(zt->candidate, ds);
     }
 }
 
@@ -585,5 +747,6 @@ const struct transport_class transport_zmq_class = {
     .send = transport_zmq_send,
     .connection_seqno = transport_zmq_connection_seqno,
     .is_connected = transport_zmq_is_connected,
+    .unanswered = transport_zmq_unanswered,
     .describe = transport_zmq_describe,
 };

@@ -21,6 +21,7 @@ COVERAGE_DEFINE(transport_foreign_topic);
 COVERAGE_DEFINE(transport_oversized);
 COVERAGE_DEFINE(transport_queue_full);
 COVERAGE_DEFINE(transport_send_dropped);
+COVERAGE_DEFINE(transport_unanswered);
 
 static const struct transport_class *const transport_classes[] = {
     &transport_zmq_class,
@@ -230,6 +231,7 @@ transport_config_clone(struct transport_config *dst,
         dst->servers[i].control = nullable_xstrdup(src->servers[i].control);
     }
     dst->node_id = xstrdup(src->node_id);
+    dst->curve = src->curve;
 }
 
 /* Frees what 'config' points to, but not 'config' itself. */
@@ -243,6 +245,7 @@ transport_config_destroy(struct transport_config *config)
         }
         free(config->servers);
         free(config->node_id);
+        explicit_bzero(&config->curve, sizeof config->curve);
         *config = (struct transport_config) { .servers = NULL };
     }
 }
@@ -348,6 +351,17 @@ bool
 transport_is_connected(const struct transport *transport)
 {
     return transport->class->is_connected(transport);
+}
+
+/* Tells 'transport' that the active server did not answer a message on the
+ * control channel: it may change to another. */
+void
+transport_unanswered(struct transport *transport)
+{
+    COVERAGE_INC(transport_unanswered);
+    if (transport->class->unanswered) {
+        transport->class->unanswered(transport);
+    }
 }
 
 /* Appends one line, without new-line, that tells people about the state of

@@ -124,6 +124,29 @@ set_int(void *socket, int option, int value)
     }
 }
 
+/* Makes the new socket of 'ch' a client of CURVE.  Returns 0 or an errno
+ * value. */
+static int
+channel_set_curve(struct zmq_channel *ch, const struct curve_config *curve)
+{
+    const struct {
+        int option;
+        const char *key;
+    } keys[] = {
+        { ZMQ_CURVE_SERVERKEY, curve->server },
+        { ZMQ_CURVE_PUBLICKEY, curve->own.public },
+        { ZMQ_CURVE_SECRETKEY, curve->own.secret },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        if (zmq_setsockopt(ch->socket, keys[i].option, keys[i].key,
+                           CURVE_KEY_LEN + 1)) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
 /* Sets the options of the new socket of 'ch'. */
 static void
 channel_set_options(struct zmq_channel *ch,
@@ -223,7 +246,11 @@ zmq_channel_open(struct zmq_channel *ch, void *context,
         error = errno;
     } else {
         channel_set_options(ch, options);
-        error = channel_open_monitor(ch, context);
+        ch->encrypted = options->curve != NULL;
+        error = ch->encrypted ? channel_set_curve(ch, options->curve) : 0;
+        if (!error) {
+            error = channel_open_monitor(ch, context);
+        }
         if (!error && zmq_connect(ch->socket, ch->endpoint)) {
             error = errno;
         }
@@ -237,10 +264,10 @@ zmq_channel_open(struct zmq_channel *ch, void *context,
     return NULL;
 }
 
-/* Takes the next event off the monitor of 'ch'.  Returns 0 if there is
- * none. */
+/* Takes the next event off the monitor of 'ch', and stores its value in
+ * '*value'.  Returns 0 if there is none. */
 static uint16_t
-channel_next_event(struct zmq_channel *ch)
+channel_next_event(struct zmq_channel *ch, uint32_t *value)
 {
     uint8_t frame[6];           /* 16 bits of event, 32 bits of value. */
     uint16_t event = 0;
@@ -250,13 +277,27 @@ channel_next_event(struct zmq_channel *ch)
         char address[8];        /* Is cut off. */
 
         memcpy(&event, frame, sizeof event);
+        memcpy(value, frame + sizeof event, sizeof *value);
         zmq_recv(ch->monitor, address, sizeof address, ZMQ_DONTWAIT);
     }
     return event;
 }
 
+/* Returns what ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, with 'value', means. */
+static const char *
+protocol_problem(const struct zmq_channel *ch, uint32_t value)
+{
+    if (value != ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+        return "handshake failed: protocol error";
+    }
+    return (ch->encrypted
+            ? "handshake failed: the server does not use CURVE encryption"
+            : "handshake failed: the server uses CURVE encryption, see "
+            "alcor-curve-key");
+}
+
 static void
-channel_handle_event(struct zmq_channel *ch, uint16_t event)
+channel_handle_event(struct zmq_channel *ch, uint16_t event, uint32_t value)
 {
     switch (event) {
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
@@ -270,11 +311,14 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
         break;
 
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        ch->problem = "handshake failed: protocol error";
+        ch->problem = protocol_problem(ch, value);
         break;
 
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        ch->problem = "handshake failed: not authorized";
+        ch->problem = (ch->encrypted
+                       ? "handshake failed: the server does not accept our "
+                       "key"
+                       : "handshake failed: not authorized");
         break;
 
     case ZMQ_EVENT_CONNECT_RETRIED:
@@ -289,7 +333,10 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
         } else if (!ch->problem) {
             /* E.g. a socket of the wrong type.  For that there may be a
              * HANDSHAKE_FAILED_NO_DETAIL or not. */
-            ch->problem = "handshake failed: is it the right endpoint?";
+            ch->problem = (ch->encrypted
+                           ? "handshake failed: is it the right endpoint, "
+                           "with CURVE and the server key that we have?"
+                           : "handshake failed: is it the right endpoint?");
         }
         ch->dead_at = time_msec() + DEAD_MSEC;
         break;
@@ -301,10 +348,11 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event)
 bool
 zmq_channel_run(struct zmq_channel *ch)
 {
+    uint32_t value = 0;
     uint16_t event;
 
-    while ((event = channel_next_event(ch)) != 0) {
-        channel_handle_event(ch, event);
+    while ((event = channel_next_event(ch, &value)) != 0) {
+        channel_handle_event(ch, event, value);
     }
     if (!ch->endpoint || time_msec() < ch->dead_at) {
         return false;
@@ -372,11 +420,18 @@ zmq_socket_wait(void *socket)
 void
 zmq_channel_wait(const struct zmq_channel *ch)
 {
-    if (ch->monitor) {
-        zmq_socket_wait(ch->monitor);
-    }
+    zmq_channel_wait_state(ch);
     if (ch->socket) {
         zmq_socket_wait(ch->socket);
+    }
+}
+
+/* Makes the poll loop wake up when zmq_channel_run() has something to do. */
+void
+zmq_channel_wait_state(const struct zmq_channel *ch)
+{
+    if (ch->monitor) {
+        zmq_socket_wait(ch->monitor);
     }
     if (ch->endpoint && ch->dead_at != LLONG_MAX) {
         poll_timer_wait_until(ch->dead_at);

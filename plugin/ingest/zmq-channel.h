@@ -74,6 +74,7 @@ struct zmq_channel {
     void *monitor;              /* PAIR; null exactly if 'socket' is. */
     unsigned int n_opened;      /* Number of times it was opened. */
 
+    bool encrypted;             /* Opened with CURVE? */
     bool connected;
     unsigned int generation;    /* Number of handshakes so far. */
     long long int connected_at; /* time_msec() of the last one. */
@@ -83,6 +84,7 @@ struct zmq_channel {
 
 struct zmq_channel_options {
     const char *routing_id;     /* Of a DEALER. */
+    const struct curve_config *curve; /* Null: no encryption. */
     const struct sset *topics;  /* Of a SUB. */
     int rcvhwm;                 /* In messages. */
     int sndhwm;                 /* In messages; 0: unlimited. */
@@ -98,6 +100,7 @@ char *zmq_channel_open(struct zmq_channel *, void *context,
 void zmq_channel_close(struct zmq_channel *, int linger);
 bool zmq_channel_run(struct zmq_channel *);
 void zmq_channel_wait(const struct zmq_channel *);
+void zmq_channel_wait_state(const struct zmq_channel *);
 void zmq_channel_describe(const struct zmq_channel *, struct ds *);
 
 /* For any socket. */

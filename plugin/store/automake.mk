@@ -16,6 +16,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-print.c \
 	plugin/store/goal-record.c \
 	plugin/store/goal-record.h \
+	plugin/store/goal-store-copy.c \
 	plugin/store/goal-store-count.c \
 	plugin/store/goal-store-env.c \
 	plugin/store/goal-store-graves.c \
@@ -25,6 +26,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-store-map.h \
 	plugin/store/goal-store-origin.c \
 	plugin/store/goal-store-private.h \
+	plugin/store/goal-store-sweep.c \
 	plugin/store/goal-store-sync.c \
 	plugin/store/goal-store-verify.c \
 	plugin/store/goal-store-write.c \

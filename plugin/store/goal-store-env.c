@@ -188,7 +188,7 @@ write_clean(const struct goal_store *store)
     int fd = text ? open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
 
     if (fd >= 0) {
-        if (write(fd, text, strlen(text)) < 0) {
+        if (write(fd, text, strlen(text)) < 0 || fsync(fd)) {
             VLOG_DBG("%s: write failed: %s", name, ovs_strerror(errno));
         }
         close(fd);
@@ -214,6 +214,7 @@ take_clean(const struct goal_store *store)
         clean = expected && !strcmp(text, expected);
         close(fd);
         unlink(name);
+        goal_sync_dir(store->dir);
     }
     free(expected);
     free(name);
@@ -407,6 +408,38 @@ judge(int error)
     }
 }
 
+static bool
+data_is_sound(const struct goal_store *store)
+{
+    char *name = file_in(store, "data.mdb");
+    bool sound = goal_store_verify(name, false);
+
+    free(name);
+    return sound;
+}
+
+/* Looks at a store that was not closed in good order, and goes back to the
+ * copy if that is better. */
+static enum verdict
+examine(struct goal_store *store)
+{
+    bool rebooted = goal_boot_is_new(store);
+    enum verdict verdict = STORE_OK;
+
+    if (rebooted && goal_copy_restore(store, "the host went down")) {
+        store->was_restored = true;
+    } else if (data_exists(store)) {
+        if (data_is_sound(store)) {
+            store->was_restored = rebooted;
+        } else if (goal_copy_restore(store, "the store is damaged")) {
+            store->was_restored = true;
+        } else {
+            verdict = STORE_DAMAGED;
+        }
+    }
+    return verdict;
+}
+
 /* Opens the environment of 'store' and everything in it, having taken its
  * lock.  Leaves behind what goal_env_close() frees, successful or not. */
 char *
@@ -419,10 +452,9 @@ goal_env_open(struct goal_store *store)
     if (message) {
         return message;
     }
-    if (!take_clean(store) && data_exists(store)
-        && !goal_store_verify(store->dir)) {
-        verdict = STORE_DAMAGED;
-    } else {
+    verdict = take_clean(store) ? STORE_OK : examine(store);
+    store->copy_is_old = data_exists(store) && goal_copy_is_old(store);
+    if (verdict == STORE_OK) {
         error = open_store(store);
         verdict = judge(error);
     }
@@ -434,9 +466,14 @@ goal_env_open(struct goal_store *store)
         if (message) {
             return message;
         }
+        store->was_restored = store->copy_is_old = false;
         error = open_store(store);
     }
-    return error ? goal_store_error(store, "cannot open", error) : NULL;
+    if (error) {
+        return goal_store_error(store, "cannot open", error);
+    }
+    goal_boot_note(store);
+    return NULL;
 }
 
 void

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "unaligned.h"
@@ -130,6 +129,7 @@ goal_grave_remove(struct goal_store *store, uint64_t sid)
         error = goal_erase_u64(store, GOAL_DB_GRAVES, sid);
     }
     if (!error) {
+        goal_origin_credit(store, grave.origin, -1);
         store->head.n_graves--;
     }
     return error;
@@ -240,6 +240,7 @@ goal_grave_dig(struct goal_store *store, const struct goal_key *key,
                            goal_val(&gt, sizeof gt), goal_val("", 0));
     }
     free(grave);
+    goal_origin_credit(store, w->number, 1);
     store->head.n_graves++;
     store->next_run = MIN(store->next_run,
                           time_msec() + GOAL_STORE_GRAVE_MSEC);
@@ -273,8 +274,9 @@ graves_expire(struct goal_store *store, uint64_t now, long long int *next)
     return 0;
 }
 
+/* Does what is to be done by 'now'. */
 void
-goal_store_run(struct goal_store *store, long long int now)
+goal_graves_run(struct goal_store *store, long long int now)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
     const struct goal_origin nobody = { .sender = "", .topic = "" };
@@ -282,7 +284,7 @@ goal_store_run(struct goal_store *store, long long int now)
     long long int next;
     char *message;
 
-    if (store->write.active || now < store->next_run) {
+    if (now < store->next_run) {
         return;
     }
     message = goal_store_begin(store, &nobody);
@@ -304,13 +306,5 @@ goal_store_run(struct goal_store *store, long long int now)
         store->next_run = now + GOAL_STORE_GRAVE_MSEC;
     } else {
         store->next_run = next == LLONG_MAX ? LLONG_MAX : now + next;
-    }
-}
-
-void
-goal_store_wait(struct goal_store *store)
-{
-    if (store->next_run != LLONG_MAX) {
-        poll_timer_wait_until(store->next_run);
     }
 }

@@ -45,6 +45,20 @@ make_sid(enum goal_kind kind, uint64_t number)
     return goal_kind_rank(kind) << GOAL_SID_RANK_SHIFT | number;
 }
 
+/* The kind that 'sid' is of, GOAL_N_KINDS if it is damaged. */
+enum goal_kind
+goal_sid_kind(uint64_t sid)
+{
+    enum goal_kind kind;
+
+    for (kind = 0; kind < GOAL_N_KINDS; kind++) {
+        if (goal_kind_rank(kind) == sid >> GOAL_SID_RANK_SHIFT) {
+            break;
+        }
+    }
+    return kind;
+}
+
 static bool
 is_id(const char *id, size_t len, const char *s, size_t s_len)
 {
@@ -295,16 +309,13 @@ cache_clear(struct goal_store *store)
 static int
 fill_one(struct goal_store *store, uint64_t sid, const char *id, size_t len)
 {
-    uint64_t rank = sid >> GOAL_SID_RANK_SHIFT;
+    enum goal_kind kind = goal_sid_kind(sid);
 
-    for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
-        if (goal_kind_rank(kind) == rank) {
-            return goal_map_insert(store->map,
-                                   goal_map_hash(store->map, kind, id, len),
-                                   sid & NUMBER_MASK);
-        }
-    }
-    return 0;
+    return (kind < GOAL_N_KINDS
+            ? goal_map_insert(store->map,
+                              goal_map_hash(store->map, kind, id, len),
+                              sid & NUMBER_MASK)
+            : 0);
 }
 
 /* Adds what is in 'db', where the value of a surrogate has its id. */

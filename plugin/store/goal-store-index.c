@@ -267,6 +267,7 @@ ref_write(struct goal_store *store, const struct goal_ref *ref, bool add)
     if (add) {
         return mdb_cursor_put(cursor, &k, &v, 0);
     }
+    goal_sweep_want(store);
     error = mdb_cursor_get(cursor, &k, &v, MDB_SET);
     if (!error) {
         error = mdb_cursor_del(cursor, 0);

@@ -10,14 +10,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coverage.h"
 #include "hash.h"
+#include "openvswitch/vlog.h"
 #include "unaligned.h"
 #include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(goal_store_origin);
+
+COVERAGE_DEFINE(goal_store_origins_full);
 
 /* A row of "origins" is one of these, the sender, and the topic. */
 struct origin_row {
     uint64_t epoch;
     uint64_t sequence;          /* Last one that was taken. */
+    uint64_t refs;              /* Records and tombstones with its number. */
+    uint64_t used;              /* When it was last written to: see
+                                 * used_now(). */
     uint32_t sender_len;
     uint32_t topic_len;
 };
@@ -29,6 +38,16 @@ struct origin_row {
 /* Marks of incomplete messages in "meta" are this and the origin's number. */
 #define MARK "incomplete/"
 #define MARK_LEN (sizeof MARK - 1)
+
+/* Stands for all that there is no room for.  It has no position. */
+static const struct goal_origin anybody = { .sender = "", .topic = "" };
+
+/* What the transaction has added to the 'refs' of an origin. */
+struct origin_credit {
+    struct hmap_node node;      /* In 'credits' of the write, by number. */
+    uint32_t number;
+    int64_t refs;
+};
 
 /* What is stored of an origin. */
 struct place {
@@ -63,13 +82,22 @@ row_is_channel(const struct origin_row *row, const char *sender,
             && !memcmp(topic, origin->topic, row->topic_len));
 }
 
+/* A clock for 'used'.  It never goes back, whatever has become of the host's
+ * clock and of the numbers of LMDB's transactions. */
+static uint64_t
+used_now(const struct goal_store *store)
+{
+    return store->used_base + mdb_txn_id(store->write.txn);
+}
+
 static int
-row_write(struct goal_store *store, uint32_t number,
-          const struct goal_origin *origin, uint64_t sequence)
+row_create(struct goal_store *store, uint32_t number,
+           const struct goal_origin *origin, uint64_t sequence)
 {
     struct origin_row row = {
         .epoch = origin->epoch,
         .sequence = sequence,
+        .used = used_now(store),
         .sender_len = strlen(origin->sender),
         .topic_len = strlen(origin->topic),
     };
@@ -82,6 +110,35 @@ row_write(struct goal_store *store, uint32_t number,
     memcpy(bytes + sizeof row + row.sender_len, origin->topic, row.topic_len);
     error = goal_write_u64(store, GOAL_DB_ORIGINS, number,
                            goal_val(bytes, size));
+    free(bytes);
+    return error;
+}
+
+/* Makes the position in row 'number' at least 'sequence' and adds 'refs' to
+ * its references. */
+static int
+row_change(struct goal_store *store, uint32_t number, uint64_t sequence,
+           int64_t refs)
+{
+    const char *sender, *topic;
+    struct origin_row row;
+    MDB_val v;
+    int error = goal_read_u64(store, GOAL_DB_ORIGINS, number, &v);
+
+    if (error || !row_parse(&v, &row, &sender, &topic)) {
+        return error ? error : MDB_CORRUPTED;
+    }
+    row.sequence = MAX(row.sequence, sequence);
+    row.refs = refs < 0 && row.refs < -refs ? 0 : row.refs + refs;
+    row.used = refs < 0 ? row.used : used_now(store);
+    if (refs < 0 && !row.refs) {
+        goal_sweep_want(store);
+    }
+
+    char *bytes = xmemdup(v.mv_data, v.mv_size);
+    memcpy(bytes, &row, sizeof row);
+    error = goal_write_u64(store, GOAL_DB_ORIGINS, number,
+                           goal_val(bytes, v.mv_size));
     free(bytes);
     return error;
 }
@@ -138,6 +195,23 @@ place_find(const struct goal_store *store, const struct goal_origin *origin,
     return MDB_KEYEXIST;
 }
 
+/* True if no more origins are to be remembered.  One number is kept back for
+ * 'anybody'. */
+static bool
+is_full(const struct goal_store *store)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+    if (store->head.n_origins < GOAL_STORE_MAX_ORIGINS
+        && store->head.next_origin < UINT32_MAX - 1) {
+        return false;
+    }
+    COVERAGE_INC(goal_store_origins_full);
+    VLOG_WARN_RL(&rl, "%s: too many topics: positions of new ones are not "
+                 "remembered", store->dir);
+    return true;
+}
+
 /* Gives 'origin', which has no number, one. */
 static int
 place_create(struct goal_store *store, const struct goal_origin *origin,
@@ -153,12 +227,14 @@ place_create(struct goal_store *store, const struct goal_origin *origin,
                        goal_val(&place->hash, sizeof place->hash),
                        goal_val(&number, sizeof number));
     if (!error) {
-        error = row_write(store, number, origin, sequence);
+        error = row_create(store, number, origin, sequence);
     }
     if (!error) {
         store->head.next_origin++;
+        store->head.n_origins++;
         place->number = number;
         place->sequence = sequence;
+        goal_sweep_want(store);
     }
     return error;
 }
@@ -175,6 +251,10 @@ goal_origin_number(struct goal_store *store, uint32_t *number)
         return 0;
     }
     error = place_find(store, origin, &place);
+    if (!error && !place.number && is_full(store)) {
+        origin = &anybody;
+        error = place_find(store, origin, &place);
+    }
     if (!error && !place.number) {
         error = place_create(store, origin, 0, &place);
     }
@@ -197,9 +277,66 @@ goal_origin_advance(struct goal_store *store, const struct goal_origin *origin)
         return error;
     }
     return (place.number
-            ? row_write(store, place.number, origin, origin->sequence)
+            ? row_change(store, place.number, origin->sequence, 0)
+            : is_full(store) ? 0
             : place_create(store, origin, origin->sequence, &place));
 }
+
+/* References. */
+
+/* Notes that something has got origin 'number' or, if 'refs' is -1, no longer
+ * has it.  0 is none. */
+void
+goal_origin_credit(struct goal_store *store, uint32_t number, int refs)
+{
+    struct hmap *credits = &store->write.credits;
+    struct origin_credit *credit;
+
+    if (!number) {
+        return;
+    }
+    HMAP_FOR_EACH_WITH_HASH (credit, node, number, credits) {
+        if (credit->number == number) {
+            credit->refs += refs;
+            return;
+        }
+    }
+    credit = xmalloc(sizeof *credit);
+    *credit = (struct origin_credit) { .number = number, .refs = refs };
+    hmap_insert(credits, &credit->node, number);
+}
+
+/* Writes what goal_origin_credit() has noted. */
+int
+goal_origin_settle(struct goal_store *store)
+{
+    struct origin_credit *credit;
+
+    HMAP_FOR_EACH_POP (credit, node, &store->write.credits) {
+        int error = (credit->refs
+                     ? row_change(store, credit->number, 0, credit->refs)
+                     : 0);
+
+        free(credit);
+        if (error && error != MDB_NOTFOUND) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* Forgets what goal_origin_credit() has noted. */
+void
+goal_origin_unsettle(struct goal_store *store)
+{
+    struct origin_credit *credit;
+
+    HMAP_FOR_EACH_POP (credit, node, &store->write.credits) {
+        free(credit);
+    }
+}
+
+/* Positions. */
 
 uint64_t
 goal_store_position(struct goal_store *store, const struct goal_origin *origin)
@@ -281,6 +418,87 @@ goal_store_origin(struct goal_store *store, const struct goal_key *key,
     return goal_origin_get(store, record.origin, sender, topic, epoch);
 }
 
+/* Looking over rows. */
+
+/* Stores what row 'v' says in '*o'.  Returns false if it is damaged. */
+bool
+goal_origin_parse(const MDB_val *v, struct goal_origin_info *o)
+{
+    struct origin_row row;
+
+    if (!row_parse(v, &row, &o->sender, &o->topic)) {
+        return false;
+    }
+    o->sender_len = row.sender_len;
+    o->epoch = row.epoch;
+    o->refs = row.refs;
+    o->used = row.used;
+    return true;
+}
+
+/* Prepares for writing. */
+int
+goal_origins_open(struct goal_store *store)
+{
+    MDB_txn *txn = goal_store_txn(store);
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int error;
+
+    error = (txn ? mdb_cursor_open(txn, store->dbis[GOAL_DB_ORIGINS], &cursor)
+             : MDB_BAD_TXN);
+    if (error) {
+        return error;
+    }
+    while (!(error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) {
+        struct goal_origin_info o;
+
+        if (goal_origin_parse(&v, &o)) {
+            store->used_base = MAX(store->used_base, o.used);
+        }
+    }
+    mdb_cursor_close(cursor);
+    goal_store_end_reading(store);
+    return error == MDB_NOTFOUND ? 0 : error;
+}
+
+/* Removes origin 'number', which nothing refers to. */
+int
+goal_origin_forget(struct goal_store *store, uint32_t number)
+{
+    char *sender, *topic;
+    uint64_t epoch;
+    int error = 0;
+
+    if (!goal_origin_get(store, number, &sender, &topic, &epoch)) {
+        return 0;
+    }
+    ovs_u128 hash = origin_hash(&(struct goal_origin) {
+        .sender = sender, .topic = topic, .epoch = epoch,
+    });
+    for (int i = 0; i < MAX_PROBES && !error; i++, hash.u64.lo++) {
+        MDB_val v;
+
+        error = goal_read(store, GOAL_DB_PLACES, &hash, sizeof hash, &v);
+        if (!error && v.mv_size == sizeof number
+            && !memcmp(v.mv_data, &number, sizeof number)) {
+            error = goal_erase(store, GOAL_DB_PLACES,
+                               goal_val(&hash, sizeof hash));
+            break;
+        }
+        error = error == MDB_NOTFOUND ? 0 : error;
+    }
+    if (!error) {
+        error = goal_erase_u64(store, GOAL_DB_ORIGINS, number);
+    }
+    if (!error) {
+        store->head.n_origins--;
+    }
+    free(sender);
+    free(topic);
+    return error;
+}
+
 /* Incomplete messages. */
 
 /* Marks the message of the write in progress. */
@@ -305,6 +523,19 @@ goal_incomplete_mark(struct goal_store *store)
                            goal_val("", 0));
     }
     return error;
+}
+
+/* True if a message of origin 'number' is marked. */
+bool
+goal_incomplete_is_marked(const struct goal_store *store, uint32_t number)
+{
+    uint8_t key[MARK_LEN + sizeof(ovs_be32)];
+    MDB_val v;
+
+    memcpy(key, MARK, MARK_LEN);
+    put_unaligned_be32(ALIGNED_CAST(ovs_be32 *, &key[MARK_LEN]),
+                       htonl(number));
+    return !goal_read(store, GOAL_DB_META, key, sizeof key, &v);
 }
 
 /* Removes the mark that goal_incomplete_mark() made for origin 'number'. */

@@ -16,8 +16,10 @@
  *    goal-store-count.c     numbers of entries in them
  *    goal-store-origin.c    origins, positions, incomplete messages
  *    goal-store-graves.c    tombstones
+ *    goal-store-sweep.c     removing what nothing refers to any more
  *    goal-store-env.c       the LMDB environment: lock, damage, version
  *    goal-store-verify.c    looking for damage
+ *    goal-store-copy.c      the copy for power failures
  *    goal-store-sync.c      the sync thread
  *    goal-changes.c         change sets
  *
@@ -69,6 +71,7 @@ extern const struct goal_db_info goal_dbs[GOAL_N_DBS];
 struct goal_head {
     uint64_t next_number;       /* For the next surrogate id, from 1 on. */
     uint64_t next_origin;       /* Next number of an origin, from 1 on. */
+    uint64_t n_origins;         /* Origins. */
     uint64_t n_graves;          /* Tombstones. */
     uint64_t n_incomplete;      /* Messages marked incomplete. */
     uint64_t counts[GOAL_N_KINDS]; /* Stored resources. */
@@ -108,6 +111,7 @@ struct goal_write_state {
     struct goal_origin origin;  /* Strings are owned. */
     uint32_t number;            /* Of the origin, 0 until needed. */
     uint32_t mark_number;       /* If 'marked': of the origin marked. */
+    struct hmap credits;        /* Contains "struct origin_credit"s. */
 
     struct goal_id_change *ids; /* Made in 'txn'. */
     size_t n_ids, allocated_ids;
@@ -126,6 +130,9 @@ struct goal_store {
     char *dir;                  /* Where it is. */
     int lock_fd;                /* Of the lock file, -1 if none. */
     bool is_new;                /* Created by goal_store_open(). */
+    bool was_restored;          /* See goal_store_was_restored(). */
+    bool copy_is_old;           /* The copy is to be made again, even if
+                                 * nothing changes. */
     uint64_t map_size;          /* Of the environment. */
     MDB_env *env;
     MDB_dbi dbis[GOAL_N_DBS];
@@ -143,6 +150,9 @@ struct goal_store {
     struct vni_claims *claims;  /* As of the write in progress; null until
                                  * asked for. */
     struct hmap counted;        /* Contains "struct counted"s. */
+
+    uint64_t used_base;         /* For 'used' of origins. */
+    struct goal_sweep *sweep;   /* Looks for what is left over. */
 
     long long int wall_offset;  /* Wall-clock time less time_msec(). */
     long long int next_run;     /* Next time to look at tombstones, or
@@ -192,6 +202,7 @@ goal_kind_rank(enum goal_kind kind)
             : kind);
 }
 
+enum goal_kind goal_sid_kind(uint64_t sid);
 int goal_ids_open(struct goal_store *);
 void goal_ids_close(struct goal_store *);
 void goal_ids_commit(struct goal_store *);
@@ -223,6 +234,24 @@ void goal_counted_change(struct goal_store *, enum goal_index,
 void goal_counted_clear(struct goal_store *);
 
 /* goal-store-origin.c. */
+
+/* A row of "origins". */
+struct goal_origin_info {
+    const char *sender;         /* Not null-terminated, as 'topic'. */
+    size_t sender_len;
+    const char *topic;
+    uint64_t epoch;
+    uint64_t refs;              /* Records and tombstones that refer to it. */
+    uint64_t used;              /* The greater, the later it was used. */
+};
+bool goal_origin_parse(const MDB_val *, struct goal_origin_info *);
+
+int goal_origins_open(struct goal_store *);
+void goal_origin_credit(struct goal_store *, uint32_t number, int refs);
+int goal_origin_settle(struct goal_store *);
+void goal_origin_unsettle(struct goal_store *);
+int goal_origin_forget(struct goal_store *, uint32_t number);
+bool goal_incomplete_is_marked(const struct goal_store *, uint32_t number);
 int goal_origin_number(struct goal_store *, uint32_t *number);
 int goal_origin_advance(struct goal_store *, const struct goal_origin *);
 int goal_incomplete_mark(struct goal_store *);
@@ -239,17 +268,34 @@ int goal_grave_revision(const struct goal_store *, uint64_t sid,
                         uint32_t *revision);
 bool goal_grave_id(const MDB_val *grave, const char **id, size_t *len);
 
+void goal_graves_run(struct goal_store *, long long int now);
+
+/* goal-store-sweep.c. */
+struct goal_sweep *goal_sweep_create(void);
+void goal_sweep_destroy(struct goal_sweep *);
+void goal_sweep_want(struct goal_store *);
+
 /* goal-store-env.c. */
 char *goal_env_open(struct goal_store *);
 void goal_env_close(struct goal_store *);
 
 /* goal-store-verify.c. */
-bool goal_store_verify(const char *dir);
+bool goal_store_verify(const char *name, bool strict);
+
+/* goal-store-copy.c. */
+void goal_sync_dir(const char *dir);
+bool goal_boot_is_new(const struct goal_store *);
+void goal_boot_note(const struct goal_store *);
+int goal_copy_make(MDB_env *, const char *dir);
+bool goal_copy_is_old(const struct goal_store *);
+bool goal_copy_restore(struct goal_store *, const char *why);
+void goal_store_set_boot_id(const char *); /* For tests.  Null: none. */
 
 /* goal-store-sync.c. */
-struct goal_sync *goal_sync_create(MDB_env *);
+struct goal_sync *goal_sync_create(MDB_env *, const char *dir);
 void goal_sync_destroy(struct goal_sync *);
 void goal_sync_wake(struct goal_sync *);
+void goal_sync_set_copy_interval(struct goal_sync *, long long int msec);
 
 /* goal-changes.c. */
 void goal_changes_add(struct goal_changes *, const struct goal_key *,

@@ -7,6 +7,7 @@
 #include "store/goal-store-private.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -23,13 +24,20 @@ VLOG_DEFINE_THIS_MODULE(goal_store_sync);
  * many changes. */
 #define SYNC_DELAY_MSEC 500
 
+/* A copy is made this long after the first change that the last one lacks. */
+#define COPY_INTERVAL_MSEC (10 * 60 * 1000)
+
 /* Shared by the main thread and the sync thread. */
 struct goal_sync {
     MDB_env *env;
+    char *dir;
     struct ovs_mutex mutex;
     pthread_cond_t cond;        /* 'dirty' or 'stop' has become true. */
     bool dirty OVS_GUARDED;     /* Something is to be synced. */
     bool stop OVS_GUARDED;      /* The thread is to exit. */
+    long long int copy_interval OVS_GUARDED; /* In ms. */
+    long long int copy_at OVS_GUARDED; /* When to copy, by now_msec(), or
+                                        * LLONG_MAX. */
 
     /* Main thread only. */
     bool running;               /* 'thread' exists. */
@@ -38,15 +46,28 @@ struct goal_sync {
 
 static void *goal_sync_main(void *);
 
+/* Not time_msec(), which tests may stop. */
+static long long int
+now_msec(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return timespec_to_msec(&now);
+}
+
 /* The thread is created when there is something to do, thus never before the
  * process has become a daemon. */
 struct goal_sync *
-goal_sync_create(MDB_env *env)
+goal_sync_create(MDB_env *env, const char *dir)
 {
     struct goal_sync *sync = xzalloc(sizeof *sync);
     pthread_condattr_t attr;
 
     sync->env = env;
+    sync->dir = xstrdup(dir);
+    sync->copy_interval = COPY_INTERVAL_MSEC;
+    sync->copy_at = LLONG_MAX;
     ovs_mutex_init(&sync->mutex);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -71,10 +92,12 @@ goal_sync_destroy(struct goal_sync *sync)
     }
     xpthread_cond_destroy(&sync->cond);
     ovs_mutex_destroy(&sync->mutex);
+    free(sync->dir);
     free(sync);
 }
 
-/* Has what was committed until now synced within a second. */
+/* Has what was committed until now synced within a second, and copied within
+ * ten minutes. */
 void
 goal_sync_wake(struct goal_sync *sync)
 {
@@ -85,56 +108,99 @@ goal_sync_wake(struct goal_sync *sync)
     ovs_mutex_lock(&sync->mutex);
     if (!sync->dirty) {
         sync->dirty = true;
+        if (sync->copy_at == LLONG_MAX) {
+            sync->copy_at = now_msec() + sync->copy_interval;
+        }
         xpthread_cond_signal(&sync->cond);
     }
     ovs_mutex_unlock(&sync->mutex);
 }
 
-/* Waits until it is time to sync.  Returns false if it is time to exit. */
+/* For tests. */
+void
+goal_sync_set_copy_interval(struct goal_sync *sync, long long int msec)
+{
+    ovs_mutex_lock(&sync->mutex);
+    sync->copy_interval = msec;
+    ovs_mutex_unlock(&sync->mutex);
+}
+
+/* Waits for a signal until 'deadline'. */
+static void
+goal_sync_sleep(struct goal_sync *sync, long long int deadline)
+    OVS_REQUIRES(sync->mutex)
+{
+    if (deadline == LLONG_MAX) {
+        ovs_mutex_cond_wait(&sync->cond, &sync->mutex);
+    } else {
+        struct timespec ts = {
+            .tv_sec = deadline / 1000,
+            .tv_nsec = deadline % 1000 * 1000000,
+        };
+
+        pthread_cond_timedwait(&sync->cond, &sync->mutex.lock, &ts);
+    }
+}
+
+/* Waits until it is time to sync or to copy.  Returns false if it is time to
+ * exit. */
 static bool
 goal_sync_wait(struct goal_sync *sync)
     OVS_REQUIRES(sync->mutex)
 {
-    struct timespec deadline;
+    while (!sync->dirty && !sync->stop && now_msec() < sync->copy_at) {
+        goal_sync_sleep(sync, sync->copy_at);
+    }
+    if (sync->dirty) {
+        long long int deadline = now_msec() + SYNC_DELAY_MSEC;
 
-    while (!sync->dirty && !sync->stop) {
-        ovs_mutex_cond_wait(&sync->cond, &sync->mutex);
-    }
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_nsec += SYNC_DELAY_MSEC * 1000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= 1000000000;
-    }
-    while (!sync->stop) {
-        if (pthread_cond_timedwait(&sync->cond, &sync->mutex.lock, &deadline)
-            == ETIMEDOUT) {
-            break;
+        while (!sync->stop && now_msec() < deadline) {
+            goal_sync_sleep(sync, deadline);
         }
     }
     sync->dirty = false;
     return !sync->stop;
 }
 
+/* Syncs and, if 'copy', copies as well.  Returns true if both worked. */
+static bool
+goal_sync_do(struct goal_sync *sync, bool copy)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    int error = mdb_env_sync(sync->env, 1);
+
+    if (!error && copy) {
+        error = goal_copy_make(sync->env, sync->dir);
+    }
+    if (error) {
+        VLOG_ERR_RL(&rl, "%s: cannot %s the goal store: %s", sync->dir,
+                    copy ? "copy" : "sync",
+                    error > 0 ? ovs_strerror(error) : mdb_strerror(error));
+    }
+    return !error;
+}
+
 static void *
 goal_sync_main(void *sync_)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
     struct goal_sync *sync = sync_;
 
     ovsrcu_quiesce_start();
     ovs_mutex_lock(&sync->mutex);
     while (goal_sync_wait(sync)) {
-        int error;
+        bool copy = now_msec() >= sync->copy_at;
+        bool ok;
 
-        ovs_mutex_unlock(&sync->mutex);
-        error = mdb_env_sync(sync->env, 1);
-        if (error) {
-            VLOG_ERR_RL(&rl, "cannot sync the goal store: %s",
-                        error > 0 ? ovs_strerror(error)
-                        : mdb_strerror(error));
+        if (copy) {
+            sync->copy_at = LLONG_MAX;
         }
+        ovs_mutex_unlock(&sync->mutex);
+        ok = goal_sync_do(sync, copy);
         ovs_mutex_lock(&sync->mutex);
+        if (!ok && copy) {
+            sync->copy_at = MIN(sync->copy_at,
+                                now_msec() + sync->copy_interval);
+        }
     }
     ovs_mutex_unlock(&sync->mutex);
     return NULL;

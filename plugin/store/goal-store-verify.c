@@ -44,6 +44,8 @@ struct tally {
     uint64_t records[GOAL_N_KINDS];
     uint64_t graves;
     uint64_t grave_times;
+    uint64_t origins;
+    uint64_t refs;              /* To origins, as they say. */
     struct goal_head head;
     bool has_head;
     bool has_version;           /* Of a version that we know. */
@@ -123,7 +125,14 @@ verify_grave_time(const MDB_val *k, const MDB_val *v, struct tally *tally)
 static bool
 verify_origin(const MDB_val *k, const MDB_val *v, struct tally *tally)
 {
-    return tally && k->mv_size == sizeof(uint64_t) && v->mv_size;
+    struct goal_origin_info o;
+
+    if (k->mv_size != sizeof(uint64_t) || !goal_origin_parse(v, &o)) {
+        return false;
+    }
+    tally->origins++;
+    tally->refs += o.refs;
+    return true;
 }
 
 static bool
@@ -217,7 +226,12 @@ verify_dbs(MDB_txn *txn, struct tally *tally)
             return result;
         }
     }
+    for (size_t i = 0; i < GOAL_N_KINDS; i++) {
+        tally->refs -= tally->records[i];
+    }
     return (tally->graves == tally->head.n_graves
+            && tally->origins == tally->head.n_origins
+            && tally->refs == tally->graves
             && tally->graves == tally->grave_times
             && !memcmp(tally->records, tally->head.counts,
                        sizeof tally->records)
@@ -256,15 +270,13 @@ verify_txn(MDB_txn *txn)
 
 /* Does the work.  Nothing is freed, as the process exits. */
 static int
-verify_dir(const char *dir)
+verify_file(const char *name)
 {
-    char *name = xasprintf("%s/data.mdb", dir);
     struct stat s;
     MDB_env *env;
     MDB_txn *txn;
     int error = stat(name, &s);
 
-    free(name);
     if (error || mdb_env_create(&env)) {
         return VERIFY_UNKNOWN;
     }
@@ -274,7 +286,8 @@ verify_dir(const char *dir)
                                                   getpagesize()));
     }
     if (!error) {
-        error = mdb_env_open(env, dir, MDB_RDONLY | MDB_NOLOCK, 0600);
+        error = mdb_env_open(env, name, MDB_RDONLY | MDB_NOLOCK | MDB_NOSUBDIR,
+                             0600);
     }
     if (!error) {
         error = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
@@ -286,7 +299,7 @@ verify_dir(const char *dir)
 
 /* The child: quiet, mortal, and without the parent's ideas about signals. */
 static void
-verify_child(const char *dir)
+verify_child(const char *name)
 {
     static const int signals[] = { SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL,
                                    SIGSEGV };
@@ -303,32 +316,33 @@ verify_child(const char *dir)
         dup2(null, STDERR_FILENO);
     }
     alarm(VERIFY_SECONDS);
-    _exit(verify_dir(dir));
+    _exit(verify_file(name));
 }
 
-/* Returns false if what is in 'dir' is damaged. */
+/* Returns false if file 'name', the data of a store, is damaged.  If 'strict',
+ * also if that cannot be found out or they are of another version. */
 bool
-goal_store_verify(const char *dir)
+goal_store_verify(const char *name, bool strict)
 {
     pid_t pid, waited;
     int status;
 
-    VLOG_INFO("%s: not closed in good order, verifying", dir);
+    VLOG_INFO("%s: verifying", name);
     pid = fork();
     if (!pid) {
-        verify_child(dir);
+        verify_child(name);
     } else if (pid < 0) {
-        VLOG_WARN("%s: cannot verify: %s", dir, ovs_strerror(errno));
-        return true;
+        VLOG_WARN("%s: cannot verify: %s", name, ovs_strerror(errno));
+        return !strict;
     }
     do {
         waited = waitpid(pid, &status, 0);
     } while (waited < 0 && errno == EINTR);
     if (waited != pid) {
-        VLOG_WARN("%s: cannot verify: %s", dir, ovs_strerror(errno));
-        return true;
+        VLOG_WARN("%s: cannot verify: %s", name, ovs_strerror(errno));
+        return !strict;
     }
     return (WIFEXITED(status)
             && (WEXITSTATUS(status) == VERIFY_OK
-                || WEXITSTATUS(status) == VERIFY_UNKNOWN));
+                || (!strict && WEXITSTATUS(status) == VERIFY_UNKNOWN)));
 }

@@ -68,6 +68,7 @@ txn_abort(struct goal_store *store)
     store->head = store->committed;
     w->number = 0;
     goal_ids_abort(store);
+    goal_origin_unsettle(store);
     goal_counted_clear(store);
     goal_store_restore_claims(store, &w->pending);
     goal_changes_destroy(&w->pending);
@@ -77,9 +78,10 @@ static int
 txn_commit(struct goal_store *store)
 {
     struct goal_write_state *w = &store->write;
-    int error = 0;
+    int error = goal_origin_settle(store);
 
-    if (memcmp(&store->head, &store->committed, sizeof store->head)) {
+    if (!error
+        && memcmp(&store->head, &store->committed, sizeof store->head)) {
         error = goal_write(store, GOAL_DB_META, goal_val("head", 4),
                            goal_val(&store->head, sizeof store->head));
     }
@@ -441,6 +443,7 @@ target_delete(struct goal_store *store, struct target *t, uint32_t revision)
         error = goal_erase_u64(store, GOAL_DB_RECORDS, t->key.sid);
     }
     if (!error) {
+        goal_origin_credit(store, t->record.origin, -1);
         error = goal_grave_dig(store, &t->key, t->id, revision);
     }
     if (!error) {
@@ -461,9 +464,6 @@ target_delete_absent(struct goal_store *store, struct target *t,
     uint64_t entry;
     int error;
 
-    if (!revision) {
-        return 0;
-    }
     error = goal_id_intern(store, t->key.kind, t->id, 0, &entry, &t->bytes,
                            &t->is_new);
     if (error) {
@@ -602,6 +602,10 @@ target_write_record(struct goal_store *store, const struct target *t)
     /* The surrogate of a new neighbour is greater than all others. */
     bool append = t->is_new && t->key.kind == GOAL_NEIGHBOR;
 
+    if (!t->stored || t->record.origin != store->write.number) {
+        goal_origin_credit(store, t->stored ? t->record.origin : 0, -1);
+        goal_origin_credit(store, store->write.number, 1);
+    }
     store->write.dirty = true;
     return (cursor
             ? mdb_cursor_put(cursor, &k, &v, append ? MDB_APPEND : 0)

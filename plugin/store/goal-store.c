@@ -47,19 +47,23 @@ goal_store_open(const char *dir, struct goal_store **storep)
     store->lock_fd = -1;
     store->wall_offset = time_wall_msec() - time_msec();
     hmap_init(&store->id_cache);
+    hmap_init(&store->write.credits);
+    store->sweep = goal_sweep_create();
     hmap_init(&store->counted);
     error = goal_env_open(store);
     if (!error) {
         int retval = goal_ids_open(store);
 
+        retval = retval ? retval : goal_origins_open(store);
         error = retval ? goal_store_error(store, "cannot open", retval) : NULL;
     }
     if (error) {
         goal_store_close(store);
         return error;
     }
-    store->sync = goal_sync_create(store->env);
+    store->sync = goal_sync_create(store->env, store->dir);
     store->next_run = store->head.n_graves ? 0 : LLONG_MAX;
+    goal_sweep_want(store);
     *storep = store;
     return NULL;
 }
@@ -73,6 +77,7 @@ goal_write_state_uninit(struct goal_write_state *w)
     goal_refs_uninit(&w->new_refs);
     goal_refs_uninit(&w->old_refs);
     free(w->touched);
+    hmap_destroy(&w->credits);
 }
 
 void
@@ -94,6 +99,7 @@ goal_store_close(struct goal_store *store)
     goal_ids_close(store);
     goal_env_close(store);
     hmap_destroy(&store->id_cache);
+    goal_sweep_destroy(store->sweep);
     goal_counted_clear(store);
     hmap_destroy(&store->counted);
     goal_write_state_uninit(&store->write);
@@ -106,6 +112,12 @@ bool
 goal_store_is_new(const struct goal_store *store)
 {
     return store->is_new;
+}
+
+bool
+goal_store_was_restored(const struct goal_store *store)
+{
+    return store->was_restored;
 }
 
 char *
@@ -356,6 +368,9 @@ goal_store_get_memory_usage(const struct goal_store *store,
             simap_increase(usage, name, store->head.counts[i]);
         }
         free(name);
+    }
+    if (store->head.n_origins) {
+        simap_increase(usage, "goal-topics", store->head.n_origins);
     }
     if (store->head.n_graves) {
         simap_increase(usage, "goal-tombstones", store->head.n_graves);

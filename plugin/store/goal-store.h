@@ -60,7 +60,10 @@
  *
  * Durability: a commit survives the death of the process at any instant.  A
  * background thread syncs to the disk within a second of a change
- * (goal_store_sync() does it now).
+ * (goal_store_sync() does it now).  As a power failure may still leave the
+ * data in disorder, the thread also copies them to the side, every ten minutes
+ * in which something changes (goal_store_copy() does it now).  After the host
+ * went down without the store being closed, the copy is what is opened.
  *
  * Reading
  * -------
@@ -81,7 +84,8 @@
  * -------------
  *
  * One thread, the owner's main loop, calls all of this.  The sync thread is
- * internal and uses nothing but mdb_env_sync(), which LMDB allows.
+ * internal and uses nothing but mdb_env_sync() and mdb_env_copyfd2(), which
+ * LMDB allows.
  *
  * Errors
  * ------
@@ -102,6 +106,14 @@ struct vni_claims;
 /* A deletion is remembered this long, and at most this many of them. */
 #define GOAL_STORE_GRAVE_MSEC (10 * 60 * 1000)
 #define GOAL_STORE_MAX_GRAVES 65536
+
+/* At most this many (sender, epoch, topic) are remembered.  Those of all but
+ * the last two epochs of a sender are forgotten when nothing that is stored or
+ * buried came from there, and so are all of a sender when this many others
+ * were heard later.  What there is no room for has position 0, and what it
+ * writes is as if from nobody, on the control channel. */
+#define GOAL_STORE_MAX_ORIGINS (4 * 65536)
+#define GOAL_STORE_MAX_SENDERS 256
 
 /* Where something came from. */
 struct goal_origin {
@@ -166,14 +178,19 @@ struct goal_changes {
 void goal_changes_destroy(struct goal_changes *);
 
 /* Opens the store in directory 'dir', creating both when absent.  A store of
- * an unknown version or one that is damaged is moved aside (to 'dir'.bad-TIME)
- * with a warning and started afresh. */
+ * an unknown version, or one that is damaged and has no good copy, is moved
+ * aside (to 'dir'.bad-TIME) with a warning and started afresh. */
 char *goal_store_open(const char *dir, struct goal_store **)
     OVS_WARN_UNUSED_RESULT;
 void goal_store_close(struct goal_store *); /* Syncs.  Accepts null. */
 
 /* True if the store was created (or started afresh) by goal_store_open(). */
 bool goal_store_is_new(const struct goal_store *);
+
+/* True if something may be missing that was there when the store was last
+ * used: the host went down, or the store was damaged and there was a copy.
+ * The difference is to be asked for. */
+bool goal_store_was_restored(const struct goal_store *);
 
 char *goal_store_begin(struct goal_store *, const struct goal_origin *)
     OVS_WARN_UNUSED_RESULT;
@@ -274,7 +291,12 @@ size_t goal_store_count_index(struct goal_store *, enum goal_index,
 /* Makes everything committed survive a power failure, before returning. */
 char *goal_store_sync(struct goal_store *) OVS_WARN_UNUSED_RESULT;
 
-/* Forgets tombstones that are old enough. */
+/* Copies everything committed to where it is found after a power failure,
+ * before returning. */
+char *goal_store_copy(struct goal_store *) OVS_WARN_UNUSED_RESULT;
+
+/* Forgets tombstones that are old enough, and what nothing refers to any
+ * more, a little at a time. */
 void goal_store_run(struct goal_store *, long long int now);
 void goal_store_wait(struct goal_store *);
 

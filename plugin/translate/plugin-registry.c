@@ -8,8 +8,12 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "hash.h"
 #include "openvswitch/vlog.h"
 #include "smap.h"
@@ -163,14 +167,44 @@ register_class(struct plugin_registry *registry,
     }
 }
 
+/* True if the shared object 'file' ends before what comes last in it, the
+ * section headers: half copied, for example.  dlopen() does not notice; it
+ * dies (SIGBUS) of what is not there. */
+static bool
+is_truncated(const char *file)
+{
+    FILE *stream = fopen(file, "rb");
+    bool truncated = false;
+    ElfW(Ehdr) header;
+    struct stat s;
+
+    if (stream) {
+        truncated = (fread(&header, sizeof header, 1, stream) == 1
+                     && !memcmp(header.e_ident, ELFMAG, SELFMAG)
+                     && (header.e_ident[EI_CLASS]
+                         == (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+                     && !fstat(fileno(stream), &s)
+                     && (header.e_shoff
+                         + (uint32_t) header.e_shnum * header.e_shentsize
+                         > (uint64_t) s.st_size));
+        fclose(stream);
+    }
+    return truncated;
+}
+
 /* Opens the shared object 'file' and registers its classes.  It is not closed
  * even if there are none: its constructors have linked its log module and
  * counters, if it has any, into the lists of ours. */
 static void
 load_file(struct plugin_registry *registry, const char *file)
 {
-    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (is_truncated(file)) {
+        VLOG_WARN("%s: file is truncated: install it again; not loaded",
+                  file);
+        return;
+    }
 
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         VLOG_WARN("%s; not loaded", dlerror());
         return;

@@ -20,6 +20,7 @@ static const struct {
     const char *name;
     fuzz_target *function;
 } targets[] = {
+    { "curve-key", fuzz_curve_key },
     { "envelope", fuzz_envelope },
     { "goal-state", fuzz_goal_state },
     { "json", fuzz_json },

@@ -28,6 +28,7 @@
 
 typedef void fuzz_target(const uint8_t *data, size_t size);
 
+fuzz_target fuzz_curve_key;
 fuzz_target fuzz_envelope;
 fuzz_target fuzz_goal_state;
 fuzz_target fuzz_json;

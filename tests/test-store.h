@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test-store: what the tests of the goal store share. */
+
+#ifndef TEST_STORE_H
+#define TEST_STORE_H 1
+
+#include <stdint.h>
+
+/* test-store-raw.c: past the store, to its LMDB databases. */
+void test_store_set_version(const char *dir, uint64_t version);
+void test_store_print_names(const char *dir);
+
+#endif /* test-store.h */
