@@ -267,7 +267,7 @@ cmd_state(struct world *world, const char *name, char **savep)
 }
 
 static void
-cmd_memory(struct world *world)
+cmd_memory(struct world *world, bool history)
 {
     struct simap usage = SIMAP_INITIALIZER(&usage);
     const struct simap_node **nodes;
@@ -276,7 +276,7 @@ cmd_memory(struct world *world)
     nodes = simap_sort(&usage);
     for (size_t i = 0; i < simap_count(&usage); i++) {
         /* The size of replies depends on the times in them. */
-        if (strcmp(nodes[i]->name, "reply-history-KB")) {
+        if (!strcmp(nodes[i]->name, "reply-history-KB") == history) {
             printf("%s:%u\n", nodes[i]->name, nodes[i]->data);
         }
     }
@@ -298,8 +298,9 @@ execute(struct world *world, char *line)
         world->committed = world->wanted;
     } else if (!strcmp(command, "open")) {
         printf("%"PRIuSIZE" open\n", ack_n_open(world->ack));
-    } else if (!strcmp(command, "memory")) {
-        cmd_memory(world);
+    } else if (!strcmp(command, "memory")
+               || !strcmp(command, "history")) {
+        cmd_memory(world, !strcmp(command, "history"));
     } else if (!strcmp(command, "heal")) {
         while ((word = strtok_r(NULL, " ", &save)) != NULL) {
             for_each_resource(word, heal, world, NULL);
