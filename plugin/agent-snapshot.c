@@ -412,7 +412,10 @@ set_positions(struct merge *merge)
             .topic = end->positions[i].topic,
             .sequence = end->positions[i].sequence,
         };
-        merge->error = goal_store_set_position(merge->agent->store, &origin);
+        if (snapshot_covers(merge->snapshot, origin.topic)) {
+            merge->error = goal_store_set_position(merge->agent->store,
+                                                   &origin);
+        }
     }
 }
 

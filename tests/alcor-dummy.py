@@ -3,7 +3,7 @@
 """Sends messages to an agent whose transport is a dummy
 (plugin/ingest/transport-dummy.c) and prints what it answers.
 
-usage: alcor-dummy.py [-t TARGET] [--no-wait] [--all] [FILE]
+usage: alcor-dummy.py [-t TARGET] [--no-wait] [--all] [--times] [FILE]
 
 FILE (default: standard input) holds messages, each a line "message ID
 KEY=VALUE..." (ID "-": none) and the lines of its payload, which are a network
@@ -22,7 +22,8 @@ All messages are sent, then, without --no-wait, the agent is given the time to
 become idle.  Prints the answers, in the order of the messages (those to earlier ones
 first) and of answers to the same message: "ID TYPE ID OPERATION STATUS" for
 each resource, sorted, or "ID -".  An answer with times that cannot be gets
-another line that says so.  With --all, other messages are printed, too.
+another line that says so.  With --all, other messages are printed, too; with
+--times, the times of each answer (configuration, programming, elapsed, in µs).
 """
 
 import argparse
@@ -129,16 +130,18 @@ def parse(text):
     return messages
 
 
+def times_of(status):
+    return (status.network_configuration_time,
+            status.dataplane_programming_time, status.state_elapse_time)
+
+
 def implausible(reply):
     """What cannot be true of the times in 'reply', or None."""
+    total = reply.message_total_operation_time
     for s in reply.operation_statuses:
-        parts = (s.network_configuration_time, s.dataplane_programming_time)
-        if (max(parts) > s.state_elapse_time
-                or s.state_elapse_time > reply.message_total_operation_time
-                or reply.message_total_operation_time > MAX_USEC):
-            return ("configuration %d, programming %d, elapsed %d, total %d"
-                    % (parts + (s.state_elapse_time,
-                                reply.message_total_operation_time)))
+        times = times_of(s)
+        if max(times) > times[-1] or not times[-1] <= total <= MAX_USEC:
+            return "%d, %d, %d, total %d" % (times + (total,))
     return None
 
 
@@ -146,7 +149,7 @@ def name_of(enum, value):
     return enum.Name(value) if value in enum.values() else str(value)
 
 
-def describe_reply(schema, name, reply):
+def describe_reply(schema, name, reply, with_times=False):
     """The lines for a GoalStateOperationReply to the message called 'name'."""
     pb = schema.alcor
     lines = sorted("%s %s %s %s %s" % (
@@ -155,13 +158,16 @@ def describe_reply(schema, name, reply):
         name_of(pb.OperationType, s.operation_type),
         name_of(pb.OperationStatus, s.operation_status))
         for s in reply.operation_statuses) or [name + " -"]
+    if with_times:
+        lines += ["%s times %d %d %d" % ((name,) + times) for times in sorted(
+            set(times_of(s) for s in reply.operation_statuses))]
     if implausible(reply):
         lines.append("%s times are implausible: %s"
                      % (name, implausible(reply)))
     return lines
 
 
-def describe_sent(schema, line, everything):
+def describe_sent(schema, line, args):
     """What to print of a message that the agent has sent, shown as by
     dummy-sent: the id of the message it answers, and lines."""
     envelope, payload = [bytes.fromhex(h) for h in line.split(" ")]
@@ -170,8 +176,8 @@ def describe_sent(schema, line, everything):
     message = schema.payload_class(kind).FromString(payload)
     if kind == "GOAL_STATE_REPLY":
         name = envelope.correlation_id
-        return name, describe_reply(schema, name, message)
-    if not everything:
+        return name, describe_reply(schema, name, message, args.times)
+    if not args.all:
         return "", []
     return "", [kind + " " + json.dumps(json_format.MessageToDict(message),
                                         sort_keys=True)]
@@ -182,6 +188,7 @@ def main():
     parser.add_argument("-t", "--target", default="alcor-agent")
     parser.add_argument("--no-wait", action="store_true")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--times", action="store_true")
     parser.add_argument("file", nargs="?")
     args = parser.parse_args()
 
@@ -195,7 +202,7 @@ def main():
                       payload.hex())
     if not args.no_wait:
         agent.command("wait-idle")
-    answers = [describe_sent(schema, line, args.all)
+    answers = [describe_sent(schema, line, args)
                for line in agent.command("transport/dummy-sent").splitlines()]
     order = {message.id: i for i, message in enumerate(messages, 1)}
     for _, lines in sorted(answers, key=lambda a: (order.get(a[0], 0),

@@ -19,7 +19,7 @@
  *     heal RESOURCE...
  *     repeat ID
  *     open                      prints how many are open
- *     memory                    prints what is used
+ *     memory                    prints how many are pending, checks bounds
  *
  * After each command the module runs.  Answers are printed as "ID: RESOURCE
  * [OPERATION] STATUS, ..."; of more than 10 resources only how many there
@@ -267,20 +267,16 @@ cmd_state(struct world *world, const char *name, char **savep)
 }
 
 static void
-cmd_memory(struct world *world, bool history)
+cmd_memory(struct world *world)
 {
     struct simap usage = SIMAP_INITIALIZER(&usage);
-    const struct simap_node **nodes;
 
     ack_get_memory_usage(world->ack, &usage);
-    nodes = simap_sort(&usage);
-    for (size_t i = 0; i < simap_count(&usage); i++) {
-        /* The size of replies depends on the times in them. */
-        if (!strcmp(nodes[i]->name, "reply-history-KB") == history) {
-            printf("%s:%u\n", nodes[i]->name, nodes[i]->data);
-        }
-    }
-    free(nodes);
+    assert(simap_get(&usage, "reply-history-KB")
+           <= ACK_MAX_HISTORY_BYTES / 1024);
+    assert(simap_get(&usage, "unanswered-messages")
+           == ack_n_open(world->ack));
+    printf("%u pending\n", simap_get(&usage, "pending-resources"));
     simap_destroy(&usage);
 }
 
@@ -298,9 +294,8 @@ execute(struct world *world, char *line)
         world->committed = world->wanted;
     } else if (!strcmp(command, "open")) {
         printf("%"PRIuSIZE" open\n", ack_n_open(world->ack));
-    } else if (!strcmp(command, "memory")
-               || !strcmp(command, "history")) {
-        cmd_memory(world, !strcmp(command, "history"));
+    } else if (!strcmp(command, "memory")) {
+        cmd_memory(world);
     } else if (!strcmp(command, "heal")) {
         while ((word = strtok_r(NULL, " ", &save)) != NULL) {
             for_each_resource(word, heal, world, NULL);

@@ -584,6 +584,17 @@ resync_goal_state(struct resync *rs, const struct envelope *envelope,
     return true;
 }
 
+bool
+snapshot_covers(const struct snapshot *snapshot, const char *topic)
+{
+    for (size_t i = 0; i < snapshot->begin.n_topics; i++) {
+        if (!strcmp(snapshot->begin.topics[i], topic)) {
+            return true;
+        }
+    }
+    return !snapshot->begin.n_topics;
+}
+
 /* Nothing up to the positions in the snapshot is missing any more, nor what
  * was known to be missing when it was asked for. */
 static void
@@ -593,8 +604,10 @@ follow_snapshot(struct resync *rs, const struct snapshot *snapshot)
 
     for (size_t i = 0; i < snapshot->end.n_positions; i++) {
         const struct topic_position *p = &snapshot->end.positions[i];
-        struct followed *f = follow(rs, snapshot->end.sender,
-                                    snapshot->end.epoch, p->topic);
+        struct followed *f = (snapshot_covers(snapshot, p->topic)
+                              ? follow(rs, snapshot->end.sender,
+                                       snapshot->end.epoch, p->topic)
+                              : NULL);
         if (f) {
             f->last = MAX(f->last, p->sequence);
             f->asked = f->asked || (f->gap && p->sequence >= f->missing);

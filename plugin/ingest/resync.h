@@ -78,6 +78,10 @@ struct snapshot {
     size_t n_messages;
 };
 
+/* A server may tell its positions in more topics than it was asked for: those
+ * say nothing about what the snapshot holds. */
+bool snapshot_covers(const struct snapshot *, const char *topic);
+
 struct resync_class {
     /* Position that is stored. */
     uint64_t (*position)(const char *sender, uint64_t epoch,
