@@ -14,6 +14,7 @@ alcor_schema = $(srcdir)/ovsdb-schema/alcor.ovsschema
 alcordata_DATA = ovsdb-schema/alcor.ovsschema
 EXTRA_DIST += \
 	ovsdb-schema/alcor-idl.ann \
+	ovsdb-schema/alcor-schema.h \
 	ovsdb-schema/alcor.ovsschema \
 	ovsdb-schema/alcor.xml
 
@@ -47,7 +48,19 @@ noinst_LIBRARIES += ovsdb-schema/libalcoridl.a
 ovsdb_schema_libalcoridl_a_CFLAGS = -pthread $(SANITIZER_FLAGS) -w
 nodist_ovsdb_schema_libalcoridl_a_SOURCES = \
 	ovsdb-schema/alcor-idl.c \
-	ovsdb-schema/alcor-idl.h
+	ovsdb-schema/alcor-idl.h \
+	ovsdb-schema/alcor-schema.c
+
+# The schema as a string, for programs that do not find the file.
+CLEANFILES += ovsdb-schema/alcor-schema.c
+ovsdb-schema/alcor-schema.c: ovsdb-schema/alcor.ovsschema
+	$(AM_V_at)$(MKDIR_P) ovsdb-schema
+	$(AM_V_GEN)sed -e '1i #include <config.h>' \
+		-e '1i #include "ovsdb-schema/alcor-schema.h"' \
+		-e '1i const char alcor_schema_text[] =' \
+		-e 's/[\\"]/\\&/g; s/.*/"&\\n"/; $$s/$$/;/' \
+		$(alcor_schema) > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
 
 # The schema's checksum, by OVS's script.
 ovsdb-schema/alcor.ovsschema.stamp: ovsdb-schema/alcor.ovsschema

@@ -21,6 +21,7 @@
 #include "openvswitch/vlog.h"
 #include "ovsdb-error.h"
 #include "ovsdb-schema/alcor-idl.h"
+#include "ovsdb-schema/alcor-schema.h"
 #include "ovsdb-session.h"
 #include "ovsdb/log.h"
 #include "svec.h"
@@ -170,13 +171,16 @@ member_string(const struct json *object, const char *name)
     return member && member->type == JSON_STRING ? json_string(member) : "";
 }
 
-/* Stores the schema in '*schema'.  Returns NULL, or an error, owned by the
- * caller, and null in '*schema'. */
+/* Stores the schema in '*schema': the file's or, if there is no such file, the
+ * one that is built in.  Returns NULL, or an error, owned by the caller, and
+ * null in '*schema'. */
 static char *
 read_schema(struct json **schema)
 {
     char *file = alcor_db_schema_file();
-    struct json *json = json_from_file(file);
+    bool missing = access(file, F_OK) && (errno == ENOENT || errno == ENOTDIR);
+    struct json *json = (missing ? json_from_string(alcor_schema_text)
+                         : json_from_file(file));
     char *error = NULL;
 
     if (json->type == JSON_STRING) {

@@ -43,7 +43,8 @@
  *
  * The schema comes from alcor.ovsschema in $OVS_PKGDATADIR, or, if that is not
  * set, in the directory of data files that was configured.  It is read only
- * when it is needed.  The database is in alcor.db in ovs_dbdir().
+ * when it is needed.  Without such a file, the one that was built into the
+ * program will do.  The database is in alcor.db in ovs_dbdir().
  *
  * Nothing blocks but the writing of a new file: some kilobytes, once in the
  * life of a host.
