@@ -34,9 +34,9 @@ struct idle_waiter {
 };
 
 /* Replies with 'table', in the format that 'argv' asks for. */
-static void
-reply_table(struct unixctl_conn *conn, struct table *table, int argc,
-            const char *argv[])
+void
+agent_reply_table(struct unixctl_conn *conn, struct table *table, int argc,
+                  const char *argv[])
 {
     struct table_style style = TABLE_STYLE_DEFAULT;
     struct ds s = DS_EMPTY_INITIALIZER;
@@ -68,8 +68,8 @@ positional(int argc, const char *argv[], int n)
     return NULL;
 }
 
-static void
-add_cell(struct table *table, const char *format, ...)
+void
+agent_add_cell(struct table *table, const char *format, ...)
 {
     va_list args;
 
@@ -241,12 +241,13 @@ list_resource(const struct goal_key *key, const char *id, void *walk_)
     goal_store_origin(walk->agent->store, key, &sender, &topic, &epoch,
                       &sequence);
     table_add_row(&walk->table);
-    add_cell(&walk->table, "%s", goal_kinds[key->kind].name);
-    add_cell(&walk->table, "%s", id);
-    add_cell(&walk->table, "%s", status_string(walk->agent, key, &error));
-    add_cell(&walk->table, "%s", error ? error : "");
-    add_cell(&walk->table, "%s %s #%"PRIu64, sender ? sender : "?",
-             topic && topic[0] ? topic : "(control)", sequence);
+    agent_add_cell(&walk->table, "%s", goal_kinds[key->kind].name);
+    agent_add_cell(&walk->table, "%s", id);
+    agent_add_cell(&walk->table, "%s",
+                   status_string(walk->agent, key, &error));
+    agent_add_cell(&walk->table, "%s", error ? error : "");
+    agent_add_cell(&walk->table, "%s %s #%"PRIu64, sender ? sender : "?",
+                   topic && topic[0] ? topic : "(control)", sequence);
     free(sender);
     free(topic);
     return true;
@@ -281,7 +282,7 @@ cmd_goal_state_list(struct unixctl_conn *conn, int argc, const char *argv[],
                                 &walk);
         }
     }
-    reply_table(conn, &walk.table, argc, argv);
+    agent_reply_table(conn, &walk.table, argc, argv);
 }
 
 static void
@@ -347,17 +348,18 @@ list_port(const struct goal_key *key, const char *id, void *walk_)
         ipv6_format_mapped(&port->fixed_ips[i].ip, &ips);
     }
     table_add_row(&walk->table);
-    add_cell(&walk->table, "%s", id);
-    add_cell(&walk->table, "%s", port->vpc_id);
-    add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(port->mac));
-    add_cell(&walk->table, "%s", ds_cstr(&ips));
-    add_cell(&walk->table, "%s", binding ? binding->iface : "(not bound)");
+    agent_add_cell(&walk->table, "%s", id);
+    agent_add_cell(&walk->table, "%s", port->vpc_id);
+    agent_add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(port->mac));
+    agent_add_cell(&walk->table, "%s", ds_cstr(&ips));
+    agent_add_cell(&walk->table, "%s",
+                   binding ? binding->iface : "(not bound)");
     if (binding) {
-        add_cell(&walk->table, "%"PRIu32, binding->ofport);
+        agent_add_cell(&walk->table, "%"PRIu32, binding->ofport);
     } else {
-        add_cell(&walk->table, "%s", "");
+        agent_add_cell(&walk->table, "%s", "");
     }
-    add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
+    agent_add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
     ds_destroy(&ips);
     goal_resource_destroy(r);
     return true;
@@ -380,7 +382,7 @@ cmd_port_list(struct unixctl_conn *conn, int argc, const char *argv[],
         table_add_column(&walk.table, "%s", columns[i]);
     }
     goal_store_for_each(walk.agent->store, GOAL_PORT, list_port, &walk);
-    reply_table(conn, &walk.table, argc, argv);
+    agent_reply_table(conn, &walk.table, argc, argv);
 }
 
 static bool
@@ -398,19 +400,19 @@ list_neighbor(const struct goal_key *key, void *walk_)
     struct ds s = DS_EMPTY_INITIALIZER;
 
     table_add_row(&walk->table);
-    add_cell(&walk->table, "%s", r->id);
-    add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(neighbor->mac));
+    agent_add_cell(&walk->table, "%s", r->id);
+    agent_add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(neighbor->mac));
     for (size_t i = 0; i < neighbor->n_fixed_ips; i++) {
         ds_put_format(&s, "%s%s ", i ? ", " : "",
                       neighbor->fixed_ips[i].type == GOAL_NEIGHBOR_L2
                       ? "L2" : "L3");
         ipv6_format_mapped(&neighbor->fixed_ips[i].ip, &s);
     }
-    add_cell(&walk->table, "%s", ds_cstr(&s));
+    agent_add_cell(&walk->table, "%s", ds_cstr(&s));
     ds_clear(&s);
     ipv6_format_mapped(&neighbor->host_ip, &s);
-    add_cell(&walk->table, "%s", ds_cstr(&s));
-    add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
+    agent_add_cell(&walk->table, "%s", ds_cstr(&s));
+    agent_add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
     ds_destroy(&s);
     goal_resource_destroy(r);
     return true;
@@ -439,7 +441,7 @@ cmd_neighbor_list(struct unixctl_conn *conn, int argc, const char *argv[],
     }
     goal_store_index(walk.agent->store, GOAL_BY_VPC, walk.vpc, NULL,
                      list_neighbor, &walk);
-    reply_table(conn, &walk.table, argc, argv);
+    agent_reply_table(conn, &walk.table, argc, argv);
 }
 
 /* Insight. */
@@ -461,13 +463,13 @@ cmd_plugin_list(struct unixctl_conn *conn, int argc, const char *argv[],
         const struct plugin_entry *entry = &agent->registry.entries[i];
 
         table_add_row(&table);
-        add_cell(&table, "%s", entry->class->name);
-        add_cell(&table, "%"PRIu8, entry->number);
-        add_cell(&table, "%s", entry->enabled ? "enabled" : "disabled");
-        add_cell(&table, "%s", entry->file ? entry->file : "(built in)");
-        add_cell(&table, "%s", entry->class->summary);
+        agent_add_cell(&table, "%s", entry->class->name);
+        agent_add_cell(&table, "%"PRIu8, entry->number);
+        agent_add_cell(&table, "%s", entry->enabled ? "enabled" : "disabled");
+        agent_add_cell(&table, "%s", entry->file ? entry->file : "(built in)");
+        agent_add_cell(&table, "%s", entry->class->summary);
     }
-    reply_table(conn, &table, argc, argv);
+    agent_reply_table(conn, &table, argc, argv);
 }
 
 struct explain_walk {

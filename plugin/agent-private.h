@@ -13,6 +13,7 @@
 #include "agent.h"
 #include "apply/desired-state.h"
 #include "ingest/envelope.h"
+#include "openvswitch/compiler.h"
 #include "openvswitch/list.h"
 #include "sset.h"
 #include "translate/plugin-registry.h"
@@ -26,11 +27,13 @@ struct commit;
 struct goal_changes;
 struct goal_store;
 struct next_hop;
+struct packet_in;
 struct port_events;
 struct port_events_class;
 struct resync;
 struct snapshot;
 struct sink;
+struct table;
 struct translator;
 struct transport;
 struct transport_message;
@@ -78,6 +81,7 @@ struct agent {
     struct desired_state *ds;
     struct apply_ovsdb *ovsdb;
     struct apply_openflow *openflow;
+    struct packet_in *packet_in; /* The packet thread. */
     struct next_hop *next_hop;
     struct sink *dummies[DS_N_SINKS]; /* With --dummy-dataplane, else null. */
     struct commit *commit;
@@ -151,6 +155,15 @@ bool agent_apply_snapshot(const struct snapshot *, void *agent);
 /* agent-commands.c. */
 void agent_commands_init(struct agent *);
 void agent_commands_run(struct agent *);
+void agent_reply_table(struct unixctl_conn *, struct table *, int argc,
+                       const char *argv[]);
+void agent_add_cell(struct table *, const char *format, ...)
+    OVS_PRINTF_FORMAT(2, 3);
+
+/* agent-packets.c. */
+void agent_packets_init(struct agent *);
+void agent_packets_run(struct agent *);
+void agent_packets_wait(struct agent *);
 
 /* agent-db.c. */
 void agent_db_init(struct agent *);

@@ -17,6 +17,7 @@
 #include "apply/sink-provider.h"
 #include "dirs.h"
 #include "feedback/ack.h"
+#include "feedback/packet-in.h"
 #include "feedback/port-event.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
@@ -102,6 +103,7 @@ agent_create(const struct agent_options *options)
     agent->vol = vol_store_create();
     plugin_registry_init(&agent->registry);
     plugin_registry_load(&agent->registry, plugin_dir());
+    agent_packets_init(agent);
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
@@ -113,6 +115,7 @@ agent_create(const struct agent_options *options)
 void
 agent_destroy(struct agent *agent)
 {
+    packet_in_destroy(agent->packet_in);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
     transport_close(agent->transport);
@@ -251,6 +254,8 @@ apply_bridge(struct agent *agent)
 
     apply_openflow_set_bridge(agent->openflow,
                               exists ? agent->config.bridge : NULL);
+    packet_in_set_bridge(agent->packet_in,
+                         exists ? agent->config.bridge : NULL);
     next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
                  &agent->config.host_addr);
 }
@@ -461,6 +466,7 @@ agent_run(struct agent *agent)
     if (agent->exit == EXIT_NO) {
         agent_messages_run(agent);
     }
+    agent_packets_run(agent);
     translate_run(agent);
     keep_run(agent);
     apply_openflow_run(agent->openflow);
@@ -482,6 +488,7 @@ agent_wait(struct agent *agent)
 {
     apply_ovsdb_wait(agent->ovsdb);
     agent_messages_wait(agent);
+    agent_packets_wait(agent);
     if (agent->translator && agent->exit <= EXIT_KEEP) {
         translator_wait(agent->translator);
     }
@@ -528,6 +535,7 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
 {
     ds_get_memory_usage(agent->ds, usage);
     ack_get_memory_usage(agent->ack, usage);
+    packet_in_get_memory_usage(agent->packet_in, usage);
     if (agent->translator) {
         translator_get_memory_usage(agent->translator, usage);
         goal_store_get_memory_usage(agent->store, usage);

@@ -18,6 +18,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-db.c \
 	plugin/agent-main.c \
 	plugin/agent-messages.c \
+	plugin/agent-packets.c \
 	plugin/agent-private.h \
 	plugin/agent-resync.c \
 	plugin/agent-snapshot.c \
@@ -46,7 +47,8 @@ plugin_store_HEADERS = \
 plugin_translatedir = $(pluginincludedir)/translate
 plugin_translate_HEADERS = \
 	plugin/translate/flow-actions.h \
-	plugin/translate/plugin-provider.h
+	plugin/translate/plugin-provider.h \
+	plugin/translate/punt.h
 
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = utilities/openvswitch-alcor-plugin.pc

@@ -15,6 +15,7 @@ testsuite_at = \
 	tests/apply-openflow.at \
 	tests/desired-state.at \
 	tests/external-plugin.at \
+	tests/packet-in.at \
 	tests/publish.at \
 	tests/resync.at \
 	tests/smoke.at \

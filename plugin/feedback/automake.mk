@@ -7,5 +7,7 @@
 plugin_libalcor_a_SOURCES += \
 	plugin/feedback/ack.c \
 	plugin/feedback/ack.h \
+	plugin/feedback/packet-in.c \
+	plugin/feedback/packet-in.h \
 	plugin/feedback/port-event.c \
 	plugin/feedback/port-event.h

@@ -21,6 +21,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/plugin-provider.h \
 	plugin/translate/plugin-registry.c \
 	plugin/translate/plugin-registry.h \
+	plugin/translate/punt.c \
+	plugin/translate/punt.h \
 	plugin/translate/translator.c \
 	plugin/translate/translator.h \
 	plugin/translate/tunnel.c

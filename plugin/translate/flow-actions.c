@@ -20,6 +20,15 @@ act_goto(struct ofpbuf *ofpacts, enum of_stage stage)
 }
 
 void
+act_resubmit(struct ofpbuf *ofpacts, enum of_stage stage)
+{
+    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(ofpacts);
+
+    resubmit->in_port = OFPP_IN_PORT;
+    resubmit->table_id = of_stage_to_table(stage);
+}
+
+void
 act_output(struct ofpbuf *ofpacts, uint32_t ofport)
 {
     ofpact_put_OUTPUT(ofpacts)->port = u16_to_ofp(ofport);

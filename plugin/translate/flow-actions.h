@@ -16,6 +16,7 @@ struct in6_addr;
 struct ofpbuf;
 
 void act_goto(struct ofpbuf *ofpacts, enum of_stage);
+void act_resubmit(struct ofpbuf *ofpacts, enum of_stage);
 void act_output(struct ofpbuf *ofpacts, uint32_t ofport);
 void act_output_in_port(struct ofpbuf *ofpacts);
 void act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask);

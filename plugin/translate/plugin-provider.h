@@ -74,7 +74,7 @@
  *    - larger: accepted if all that the agent does not know is null, refused
  *      if not, as what it is for would silently not be done.
  *
- * Threads: everything here runs in the main thread. */
+ * Threads: everything here runs in the main thread, but for 'packet_in'. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,6 +90,8 @@
 struct goal_view;
 struct match;
 struct ofpbuf;
+struct packet_reply;
+struct packet_view;
 struct plugin;
 struct plugin_output;
 struct smap;
@@ -127,6 +129,11 @@ struct plugin_class {
                                     const struct goal_resource *resource,
                                     struct plugin_output *out,
                                     char **errorp);
+
+    /* Handles a packet that a flow of this plugin has punted: see punt.h.
+     * Runs in the packet thread, thus gets no plugin and no view.  Returns
+     * false if it has no use for it.  May be null. */
+    bool (*packet_in)(const struct packet_view *, struct packet_reply *);
 };
 
 /* The view.  What is returned is valid until translate() returns. */
