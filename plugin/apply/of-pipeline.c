@@ -70,3 +70,25 @@ of_subnet_tag(uint32_t network_type, uint32_t vni, const char *subnet_id)
 
     return of_vpc_tag(network_type, vni) | (hash ? hash : 1);
 }
+
+const char *
+of_drop_to_string(enum of_drop reason)
+{
+    static const char *const names[OF_N_DROPS] = {
+#define OF_DROP(NAME, STRING, TEXT) [OF_DROP_##NAME] = STRING,
+        OF_DROP_REASONS
+#undef OF_DROP
+    };
+    return reason < OF_N_DROPS ? names[reason] : NULL;
+}
+
+const char *
+of_drop_explain(enum of_drop reason)
+{
+    static const char *const texts[OF_N_DROPS] = {
+#define OF_DROP(NAME, STRING, TEXT) [OF_DROP_##NAME] = TEXT,
+        OF_DROP_REASONS
+#undef OF_DROP
+    };
+    return reason < OF_N_DROPS ? texts[reason] : NULL;
+}

@@ -15,12 +15,26 @@
  * registers hold, and which parts of the bridge are ours.  Update
  * alcor-agent(8), "Pipeline", if you change this.
  *
- *    tenant port --> CLASSIFY --> ADMIT --> RESPOND --> L3 --> L2_LOOKUP
- *                       |                     |                 |      |
- *    tunnel port -------+--> ARRIVAL          v                 v      v
- *                               |        (back to port)   DELIVER    ENCAP
- *                               +---------------------------> |        |
- *                                                        tenant port  tunnel
+ *    tenant port --> CLASSIFY --> ADMIT --> EGRESS --> RESPOND --> ROUTE
+ *                       |                               |           |
+ *    tunnel port -------+                               v           v
+ *                       v                        (back to port)  L2_LOOKUP
+ *                    ARRIVAL --+--> FLOOD <---------------------- |  |  |
+ *                              |      |                           |  |  |
+ *                              |      +--> (INGRESS, ENCAP) each  |  |  |
+ *                              v                                  |  |  v
+ *                           INGRESS <-----------------------------+  | UNKNOWN
+ *                              |                                     v
+ *                              v                                   ENCAP
+ *                           DELIVER                                  |
+ *                              |                                     v
+ *                              v                                  tunnel port
+ *                         tenant port
+ *
+ * A stage that decides in several steps has several tables, EGRESS_CT say; all
+ * drops end in DROP, with the reason in MFF_ALCOR_REASON: the packet counts of
+ * the flows there are the drops by reason, and a trace that ends there says
+ * why.
  *
  * Metadata: the subnet tag
  * ------------------------
@@ -55,25 +69,40 @@
  * the next, since the difference is applied at start. */
 #define PIPELINE_STAGES                                                 \
     /* Which port or tunnel a packet came from: sets the tag. */        \
-    PIPELINE_STAGE(CLASSIFY,   0, "classify")                           \
+    PIPELINE_STAGE(CLASSIFY,      0, "classify")                        \
     /* What a tenant port may send (port security). */                  \
-    PIPELINE_STAGE(ADMIT,      8, "admit")                              \
-    /* Egress security groups. */                                       \
-    PIPELINE_STAGE(EGRESS,    16, "egress")                             \
+    PIPELINE_STAGE(ADMIT,         8, "admit")                           \
+    /* Egress security groups: through connection tracking or not; */   \
+    /* by state of the connection; by rule. */                          \
+    PIPELINE_STAGE(EGRESS,       16, "egress")                          \
+    PIPELINE_STAGE(EGRESS_CT,    17, "egress-ct")                       \
+    PIPELINE_STAGE(EGRESS_RULES, 18, "egress-rules")                    \
     /* Questions answered on this host: ARP, ND, DHCP. */               \
-    PIPELINE_STAGE(RESPOND,   24, "respond")                            \
-    /* Packets for a gateway's MAC. */                                  \
-    PIPELINE_STAGE(ROUTE,     32, "route")                              \
+    PIPELINE_STAGE(RESPOND,      24, "respond")                         \
+    /* Packets for a gateway's MAC; where to, by prefix; to whom. */    \
+    PIPELINE_STAGE(ROUTE,        32, "route")                           \
+    PIPELINE_STAGE(ROUTE_LOOKUP, 34, "route-lookup")                    \
+    PIPELINE_STAGE(ROUTE_NEXT_HOP, 36, "route-next-hop")                \
     /* Destination MAC within the subnet. */                            \
-    PIPELINE_STAGE(L2_LOOKUP, 48, "l2-lookup")                          \
-    /* Packets from tunnels: finds the local port. */                   \
-    PIPELINE_STAGE(ARRIVAL,   56, "arrival")                            \
-    /* Ingress security groups; REG_OUT is set. */                      \
-    PIPELINE_STAGE(INGRESS,   64, "ingress")                            \
-    /* Output to the local port in REG_OUT. */                          \
-    PIPELINE_STAGE(DELIVER,   80, "deliver")                            \
+    PIPELINE_STAGE(L2_LOOKUP,    48, "l2-lookup")                       \
+    /* Broadcasts and multicasts: a copy for each who is to see it. */  \
+    PIPELINE_STAGE(FLOOD,        50, "flood")                           \
+    /* Unicasts for whom nothing is known. */                           \
+    PIPELINE_STAGE(UNKNOWN,      52, "unknown")                         \
+    /* Packets from tunnels: finds subnet and local port. */            \
+    PIPELINE_STAGE(ARRIVAL,      56, "arrival")                         \
+    /* Ingress security groups, like EGRESS; MFF_ALCOR_OUT is set. */   \
+    PIPELINE_STAGE(INGRESS,      64, "ingress")                         \
+    PIPELINE_STAGE(INGRESS_CT,   65, "ingress-ct")                      \
+    PIPELINE_STAGE(INGRESS_RULES, 66, "ingress-rules")                  \
+    /* Output to the local port in MFF_ALCOR_OUT. */                    \
+    PIPELINE_STAGE(DELIVER,      80, "deliver")                         \
     /* Output to the tunnel that the tag calls for. */                  \
-    PIPELINE_STAGE(ENCAP,     88, "encap")
+    PIPELINE_STAGE(ENCAP,        88, "encap")                           \
+    /* Output to a provider bridge. */                                  \
+    PIPELINE_STAGE(PROVIDER,     92, "provider")                        \
+    /* Counts by reason. */                                             \
+    PIPELINE_STAGE(DROP,         99, "drop")
 
 enum of_stage {
 #define PIPELINE_STAGE(NAME, TABLE, STRING) OFS_##NAME,
@@ -130,8 +159,37 @@ of_cookie_is_ours(uint64_t cookie)
     return cookie >> 48 == OF_COOKIE_PREFIX;
 }
 
-/* Registers. */
+/* Registers.  The others are scratch within the tables of one stage: 0...3 for
+ * EGRESS and INGRESS, 4...11 for ROUTE. */
 #define MFF_ALCOR_OUT MFF_REG15 /* OpenFlow port to deliver to. */
+#define MFF_ALCOR_REASON MFF_REG14 /* enum of_drop, on the way to DROP. */
+
+/* Why packets are dropped: OF_DROP(NAME, "name", "explanation").  Add at the
+ * end: the numbers are in flows. */
+#define OF_DROP_REASONS                                                 \
+    OF_DROP(UNKNOWN_DESTINATION, "unknown-destination",                 \
+            "nobody is known to have the destination MAC or address")   \
+    OF_DROP(UNKNOWN_TUNNEL, "unknown-tunnel",                           \
+            "no tunnel for the subnet's encapsulation")                 \
+    OF_DROP(NOT_HERE, "not-here",                                       \
+            "arrived in a tunnel for nobody on this host")              \
+    OF_DROP(NO_PORT, "no-port", "the local port has gone")              \
+    OF_DROP(NO_PROVIDER, "no-provider",                                 \
+            "no bridge is mapped to the provider network")              \
+    OF_DROP(NO_MEMBERS, "no-members",                                   \
+            "broadcast or multicast in a subnet without members")
+
+enum of_drop {
+    OF_DROP_NONE,
+#define OF_DROP(NAME, STRING, TEXT) OF_DROP_##NAME,
+    OF_DROP_REASONS
+#undef OF_DROP
+    OF_N_DROPS
+};
+
+/* Name and explanation of a reason; null if there is no such reason. */
+const char *of_drop_to_string(enum of_drop);
+const char *of_drop_explain(enum of_drop);
 
 /* Subnet tag. */
 #define OF_TAG_ENCAP_SHIFT 56

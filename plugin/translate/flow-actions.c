@@ -78,6 +78,13 @@ act_set_mac(struct ofpbuf *ofpacts, enum mf_field_id field,
 }
 
 void
+act_drop(struct ofpbuf *ofpacts, enum of_drop reason)
+{
+    act_set_u32(ofpacts, MFF_ALCOR_REASON, reason);
+    act_goto(ofpacts, OFS_DROP);
+}
+
+void
 act_set_ip(struct ofpbuf *ofpacts, enum mf_field_id v4, enum mf_field_id v6,
            const struct in6_addr *ip)
 {

@@ -17,6 +17,8 @@ struct ofpbuf;
 
 void act_goto(struct ofpbuf *ofpacts, enum of_stage);
 void act_resubmit(struct ofpbuf *ofpacts, enum of_stage);
+/* Ends in stage DROP, where the reason is counted. */
+void act_drop(struct ofpbuf *ofpacts, enum of_drop);
 void act_output(struct ofpbuf *ofpacts, uint32_t ofport);
 void act_output_in_port(struct ofpbuf *ofpacts);
 void act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask);

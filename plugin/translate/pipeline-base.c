@@ -19,13 +19,20 @@
  * parents are there, that the effective VNI is valid, and that addresses lie
  * in their subnets.
  *
- * Each subnet contributes the last flow of every stage: go on to the next
- * stage or drop.  The drops are explicit so that they are counted; n_packets
- * of the flow in table l2-lookup, for example, is the number of packets to
- * unknown destinations. */
+ * Each subnet contributes the last flow of every stage, go on to the next
+ * stage or drop, and the flows of stage DROP, one for each reason.  So a
+ * pipeline from which plugins are left out is whole. */
 
 static void
-last_flow(struct plugin_output *out, enum of_stage stage, int next)
+put_flow(struct plugin_output *out, enum of_stage stage, uint16_t priority,
+         const struct match *match, struct ofpbuf *ofpacts)
+{
+    output_flow(out, stage, priority, match, ofpacts);
+    ofpbuf_uninit(ofpacts);
+}
+
+static void
+last_goto(struct plugin_output *out, enum of_stage stage, enum of_stage next)
 {
     uint64_t stub[64 / 8];
     struct ofpbuf ofpacts;
@@ -33,25 +40,55 @@ last_flow(struct plugin_output *out, enum of_stage stage, int next)
 
     ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
     match_init_catchall(&match);
-    if (next >= 0) {
-        act_goto(&ofpacts, next);
+    act_goto(&ofpacts, next);
+    put_flow(out, stage, OF_PRIO_MISS, &match, &ofpacts);
+}
+
+static void
+last_drop(struct plugin_output *out, enum of_stage stage, enum of_drop reason)
+{
+    uint64_t stub[128 / 8];
+    struct ofpbuf ofpacts;
+    struct match match;
+
+    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
+    match_init_catchall(&match);
+    act_drop(&ofpacts, reason);
+    put_flow(out, stage, OF_PRIO_MISS, &match, &ofpacts);
+}
+
+/* Stage DROP: nothing happens but that packets are counted by reason. */
+static void
+drop_flows(struct plugin_output *out)
+{
+    for (enum of_drop reason = OF_DROP_NONE + 1; reason < OF_N_DROPS;
+         reason++) {
+        struct ofpbuf no_actions;
+        struct match match;
+
+        ofpbuf_use_const(&no_actions, NULL, 0);
+        match_init_catchall(&match);
+        match_set_reg(&match, MFF_ALCOR_REASON - MFF_REG0, reason);
+        put_flow(out, OFS_DROP, OF_PRIO_NORMAL, &match, &no_actions);
     }
-    output_flow(out, stage, OF_PRIO_MISS, &match, &ofpacts);
-    ofpbuf_uninit(&ofpacts);
 }
 
 static void
 base_flows(struct plugin_output *out)
 {
-    last_flow(out, OFS_ADMIT, OFS_EGRESS);
-    last_flow(out, OFS_EGRESS, OFS_RESPOND);
-    last_flow(out, OFS_RESPOND, OFS_ROUTE);
-    last_flow(out, OFS_ROUTE, OFS_L2_LOOKUP);
-    last_flow(out, OFS_L2_LOOKUP, -1);
-    last_flow(out, OFS_ARRIVAL, -1);
-    last_flow(out, OFS_INGRESS, OFS_DELIVER);
-    last_flow(out, OFS_DELIVER, -1);
-    last_flow(out, OFS_ENCAP, -1);
+    last_goto(out, OFS_ADMIT, OFS_EGRESS);
+    last_goto(out, OFS_EGRESS, OFS_RESPOND);
+    last_goto(out, OFS_RESPOND, OFS_ROUTE);
+    last_goto(out, OFS_ROUTE, OFS_L2_LOOKUP);
+    last_goto(out, OFS_L2_LOOKUP, OFS_UNKNOWN);
+    last_drop(out, OFS_FLOOD, OF_DROP_NO_MEMBERS);
+    last_drop(out, OFS_UNKNOWN, OF_DROP_UNKNOWN_DESTINATION);
+    last_drop(out, OFS_ARRIVAL, OF_DROP_NOT_HERE);
+    last_goto(out, OFS_INGRESS, OFS_DELIVER);
+    last_drop(out, OFS_DELIVER, OF_DROP_NO_PORT);
+    last_drop(out, OFS_ENCAP, OF_DROP_UNKNOWN_TUNNEL);
+    last_drop(out, OFS_PROVIDER, OF_DROP_NO_PROVIDER);
+    drop_flows(out);
 }
 
 static enum plugin_result
