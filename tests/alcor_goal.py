@@ -10,18 +10,30 @@ A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
     vm p subnet=s ip=10.0.0.2 mac=02:00:00:00:00:02 host=h1
     port p subnet=s ip=A[,A...] mac=M host=H
     neighbor n subnet=s ip=A[,A...] mac=M host=H [to=H,H...] [l3=yes]
+    group g [vpc=v]
+    rule r group=g in=tcp/80-90 from=10.0.0.0/8
 
 A "vm" is what controllers make of one: a port for its host and a neighbour,
 with the port's id, for the other hosts that have a VM of the same VPC.  A
-"port" or "neighbor" line is that one resource.  Every line takes op=, to= (the
-hosts that get it), revision= and update=; a resource whose subnet is not in
-the text names its vpc=.
+"port" or "neighbor" line is that one resource.  All three take
+pairs=CIDR[@MAC],... and groups=G,...; ports also up=no.
+
+A "group" line is a security group, a "rule" line one of the rules of a group
+that is in the text:
+
+    in= | out=    PROTOCOL[6][/MIN[-MAX]]: any, tcp, udp, icmp, http, arp; "6"
+                  makes it IPv6; of ICMP, MIN-MAX is TYPE-CODE
+    from= | to=   CIDR, or the id of a group; not given: anywhere
+
+Every line takes op=, to= (the hosts that get it; not a rule), revision= and
+update=; a resource whose subnet is not in the text names its vpc=.
 """
 
 import collections
 import ipaddress
+import re
 
-KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor")
+KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor", "group", "rule")
 
 Line = collections.namedtuple("Line", "kind id options number")
 
@@ -45,6 +57,48 @@ def parse(text):
             raise GoalError("line %d: expected KEY=VALUE" % number)
         lines.append(Line(words[0], words[1], options, number))
     return lines
+
+
+def pairs_and_groups(options):
+    """What pairs= and groups= of a line say."""
+    def words(key):
+        return options[key].split(",") if options.get(key) else []
+
+    return ([(pair + "@").split("@")[:2] for pair in words("pairs")],
+            words("groups"))
+
+
+def rule(line):
+    """The arguments that make a rule of a "rule" line."""
+    options = line.options
+    ingress = "in" in options
+    if ingress == ("out" in options):
+        raise GoalError("line %d: expected one of in= and out="
+                        % line.number)
+    match = re.fullmatch(r"(any|tcp|udp|icmp|http|arp)(6?)"
+                         r"(?:/(\d+)(?:-(\d+))?)?",
+                         options["in" if ingress else "out"])
+    if not match:
+        raise GoalError("line %d: expected PROTOCOL[6][/MIN[-MAX]]"
+                        % line.number)
+    protocol, v6, first, last = match.groups()
+    first = int(first or 0)
+    default_last = 0 if protocol == "icmp" else first
+    result = {
+        "id": line.id,
+        "operation_type": options.get("op", "INFO"),
+        "direction": "INGRESS" if ingress else "EGRESS",
+        "ethertype": "IPV6" if v6 else "IPV4",
+        "protocol": 255 if protocol == "any" else protocol.upper(),
+        "port_range_min": first,
+        "port_range_max": default_last if last is None else int(last),
+    }
+    remote = options.get("from" if ingress else "to")
+    if remote:
+        is_prefix = re.fullmatch(r"[0-9.]+/\d+|[0-9a-f:]*:[0-9a-f:]*/\d+",
+                                 remote)
+        result["remote_ip_prefix" if is_prefix else "remote_group_id"] = remote
+    return result
 
 
 class Builder:
@@ -100,6 +154,30 @@ class Builder:
                                subnet_id=subnet, ip_address=ip)
         return state
 
+    def group(self, id, vpc="", rules=(), op="CREATE", revision=1,
+              update="FULL"):
+        """'rules' are keyword arguments of add()."""
+        state = self.pb.SecurityGroupState(operation_type=op)
+        self._common(state, id, revision, update)
+        state.configuration.vpc_id = vpc
+        for rule in rules:
+            state.configuration.security_group_rules.add(
+                security_group_id=id, **rule)
+        return state
+
+    @staticmethod
+    def annotate(state, pairs=(), groups=()):
+        """Adds allowed pairs, (CIDR, MAC), and security groups to the state
+        of a port or neighbour."""
+        conf = state.configuration
+        for ip, mac in pairs:
+            conf.allow_address_pairs.add(ip_address=ip, mac_address=mac)
+        for group in groups:
+            if hasattr(conf, "host_info"):
+                conf.security_group_ids.add(id=group)
+            else:
+                conf.security_group_ids.append(group)
+
     @staticmethod
     def _common(state, id, revision, update):
         state.configuration.revision_number = revision
@@ -118,7 +196,8 @@ class Network:
     """A network parsed from text."""
 
     MAPS = {"VPC": "vpc_states", "SUBNET": "subnet_states",
-            "PORT": "port_states", "NEIGHBOR": "neighbor_states"}
+            "PORT": "port_states", "NEIGHBOR": "neighbor_states",
+            "SECURITYGROUP": "security_group_states"}
 
     def __init__(self, schema, text):
         self.schema = schema
@@ -126,6 +205,7 @@ class Network:
         self.hosts = collections.OrderedDict()  # name: (ip, mac).
         self.subnets = {}                       # id: vpc id.
         self.vpc_hosts = {}                     # vpc id: set of hosts.
+        self.rules = {}                         # group id: list of rules.
         self.resources = []
         lines = parse(text)
         for line in lines:
@@ -175,11 +255,14 @@ class Network:
             elif line.kind in ("vm", "port"):
                 hosts = self.vpc_hosts.setdefault(self._vpc_of(line), set())
                 hosts.add(options["host"])
+            elif line.kind == "rule":
+                self.rules.setdefault(options["group"], []).append(
+                    rule(line))
         except KeyError as e:
             raise GoalError("line %d: lacks %s=" % (line.number, e.args[0]))
 
     def _add(self, line):
-        if line.kind == "host":
+        if line.kind in ("host", "rule"):
             return
         handler = getattr(self, "_add_" + line.kind)
         options = dict(line.options)
@@ -233,6 +316,7 @@ class Network:
             line.id, self._vpc_of(line), options["subnet"],
             options["ip"].split(","), options["mac"], self.hosts[host],
             up=options.get("up", "yes") == "yes", **common)
+        self.build.annotate(state, *pairs_and_groups(options))
         self._resource("PORT", state, to or [host])
 
     def _add_neighbor(self, line, options, to, common):
@@ -241,6 +325,13 @@ class Network:
             line.id, self._vpc_of(line), options["subnet"],
             options["ip"].split(","), options["mac"], self.hosts[host],
             l3=options.get("l3") == "yes", **common)
+        self.build.annotate(state, *pairs_and_groups(options))
         if to is None:
             to = self._members(self._vpc_of(line)) - {host}
         self._resource("NEIGHBOR", state, to)
+
+    def _add_group(self, line, options, to, common):
+        vpc = options.get("vpc", "")
+        state = self.build.group(line.id, vpc, self.rules.get(line.id, ()),
+                                 **common)
+        self._resource("SECURITYGROUP", state, to or self._members(vpc))

@@ -16,6 +16,7 @@ testsuite_at = \
 	tests/desired-state.at \
 	tests/external-plugin.at \
 	tests/packet-in.at \
+	tests/port-security.at \
 	tests/publish.at \
 	tests/resync.at \
 	tests/smoke.at \

@@ -72,6 +72,8 @@
     PIPELINE_STAGE(CLASSIFY,      0, "classify")                        \
     /* What a tenant port may send (port security). */                  \
     PIPELINE_STAGE(ADMIT,         8, "admit")                           \
+    /* The same of IPv6, neighbour discovery in particular. */          \
+    PIPELINE_STAGE(ADMIT_ND,      9, "admit-nd")                        \
     /* Egress security groups: through connection tracking or not; */   \
     /* by state of the connection; by rule. */                          \
     PIPELINE_STAGE(EGRESS,       16, "egress")                          \
@@ -177,7 +179,22 @@ of_cookie_is_ours(uint64_t cookie)
     OF_DROP(NO_PROVIDER, "no-provider",                                 \
             "no bridge is mapped to the provider network")              \
     OF_DROP(NO_MEMBERS, "no-members",                                   \
-            "broadcast or multicast in a subnet without members")
+            "broadcast or multicast in a subnet without members")       \
+    OF_DROP(SPOOFED_MAC, "spoofed-mac",                                 \
+            "the port may not send from this MAC")                      \
+    OF_DROP(SPOOFED_IP, "spoofed-ip",                                   \
+            "the port may not send from this address")                  \
+    OF_DROP(SPOOFED_ARP, "spoofed-arp",                                 \
+            "ARP for an address or MAC that is not the port's")         \
+    OF_DROP(SPOOFED_ND, "spoofed-nd",                                   \
+            "neighbour discovery for an address or MAC that is not "    \
+            "the port's, or malformed")                                 \
+    OF_DROP(DHCP_SERVER, "dhcp-server",                                 \
+            "a port may not answer DHCP requests")                      \
+    OF_DROP(ROUTER_ADVERT, "router-advertisement",                      \
+            "a port may not send router advertisements")                \
+    OF_DROP(PORT_DOWN, "port-down",                                     \
+            "the port's admin_state_up is false")
 
 enum of_drop {
     OF_DROP_NONE,

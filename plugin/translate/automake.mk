@@ -23,6 +23,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/plugin-registry.h \
 	plugin/translate/punt.c \
 	plugin/translate/punt.h \
+	plugin/translate/port-security.c \
 	plugin/translate/translator.c \
 	plugin/translate/translator.h \
 	plugin/translate/tunnel.c

@@ -77,6 +77,7 @@ static void
 base_flows(struct plugin_output *out)
 {
     last_goto(out, OFS_ADMIT, OFS_EGRESS);
+    last_goto(out, OFS_ADMIT_ND, OFS_EGRESS);
     last_goto(out, OFS_EGRESS, OFS_RESPOND);
     last_goto(out, OFS_RESPOND, OFS_ROUTE);
     last_goto(out, OFS_ROUTE, OFS_L2_LOOKUP);

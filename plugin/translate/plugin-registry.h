@@ -63,5 +63,6 @@ extern const struct plugin_class pipeline_plugin_class;
 extern const struct plugin_class tunnel_plugin_class;
 extern const struct plugin_class l2_switching_plugin_class;
 extern const struct plugin_class arp_nd_plugin_class;
+extern const struct plugin_class port_security_plugin_class;
 
 #endif /* translate/plugin-registry.h */
