@@ -14,6 +14,7 @@ testsuite_at = \
 	tests/alcor-db.at \
 	tests/apply-openflow.at \
 	tests/desired-state.at \
+	tests/equivalence.at \
 	tests/external-plugin.at \
 	tests/packet-in.at \
 	tests/port-security.at \
@@ -40,6 +41,8 @@ test_scripts = \
 	tests/alcor_goal.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
+	tests/equivalence.py \
+	tests/equivalence_model.py \
 	tests/with-own-network
 
 fuzz_corpus = \
@@ -177,7 +180,8 @@ DISTCLEANFILES += tests/atconfig $(TESTSUITE) $(SYSTEM_TESTSUITE)
 # Tests of the rootless suite share nothing, so two run at a time.  Options of
 # Autotest go into TESTSUITEFLAGS, e.g. TESTSUITEFLAGS='-k transport -v -j4'.
 check-local: all tests/atlocal $(TESTSUITE)
-	$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
+	$(check_programs_env) \
+		$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 
 # One at a time and apart from the host's own network: see the script.
 check-system: all tests/atlocal $(SYSTEM_TESTSUITE)
@@ -189,6 +193,8 @@ check-perf: all
 	OVSDIR='$(OVSDIR)' OVSBUILDDIR='$(OVSBUILDDIR)' PYTHON3='$(PYTHON3)' \
 	ALCOR_BUILD_DIR='$(abs_top_builddir)' $(srcdir)/tests/perf/run
 PHONY_TARGETS += check-perf check-system
+
+include tests/instrumented.mk
 
 clean-testsuite:
 	for suite in $(TESTSUITE) $(SYSTEM_TESTSUITE); do \

@@ -74,24 +74,36 @@ AC_DEFUN([ALCOR_ENABLE_WERROR],
 
 # ALCOR_ENABLE_SANITIZERS
 #
-# --enable-sanitizers instruments our code (OVS stays as it was built).
+# ASan and UBSan for our code (OVS stays as it was built).  By default "make
+# check" runs the rootless suite on instrumented copies of the programs, below
+# sanitized/; --disable-sanitizers has it run what is installed, and
+# --enable-sanitizers instruments everything.
 AC_DEFUN([ALCOR_ENABLE_SANITIZERS],
   [AC_ARG_ENABLE([sanitizers],
      [AS_HELP_STRING([--enable-sanitizers],
-                     [build our code with ASan and UBSan])],
-     [alcor_sanitizers=$enableval], [alcor_sanitizers=no])
+        [build everything with ASan and UBSan (default: just what "make check" runs)])],
+     [alcor_sanitizers=$enableval], [alcor_sanitizers=check])
+   SANITIZER_FLAGS=
+   CHECK_SANITIZER_FLAGS=
    if test "x$alcor_sanitizers" != xno; then
-     SANITIZER_FLAGS="-fsanitize=address,undefined -fno-omit-frame-pointer"
+     alcor_flags="-fsanitize=address,undefined -fno-omit-frame-pointer"
      alcor_save_cflags=$CFLAGS
-     CFLAGS="$CFLAGS $SANITIZER_FLAGS"
+     CFLAGS="$CFLAGS $alcor_flags"
      AC_MSG_CHECKING([whether sanitized programs link])
      AC_LINK_IFELSE([AC_LANG_PROGRAM()],
        [AC_MSG_RESULT([yes])],
        [AC_MSG_RESULT([no])
-        AC_MSG_ERROR([--enable-sanitizers: $CC cannot link with $SANITIZER_FLAGS])])
+        AC_MSG_ERROR([$CC cannot link with $alcor_flags: --disable-sanitizers does without])])
      CFLAGS=$alcor_save_cflags
+     if test "x$alcor_sanitizers" = xcheck; then
+       CHECK_SANITIZER_FLAGS=$alcor_flags
+     else
+       SANITIZER_FLAGS=$alcor_flags
+     fi
    fi
-   AC_SUBST([SANITIZER_FLAGS])])
+   AC_SUBST([SANITIZER_FLAGS])
+   AC_SUBST([CHECK_SANITIZER_FLAGS])
+   AM_CONDITIONAL([SANITIZED_CHECK], [test "x$alcor_sanitizers" = xcheck])])
 
 # ALCOR_CHECK_FAST_PATH
 #

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+# Our programs a second time, to find what tests alone do not: below sanitized/
+# with ASan and UBSan, on which "make check" runs; below fuzzing/ with clang's
+# libFuzzer, for "make check-fuzz".  Names of programs are the same.
+
+# Sanitizers.
+if SANITIZED_CHECK
+check_LIBRARIES = \
+	sanitized/libalcor.a \
+	sanitized/libalcoridl.a \
+	sanitized/libalcorproto.a
+check_PROGRAMS = \
+	sanitized/alcor-agent \
+	sanitized/alcor-ctl \
+	sanitized/alcor-publish \
+	sanitized/alcortest
+check_programs_env = \
+	ALCOR_PROGRAMS='$(abs_top_builddir)/sanitized' \
+	ALCOR_PROGRAM_FLAGS='$(CHECK_SANITIZER_FLAGS)'
+endif
+
+sanitized_cflags = $(AM_CFLAGS) $(CHECK_SANITIZER_FLAGS)
+sanitized_libs_1 = $(alcor_libs:plugin/libalcor.a=sanitized/libalcor.a)
+sanitized_libs_2 = \
+	$(sanitized_libs_1:proto/libalcorproto.a=sanitized/libalcorproto.a)
+sanitized_libs = \
+	$(sanitized_libs_2:ovsdb-schema/libalcoridl.a=sanitized/libalcoridl.a)
+sanitized_deps = \
+	sanitized/libalcor.a sanitized/libalcoridl.a \
+	sanitized/libalcorproto.a $(OVS_STATIC_LIB)
+
+EXTRA_LIBRARIES = sanitized/libalcor.a
+sanitized_libalcor_a_CFLAGS = $(sanitized_cflags)
+sanitized_libalcor_a_SOURCES = $(plugin_libalcor_a_SOURCES)
+EXTRA_LIBRARIES += sanitized/libalcoridl.a
+sanitized_libalcoridl_a_CFLAGS = $(sanitized_cflags) -w
+nodist_sanitized_libalcoridl_a_SOURCES = \
+	$(nodist_ovsdb_schema_libalcoridl_a_SOURCES)
+EXTRA_LIBRARIES += sanitized/libalcorproto.a
+sanitized_libalcorproto_a_CFLAGS = $(sanitized_cflags) -w
+nodist_sanitized_libalcorproto_a_SOURCES = \
+	$(nodist_proto_libalcorproto_a_SOURCES)
+
+EXTRA_PROGRAMS = sanitized/alcor-agent
+sanitized_alcor_agent_CFLAGS = $(sanitized_cflags)
+sanitized_alcor_agent_SOURCES = $(plugin_alcor_agent_SOURCES)
+sanitized_alcor_agent_LDADD = $(sanitized_libs)
+sanitized_alcor_agent_DEPENDENCIES = $(sanitized_deps)
+EXTRA_PROGRAMS += sanitized/alcor-ctl
+sanitized_alcor_ctl_CFLAGS = $(sanitized_cflags)
+sanitized_alcor_ctl_SOURCES = $(utilities_alcor_ctl_SOURCES)
+sanitized_alcor_ctl_LDADD = $(sanitized_libs)
+sanitized_alcor_ctl_DEPENDENCIES = $(sanitized_deps)
+EXTRA_PROGRAMS += sanitized/alcor-publish
+sanitized_alcor_publish_CFLAGS = $(sanitized_cflags)
+sanitized_alcor_publish_SOURCES = $(utilities_alcor_publish_SOURCES)
+sanitized_alcor_publish_LDADD = $(sanitized_libs)
+sanitized_alcor_publish_DEPENDENCIES = $(sanitized_deps)
+EXTRA_PROGRAMS += sanitized/alcortest
+sanitized_alcortest_CFLAGS = $(sanitized_cflags)
+sanitized_alcortest_SOURCES = $(tests_alcortest_SOURCES)
+sanitized_alcortest_LDADD = tests/ovstest.o $(sanitized_libs)
+sanitized_alcortest_DEPENDENCIES = tests/ovstest.o $(sanitized_deps)
+
+# Fuzzing.  One object of each kind of file for all targets, made by clang.
+fuzz_targets = \
+	fuzzing/fuzz-curve-key \
+	fuzzing/fuzz-envelope \
+	fuzzing/fuzz-goal-state \
+	fuzzing/fuzz-json
+fuzzing_cflags = -g -O1 -pthread -w -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined
+fuzzing_libs = fuzzing/libalcor.a $(OVS_STATIC_LIB) fuzzing/libalcorproto.a \
+	$(PROTOBUF_C_LIBS) $(ZMQ_LIBS) $(LMDB_LIBS) $(OVS_DEP_LIBS) -ldl
+fuzzing_deps = fuzzing/libalcor.a fuzzing/libalcorproto.a
+
+EXTRA_LIBRARIES += fuzzing/libalcor.a
+fuzzing_libalcor_a_CFLAGS = $(fuzzing_cflags)
+fuzzing_libalcor_a_SOURCES = $(plugin_libalcor_a_SOURCES)
+EXTRA_LIBRARIES += fuzzing/libalcorproto.a
+fuzzing_libalcorproto_a_CFLAGS = $(fuzzing_cflags)
+nodist_fuzzing_libalcorproto_a_SOURCES = \
+	$(nodist_proto_libalcorproto_a_SOURCES)
+
+fuzzing_program_cflags = $(fuzzing_cflags) -DALCOR_LIBFUZZER
+fuzzing_ldflags = -fsanitize=fuzzer,address,undefined
+EXTRA_PROGRAMS += fuzzing/fuzz-curve-key
+fuzzing_fuzz_curve_key_CFLAGS = $(fuzzing_program_cflags)
+fuzzing_fuzz_curve_key_LDFLAGS = $(fuzzing_ldflags)
+fuzzing_fuzz_curve_key_SOURCES = tests/fuzz/fuzz-curve-key.c
+fuzzing_fuzz_curve_key_LDADD = $(fuzzing_libs)
+fuzzing_fuzz_curve_key_DEPENDENCIES = $(fuzzing_deps)
+EXTRA_PROGRAMS += fuzzing/fuzz-envelope
+fuzzing_fuzz_envelope_CFLAGS = $(fuzzing_program_cflags)
+fuzzing_fuzz_envelope_LDFLAGS = $(fuzzing_ldflags)
+fuzzing_fuzz_envelope_SOURCES = tests/fuzz/fuzz-envelope.c
+fuzzing_fuzz_envelope_LDADD = $(fuzzing_libs)
+fuzzing_fuzz_envelope_DEPENDENCIES = $(fuzzing_deps)
+EXTRA_PROGRAMS += fuzzing/fuzz-goal-state
+fuzzing_fuzz_goal_state_CFLAGS = $(fuzzing_program_cflags)
+fuzzing_fuzz_goal_state_LDFLAGS = $(fuzzing_ldflags)
+fuzzing_fuzz_goal_state_SOURCES = tests/fuzz/fuzz-goal-state.c
+fuzzing_fuzz_goal_state_LDADD = $(fuzzing_libs)
+fuzzing_fuzz_goal_state_DEPENDENCIES = $(fuzzing_deps)
+EXTRA_PROGRAMS += fuzzing/fuzz-json
+fuzzing_fuzz_json_CFLAGS = $(fuzzing_program_cflags)
+fuzzing_fuzz_json_LDFLAGS = $(fuzzing_ldflags)
+fuzzing_fuzz_json_SOURCES = tests/fuzz/fuzz-json.c
+fuzzing_fuzz_json_LDADD = $(fuzzing_libs)
+fuzzing_fuzz_json_DEPENDENCIES = $(fuzzing_deps)
+
+$(sanitized_libalcor_a_OBJECTS) $(sanitized_alcor_agent_OBJECTS) \
+$(sanitized_alcor_ctl_OBJECTS) $(sanitized_alcor_publish_OBJECTS) \
+$(sanitized_alcortest_OBJECTS) $(fuzzing_libalcor_a_OBJECTS): \
+	| $(proto_c_headers) ovsdb-schema/alcor-idl.h
+
+# FUZZ_SECONDS for each target, or just those in FUZZ_TARGETS.
+FUZZ_SECONDS = 600
+check-fuzz:
+	@test '$(CLANG)' != no || { echo "check-fuzz needs clang" >&2; exit 1; }
+	$(MAKE) CC='$(CLANG)' WERROR_FLAGS= SANITIZER_FLAGS= $(fuzz_targets)
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' $(srcdir)/tests/fuzz/run fuzzing \
+		$(FUZZ_TARGETS)
+PHONY_TARGETS += check-fuzz
+EXTRA_DIST += tests/fuzz/run
+CLEANFILES += $(fuzz_targets) fuzzing/libalcor.a fuzzing/libalcorproto.a
+
+clean-fuzzing:
+	rm -rf fuzzing/corpus fuzzing/found
+PHONY_TARGETS += clean-fuzzing
+CLEAN_LOCAL += clean-fuzzing
