@@ -107,23 +107,29 @@ AC_DEFUN([ALCOR_ENABLE_SANITIZERS],
 
 # ALCOR_CHECK_FAST_PATH
 #
-# Sees whether the eBPF fast path could be built and says so in the summary.
-# Nothing links with it yet.
+# Sees whether the eBPF fast path can be built and says so in the summary.
+# --disable-fast-path leaves it out.
 AC_DEFUN([ALCOR_CHECK_FAST_PATH],
-  [AC_PATH_PROG([CLANG], [clang], [no])
+  [AC_ARG_ENABLE([fast-path],
+     [AS_HELP_STRING([--disable-fast-path],
+                     [build without the eBPF fast path])],
+     [], [enable_fast_path=yes])
+   AC_PATH_PROG([CLANG], [clang], [no])
    AC_PATH_PROG([BPFTOOL], [bpftool], [no], [$PATH:/usr/sbin:/sbin])
    PKG_CHECK_MODULES([LIBBPF], [libbpf >= 1.0], [alcor_libbpf=yes],
                      [alcor_libbpf=no])
-   PKG_CHECK_MODULES([LIBXDP], [libxdp >= 1.2], [alcor_libxdp=yes],
-                     [alcor_libxdp=no])
    alcor_missing=
    test "x$CLANG" = xno && alcor_missing="$alcor_missing clang"
    test "x$BPFTOOL" = xno && alcor_missing="$alcor_missing bpftool"
    test "x$alcor_libbpf" = xno && alcor_missing="$alcor_missing libbpf"
-   test "x$alcor_libxdp" = xno && alcor_missing="$alcor_missing libxdp"
-   if test -z "$alcor_missing"; then
+   FAST_PATH_LIBS=
+   if test "x$enable_fast_path" = xno; then
+     alcor_fast_path="no (--disable-fast-path)"
+   elif test -z "$alcor_missing"; then
      alcor_fast_path=yes
+     FAST_PATH_LIBS=$LIBBPF_LIBS
    else
      alcor_fast_path="no (missing:$alcor_missing)"
    fi
+   AC_SUBST([FAST_PATH_LIBS])
    AM_CONDITIONAL([HAVE_FAST_PATH], [test "x$alcor_fast_path" = xyes])])
