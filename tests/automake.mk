@@ -28,6 +28,7 @@ testsuite_at = \
 	tests/wire.at
 
 system_testsuite_at = \
+	tests/system-fast-path.at \
 	tests/system-macros.at \
 	tests/system-smoke.at \
 	tests/system-spine.at
@@ -141,6 +142,18 @@ tests_alcortest_SOURCES = \
 	tests/test-store.h \
 	tests/test-transport.c \
 	tests/test-wire.c
+fast_path_tests = \
+	tests/fast-path-frame.c \
+	tests/fast-path-frame.h \
+	tests/fast-path-run.c \
+	tests/fast-path-run.h \
+	tests/test-fast-path-gateway.c \
+	tests/test-fast-path-tenant.c \
+	tests/test-fast-path-uplink.c
+if HAVE_FAST_PATH
+tests_alcortest_SOURCES += $(fast_path_tests)
+endif
+EXTRA_DIST += $(fast_path_tests)
 tests_alcortest_LDADD = tests/ovstest.o $(alcor_libs)
 tests_alcortest_DEPENDENCIES = tests/ovstest.o $(alcor_deps)
 tests/ovstest.o: $(OVSDIR)/tests/ovstest.c
