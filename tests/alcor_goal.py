@@ -9,14 +9,19 @@ A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
     subnet s vpc=v cidr=10.0.0.0/24 [vni=N] [gw=IP,MAC] [type=VXLAN]
     vm p subnet=s ip=10.0.0.2 mac=02:00:00:00:00:02 host=h1
     port p subnet=s ip=A[,A...] mac=M host=H
-    neighbor n subnet=s ip=A[,A...] mac=M host=H [to=H,H...] [l3=yes]
+    neighbor n subnet=s ip=A[,A...] mac=M host=H [to=H,H...] [l3=yes|both]
+    router r subnets=s,s... [dvr=MAC]
+    route x router=r subnet=s dest=CIDR [via=IP] [mac=M] [priority=N]
+        [type=INTERNET|VPC_GW]
     group g [vpc=v]
     rule r group=g in=tcp/80-90 from=10.0.0.0/8
 
 A "vm" is what controllers make of one: a port for its host and a neighbour,
 with the port's id, for the other hosts that have a VM of the same VPC.  A
 "port" or "neighbor" line is that one resource.  All three take
-pairs=CIDR[@MAC],... and groups=G,...; ports also up=no.
+pairs=CIDR[@MAC],... and groups=G,...; ports also up=no.  With l3=yes a
+neighbour is one in the L3 role, with l3=both in both.  A "route" line is a rule
+of the table that a router in the text has for a subnet.
 
 A "group" line is a security group, a "rule" line one of the rules of a group
 that is in the text:
@@ -33,7 +38,8 @@ import collections
 import ipaddress
 import re
 
-KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor", "group", "rule")
+KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor", "group", "rule",
+         "router", "route")
 
 Line = collections.namedtuple("Line", "kind id options number")
 
@@ -142,16 +148,26 @@ class Builder:
         return state
 
     def neighbor(self, id, vpc, subnet, ips, mac, host, op="CREATE",
-                 revision=1, update="FULL", l3=False):
+                 revision=1, update="FULL", roles=("L2",)):
         state = self.pb.NeighborState(operation_type=op)
         self._common(state, id, revision, update)
         conf = state.configuration
         conf.vpc_id = vpc
         conf.mac_address = mac
         conf.host_ip_address, conf.host_mac_address = host
-        for ip in ips:
-            conf.fixed_ips.add(neighbor_type="L3" if l3 else "L2",
-                               subnet_id=subnet, ip_address=ip)
+        for role in roles:
+            for ip in ips:
+                conf.fixed_ips.add(neighbor_type=role, subnet_id=subnet,
+                                   ip_address=ip)
+        return state
+
+    def router(self, id, subnets, dvr="", op="INFO", revision=1,
+               update="FULL"):
+        state = self.pb.RouterState(operation_type=op)
+        self._common(state, id, revision, update)
+        state.configuration.host_dvr_mac_address = dvr
+        for subnet in subnets:
+            state.configuration.subnet_routing_tables.add(subnet_id=subnet)
         return state
 
     def group(self, id, vpc="", rules=(), op="CREATE", revision=1,
@@ -197,7 +213,8 @@ class Network:
 
     MAPS = {"VPC": "vpc_states", "SUBNET": "subnet_states",
             "PORT": "port_states", "NEIGHBOR": "neighbor_states",
-            "SECURITYGROUP": "security_group_states"}
+            "SECURITYGROUP": "security_group_states",
+            "ROUTER": "router_states"}
 
     def __init__(self, schema, text):
         self.schema = schema
@@ -324,7 +341,8 @@ class Network:
         state = self.build.neighbor(
             line.id, self._vpc_of(line), options["subnet"],
             options["ip"].split(","), options["mac"], self.hosts[host],
-            l3=options.get("l3") == "yes", **common)
+            roles={"yes": ["L3"], "both": ["L2", "L3"]}.get(
+                options.get("l3"), ["L2"]), **common)
         self.build.annotate(state, *pairs_and_groups(options))
         if to is None:
             to = self._members(self._vpc_of(line)) - {host}
@@ -335,3 +353,28 @@ class Network:
         state = self.build.group(line.id, vpc, self.rules.get(line.id, ()),
                                  **common)
         self._resource("SECURITYGROUP", state, to or self._members(vpc))
+
+    def _add_router(self, line, options, to, common):
+        subnets = options["subnets"].split(",")
+        state = self.build.router(line.id, subnets, options.get("dvr", ""),
+                                  **common)
+        if to is None:
+            to = set().union(*(self._members(self.subnets[subnet])
+                               for subnet in subnets))
+        self._resource("ROUTER", state, to)
+
+    def _add_route(self, line, options, to, common):
+        routers = [r.state.configuration for r in self.resources
+                   if r.type == "ROUTER" and r.id == options["router"]]
+        tables = [t for router in routers
+                  for t in router.subnet_routing_tables
+                  if t.subnet_id == options["subnet"]]
+        if not tables:
+            raise KeyError("that subnet in that router")
+        rule = tables[0].routing_rules.add(
+            operation_type=common.get("op", "INFO"), id=line.id,
+            destination=options["dest"], next_hop_ip=options.get("via", ""),
+            priority=int(options.get("priority", 0)))
+        extra = rule.routing_rule_extra_info
+        extra.destination_type = options.get("type", "VPC_GW")
+        extra.next_hop_mac = options.get("mac", "")

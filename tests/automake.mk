@@ -31,7 +31,8 @@ system_testsuite_at = \
 	tests/system-fast-path.at \
 	tests/system-macros.at \
 	tests/system-smoke.at \
-	tests/system-spine.at
+	tests/system-spine.at \
+	tests/system-switching.at
 
 test_scripts = \
 	tests/alcor-controller.py \
@@ -44,6 +45,7 @@ test_scripts = \
 	tests/arp-probe.py \
 	tests/equivalence.py \
 	tests/equivalence_model.py \
+	tests/send-frame.py \
 	tests/with-own-network
 
 fuzz_corpus = \

@@ -66,6 +66,7 @@ static const char *const index_names[GOAL_N_INDEXES] = {
     [GOAL_BY_GROUP] = "group",
     [GOAL_BY_ADDRESS] = "address",
     [GOAL_BY_GATEWAY] = "gateway",
+    [GOAL_SUBNETS_OF_VPC] = "subnets",
 };
 
 static void

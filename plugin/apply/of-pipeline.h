@@ -93,6 +93,10 @@
     PIPELINE_STAGE(UNKNOWN,      52, "unknown")                         \
     /* Packets from tunnels: finds subnet and local port. */            \
     PIPELINE_STAGE(ARRIVAL,      56, "arrival")                         \
+    /* Which subnet broadcasts and multicasts from tunnels are in. */   \
+    PIPELINE_STAGE(ARRIVAL_SUBNET, 57, "arrival-subnet")                \
+    /* A copy for each local port. */                                   \
+    PIPELINE_STAGE(FLOOD_LOCAL,  58, "flood-local")                     \
     /* Ingress security groups, like EGRESS; MFF_ALCOR_OUT is set. */   \
     PIPELINE_STAGE(INGRESS,      64, "ingress")                         \
     PIPELINE_STAGE(INGRESS_CT,   65, "ingress-ct")                      \
@@ -194,7 +198,12 @@ of_cookie_is_ours(uint64_t cookie)
     OF_DROP(ROUTER_ADVERT, "router-advertisement",                      \
             "a port may not send router advertisements")                \
     OF_DROP(PORT_DOWN, "port-down",                                     \
-            "the port's admin_state_up is false")
+            "the port's admin_state_up is false")                       \
+    OF_DROP(UNANSWERED, "unanswered",                                   \
+            "ARP, ND or DHCP that nobody answers is not flooded")       \
+    OF_DROP(NO_SUBNET, "no-subnet",                                     \
+            "arrived broadcast or multicast of a subnet that is not known") \
+    OF_DROP(TAGGED, "tagged", "a port sent a frame with a VLAN tag")
 
 enum of_drop {
     OF_DROP_NONE,

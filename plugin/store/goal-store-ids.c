@@ -247,8 +247,8 @@ goal_ids_abort(struct goal_store *store)
 
 /* Parents. */
 
-/* The index by which children of a parent of 'kind' are found (by it alone,
- * that is, which excludes GOAL_BY_ADDRESS). */
+/* The index by which all children of a parent of 'kind' are found (by it
+ * alone, that is, which excludes GOAL_BY_ADDRESS). */
 static enum goal_index
 child_index(enum goal_kind kind)
 {

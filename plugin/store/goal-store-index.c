@@ -52,6 +52,8 @@ struct index_rule {
 static const struct index_rule rules[] = {
     BY_STRINGS(VPC, GATEWAY, goal_vpc, gateway_ids),
     BY_STRING(SUBNET, VPC, goal_subnet, vpc_id),
+    { GOAL_SUBNET, GOAL_SUBNETS_OF_VPC, RULE_STRING,
+      offsetof(struct goal_subnet, vpc_id), 0, 0, 0 },
     BY_STRING(PORT, VPC, goal_port, vpc_id),
     BY_LIST(PORT, SUBNET, goal_port, fixed_ips, goal_fixed_ip, subnet_id),
     BY_STRINGS(PORT, GROUP, goal_port, security_groups),
@@ -79,6 +81,7 @@ goal_index_parent_kind(enum goal_index index)
         [GOAL_BY_GROUP] = GOAL_SECURITY_GROUP,
         [GOAL_BY_ADDRESS] = GOAL_SUBNET,
         [GOAL_BY_GATEWAY] = GOAL_GATEWAY,
+        [GOAL_SUBNETS_OF_VPC] = GOAL_VPC,
     };
 
     return kinds[index];
@@ -148,7 +151,9 @@ refs_add(struct goal_store *store, const struct index_rule *rule,
     if (error) {
         return error;
     }
-    if (rule->index == GOAL_BY_ADDRESS) {
+    if (rule->index == GOAL_BY_ADDRESS
+        || rule->index == GOAL_SUBNETS_OF_VPC) {
+        /* 'dep' is that of the parent's other index. */
         ref->dep = goal_index_dep_key(rule->index, parent, address);
     }
     ref->len = range_key(ref->key, rule->index, parent_sid, address);

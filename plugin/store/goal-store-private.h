@@ -39,7 +39,7 @@
 #include "store/goal-store.h"
 
 /* Version of everything on disk; a store of another one is started afresh. */
-#define GOAL_STORE_VERSION 2
+#define GOAL_STORE_VERSION 3
 
 #define GOAL_MAX_ID 255
 

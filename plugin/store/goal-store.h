@@ -135,6 +135,8 @@ enum goal_index {
                                  * SECURITYGROUP by each remote group. */
     GOAL_BY_ADDRESS,            /* PORT, NEIGHBOR by subnet and address. */
     GOAL_BY_GATEWAY,            /* VPC by each gateway id. */
+    GOAL_SUBNETS_OF_VPC,        /* SUBNET by vpc_id: who asks just for these
+                                 * is not woken by VPC's other children. */
     GOAL_N_INDEXES
 };
 

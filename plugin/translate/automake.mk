@@ -12,8 +12,11 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/dependency.h \
 	plugin/translate/flow-actions.c \
 	plugin/translate/flow-actions.h \
+	plugin/translate/flow-draft.c \
+	plugin/translate/flow-draft.h \
 	plugin/translate/goal-view.c \
 	plugin/translate/goal-view.h \
+	plugin/translate/l2-flood.c \
 	plugin/translate/l2-switching.c \
 	plugin/translate/pipeline-base.c \
 	plugin/translate/plugin-output.c \

@@ -20,15 +20,6 @@ act_goto(struct ofpbuf *ofpacts, enum of_stage stage)
 }
 
 void
-act_resubmit(struct ofpbuf *ofpacts, enum of_stage stage)
-{
-    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(ofpacts);
-
-    resubmit->in_port = OFPP_IN_PORT;
-    resubmit->table_id = of_stage_to_table(stage);
-}
-
-void
 act_output(struct ofpbuf *ofpacts, uint32_t ofport)
 {
     ofpact_put_OUTPUT(ofpacts)->port = u16_to_ofp(ofport);
@@ -38,6 +29,34 @@ void
 act_output_in_port(struct ofpbuf *ofpacts)
 {
     ofpact_put_OUTPUT(ofpacts)->port = OFPP_IN_PORT;
+}
+
+void
+act_resubmit(struct ofpbuf *ofpacts, enum of_stage stage)
+{
+    struct ofpact_resubmit *resubmit = ofpact_put_RESUBMIT(ofpacts);
+
+    resubmit->in_port = OFPP_IN_PORT;
+    resubmit->table_id = of_stage_to_table(stage);
+}
+
+size_t
+act_clone_begin(struct ofpbuf *ofpacts)
+{
+    size_t offset = ofpacts->size;
+
+    ofpact_put_CLONE(ofpacts);
+    return offset;
+}
+
+void
+act_clone_end(struct ofpbuf *ofpacts, size_t offset)
+{
+    struct ofpact_nest *clone = ofpbuf_at_assert(ofpacts, offset,
+                                                 sizeof *clone);
+
+    ofpacts->header = clone;
+    ofpact_finish_CLONE(ofpacts, &clone);
 }
 
 static void

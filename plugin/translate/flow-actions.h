@@ -7,6 +7,7 @@
 
 /* Each appends one action to 'ofpacts'.  Thread-safety: no state. */
 
+#include <stddef.h>
 #include <stdint.h>
 #include "apply/of-pipeline.h"
 #include "openvswitch/types.h"
@@ -21,6 +22,10 @@ void act_resubmit(struct ofpbuf *ofpacts, enum of_stage);
 void act_drop(struct ofpbuf *ofpacts, enum of_drop);
 void act_output(struct ofpbuf *ofpacts, uint32_t ofport);
 void act_output_in_port(struct ofpbuf *ofpacts);
+/* What is put between the two is done to a copy of the packet.  The first
+ * returns what the second needs. */
+size_t act_clone_begin(struct ofpbuf *ofpacts);
+void act_clone_end(struct ofpbuf *ofpacts, size_t offset);
 void act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask);
 void act_set_u32(struct ofpbuf *ofpacts, enum mf_field_id, uint32_t value);
 void act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id, uint16_t value);

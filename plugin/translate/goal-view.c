@@ -208,6 +208,15 @@ goal_view_index(struct goal_view *view, enum goal_index index,
     free(walk.keys);
 }
 
+size_t
+goal_view_count(struct goal_view *view, enum goal_index index,
+                const char *parent, enum goal_kind kind)
+{
+    dep_record(view->graph, view->reader,
+               goal_index_dep_key(index, parent, NULL));
+    return goal_store_count_index(view->store, index, parent, kind);
+}
+
 const struct in6_addr *
 goal_view_host_ip(const struct goal_view *view)
 {

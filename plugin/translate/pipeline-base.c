@@ -57,6 +57,22 @@ last_drop(struct plugin_output *out, enum of_stage stage, enum of_drop reason)
     put_flow(out, stage, OF_PRIO_MISS, &match, &ofpacts);
 }
 
+/* What has a VLAN tag when it enters 'stage' is dropped: tenants' tags are not
+ * carried. */
+static void
+tagged_drop(struct plugin_output *out, enum of_stage stage)
+{
+    uint64_t stub[128 / 8];
+    struct ofpbuf ofpacts;
+    struct match match;
+
+    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
+    match_init_catchall(&match);
+    match_set_dl_tci_masked(&match, htons(VLAN_CFI), htons(VLAN_CFI));
+    act_drop(&ofpacts, OF_DROP_TAGGED);
+    put_flow(out, stage, OF_PRIO_GUARD, &match, &ofpacts);
+}
+
 /* Stage DROP: nothing happens but that packets are counted by reason. */
 static void
 drop_flows(struct plugin_output *out)
@@ -89,6 +105,8 @@ base_flows(struct plugin_output *out)
     last_drop(out, OFS_DELIVER, OF_DROP_NO_PORT);
     last_drop(out, OFS_ENCAP, OF_DROP_UNKNOWN_TUNNEL);
     last_drop(out, OFS_PROVIDER, OF_DROP_NO_PROVIDER);
+    tagged_drop(out, OFS_ADMIT);
+    tagged_drop(out, OFS_ARRIVAL);
     drop_flows(out);
 }
 

@@ -152,6 +152,11 @@ void goal_view_index(struct goal_view *, enum goal_index, const char *parent,
                      void (*cb)(const struct goal_resource *, void *aux),
                      void *aux);
 
+/* Returns the number of resources of 'kind' in a range of an index other than
+ * GOAL_BY_ADDRESS. */
+size_t goal_view_count(struct goal_view *, enum goal_index,
+                       const char *parent, enum goal_kind kind);
+
 /* Address of this host; all zeros if it has none. */
 const struct in6_addr *goal_view_host_ip(const struct goal_view *);
 

@@ -62,6 +62,7 @@ const char *plugin_registry_name(const struct plugin_registry *,
 extern const struct plugin_class pipeline_plugin_class;
 extern const struct plugin_class tunnel_plugin_class;
 extern const struct plugin_class l2_switching_plugin_class;
+extern const struct plugin_class l2_flood_plugin_class;
 extern const struct plugin_class arp_nd_plugin_class;
 extern const struct plugin_class port_security_plugin_class;
 

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * l2-flood: plugin "l2-flood": broadcasts and multicasts within a subnet. */
+
+#include <config.h>
+
+#include "byte-order.h"
+#include "flow.h"
+#include "store/goal-fit.h"
+#include "translate/flow-actions.h"
+#include "translate/flow-draft.h"
+#include "translate/plugin-provider.h"
+#include "translate/plugin-registry.h"
+#include "util.h"
+
+/* A broadcast or multicast from a local port gets to stage FLOOD, where one
+ * flow a subnet has a copy for everybody who is to see it; the flow is made of
+ * parts:
+ *
+ *    - Each local port: through INGRESS, as any packet for it.  The sender's
+ *      own copy ends in DELIVER.
+ *
+ *    - Each host with neighbours in the subnet: through ENCAP.  Neighbours on
+ *      one host contribute the same part, which goes with the last of them.
+ *      In a subnet of type VLAN there is one copy for the provider network
+ *      instead.
+ *
+ * Stage FLOOD_LOCAL has the local ports alone: what comes from a tunnel stays
+ * on this host.  As several subnets may share a VNI, ARRIVAL_SUBNET tells
+ * which one it is: by the MAC of the sender if that is a neighbour, else by
+ * the source address.  When the VNI has one subnet only, there is nothing to
+ * tell, and no flows for neighbours.
+ *
+ * ARP, ND and DHCP are never flooded: they are answered on the host
+ * or not at all. */
+
+#define GATEWAY_ZETA 1          /* Alcor's GatewayType. */
+
+static const struct eth_addr multicast_bit = ETH_ADDR_C(01,00,00,00,00,00);
+
+static void
+match_multicast(struct flow_draft *f)
+{
+    match_set_dl_dst_masked(&f->match, multicast_bit, multicast_bit);
+}
+
+/* Parts. */
+
+/* A copy for the local port 'ofport'. */
+static void
+port_part(struct plugin_output *out, enum of_stage stage, uint64_t tag,
+          uint32_t ofport)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, tag);
+    size_t clone = act_clone_begin(&f.acts);
+    act_set_u32(&f.acts, MFF_ALCOR_OUT, ofport);
+    act_resubmit(&f.acts, OFS_INGRESS);
+    act_clone_end(&f.acts, clone);
+    flow_draft_unite(&f, out, stage, OF_PRIO_NORMAL);
+}
+
+/* Nothing is delivered to the port that it came from.  (Open vSwitch would not
+ * do that anyway, but logs it.) */
+static void
+own_copy_flow(struct plugin_output *out, uint32_t ofport)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    match_set_in_port(&f.match, u16_to_ofp(ofport));
+    match_set_reg(&f.match, MFF_ALCOR_OUT - MFF_REG0, ofport);
+    flow_draft_output(&f, out, OFS_DELIVER, OF_PRIO_HIGH);
+}
+
+/* A copy for the host 'host', or for the provider network if it is null. */
+static void
+remote_part(struct plugin_output *out, uint64_t tag,
+            const struct in6_addr *host)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, tag);
+    size_t clone = act_clone_begin(&f.acts);
+    if (host) {
+        act_set_ip(&f.acts, MFF_TUN_DST, MFF_TUN_IPV6_DST, host);
+    }
+    act_resubmit(&f.acts, OFS_ENCAP);
+    act_clone_end(&f.acts, clone);
+    flow_draft_unite(&f, out, OFS_FLOOD, OF_PRIO_NORMAL);
+}
+
+/* Flows that all subnets share. */
+
+static void
+never_flow(struct flow_draft *f, struct plugin_output *out)
+{
+    act_drop(&f->acts, OF_DROP_UNANSWERED);
+    flow_draft_output(f, out, OFS_FLOOD, OF_PRIO_HIGH);
+}
+
+static void
+never_udp(struct plugin_output *out, bool ipv4, uint16_t port)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    flow_draft_match_family(&f, ipv4);
+    match_set_nw_proto(&f.match, IPPROTO_UDP);
+    match_set_tp_dst(&f.match, htons(port));
+    never_flow(&f, out);
+}
+
+/* What is never flooded. */
+static void
+never_flows(struct plugin_output *out)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    match_set_dl_type(&f.match, htons(ETH_TYPE_ARP));
+    never_flow(&f, out);
+
+    /* Solicitations and advertisements of routers and neighbours, and
+     * redirects (RFC 4861). */
+    for (uint8_t type = 133; type <= 137; type++) {
+        flow_draft_init(&f, 0);
+        flow_draft_match_icmp6(&f, type);
+        never_flow(&f, out);
+    }
+    never_udp(out, true, 67);
+    never_udp(out, true, 68);
+    never_udp(out, false, 546);
+    never_udp(out, false, 547);
+}
+
+static void
+multicast_goto(struct plugin_output *out, enum of_stage stage,
+               enum of_stage next)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    match_multicast(&f);
+    act_goto(&f.acts, next);
+    flow_draft_output(&f, out, stage, OF_PRIO_LOW);
+}
+
+static void
+last_drop(struct plugin_output *out, enum of_stage stage, enum of_drop reason)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    act_drop(&f.acts, reason);
+    flow_draft_output(&f, out, stage, OF_PRIO_MISS);
+}
+
+/* Telling the subnet on arrival. */
+
+/* Ends 'f', which matches what arrives from the network 'net'. */
+static void
+arrival_flow(struct flow_draft *f, struct plugin_output *out,
+             const struct goal_network *net, uint16_t priority)
+{
+    act_set_metadata(&f->acts, net->tag, UINT64_MAX);
+    act_goto(&f->acts, OFS_FLOOD_LOCAL);
+    flow_draft_output(f, out, OFS_ARRIVAL_SUBNET, priority);
+}
+
+struct sharing {
+    const struct goal_network *net;
+    bool shared;
+};
+
+static void
+check_sharing(const struct goal_resource *r, void *sharing_)
+{
+    const struct goal_subnet *other = GOAL_SUBNET_CAST(r);
+    struct sharing *sharing = sharing_;
+    const struct goal_network *net = sharing->net;
+
+    if (strcmp(other->up.id, net->subnet->up.id)
+        && other->network_type == net->type
+        && goal_effective_vni(net->vpc, other) == net->vni) {
+        sharing->shared = true;
+    }
+}
+
+/* True if other subnets have the VNI of 'net', too. */
+static bool
+vni_is_shared(struct goal_view *view, const struct goal_network *net)
+{
+    struct sharing sharing = { net, false };
+
+    goal_view_index(view, GOAL_SUBNETS_OF_VPC, net->vpc->up.id, NULL,
+                    check_sharing, &sharing);
+    return sharing.shared;
+}
+
+static enum plugin_result
+translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
+                 struct plugin_output *out, char **errorp)
+{
+    struct goal_network net;
+    struct flow_draft f;
+    enum plugin_result result = goal_view_network(view, subnet->up.id, &net,
+                                                  errorp);
+    if (result != PLUGIN_DONE) {
+        return result;
+    }
+
+    multicast_goto(out, OFS_L2_LOOKUP, OFS_FLOOD);
+    multicast_goto(out, OFS_ARRIVAL, OFS_ARRIVAL_SUBNET);
+    last_drop(out, OFS_ARRIVAL_SUBNET, OF_DROP_NO_SUBNET);
+    last_drop(out, OFS_FLOOD_LOCAL, OF_DROP_NO_MEMBERS);
+    never_flows(out);
+    if (net.type == GOAL_NET_VLAN) {
+        remote_part(out, net.tag, NULL);
+    }
+
+    uint64_t vpc_tag = of_vpc_tag(net.type, net.vni);
+    if (!vni_is_shared(view, &net)) {
+        flow_draft_init(&f, vpc_tag);
+        arrival_flow(&f, out, &net, OF_PRIO_LOW);
+    } else if (subnet->cidr.given) {
+        flow_draft_init(&f, vpc_tag);
+        flow_draft_match_src(&f, &subnet->cidr);
+        arrival_flow(&f, out, &net, OF_PRIO_LOW + 1 + subnet->cidr.plen);
+    }
+    return PLUGIN_DONE;
+}
+
+static enum plugin_result
+translate_port(struct goal_view *view, const struct goal_port *port,
+               struct plugin_output *out, char **errorp)
+{
+    const struct vol_binding *binding = goal_view_volatile(
+        view, VOL_BINDING, port->up.id);
+
+    for (size_t i = 0; binding && i < port->n_fixed_ips; i++) {
+        struct goal_network net;
+        enum plugin_result result = goal_view_network(
+            view, port->fixed_ips[i].subnet_id, &net, errorp);
+
+        if (result != PLUGIN_DONE) {
+            return result;
+        }
+        port_part(out, OFS_FLOOD, net.tag, binding->ofport);
+        port_part(out, OFS_FLOOD_LOCAL, net.tag, binding->ofport);
+    }
+    if (binding && port->n_fixed_ips) {
+        own_copy_flow(out, binding->ofport);
+    }
+    return PLUGIN_DONE;
+}
+
+/* True if the gateway of 'vpc' carries what is not known here: its broadcasts
+ * stay on the host. */
+static bool
+has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
+{
+    for (size_t i = 0; i < vpc->gateway_ids.n; i++) {
+        const struct goal_resource *r = goal_view_get(
+            view, GOAL_GATEWAY, vpc->gateway_ids.names[i]);
+
+        if (r && GOAL_GATEWAY_CAST(r)->type == GATEWAY_ZETA) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* In a VNI with several subnets, what 'mac' floods is in the subnet 'net'. */
+static void
+sender_flow(struct goal_view *view, struct plugin_output *out,
+            const struct goal_network *net, const struct eth_addr *mac)
+{
+    struct flow_draft f;
+
+    if (net->vpc->tunnel_id
+        && goal_view_count(view, GOAL_SUBNETS_OF_VPC, net->vpc->up.id,
+                           GOAL_SUBNET) > 1) {
+        flow_draft_init(&f, of_vpc_tag(net->type, net->vni));
+        match_set_dl_src(&f.match, *mac);
+        arrival_flow(&f, out, net, OF_PRIO_HIGH);
+    }
+}
+
+static enum plugin_result
+translate_neighbor(struct goal_view *view,
+                   const struct goal_neighbor *neighbor,
+                   struct plugin_output *out, char **errorp)
+{
+    if (ipv6_addr_equals(&neighbor->host_ip, goal_view_host_ip(view))) {
+        return PLUGIN_DONE;
+    }
+    for (size_t i = 0; i < neighbor->n_fixed_ips; i++) {
+        const struct goal_neighbor_ip *fixed = &neighbor->fixed_ips[i];
+        struct goal_network net;
+
+        if (fixed->type != GOAL_NEIGHBOR_L2) {
+            continue;
+        }
+        enum plugin_result result = goal_view_network(
+            view, fixed->subnet_id, &net, errorp);
+        if (result != PLUGIN_DONE) {
+            return result;
+        }
+        if (net.type != GOAL_NET_VLAN && !has_gateway(view, net.vpc)) {
+            remote_part(out, net.tag, &neighbor->host_ip);
+        }
+        sender_flow(view, out, &net, &neighbor->mac);
+    }
+    return PLUGIN_DONE;
+}
+
+static enum plugin_result
+flood_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
+                const struct goal_resource *r, struct plugin_output *out,
+                char **errorp)
+{
+    return (r->kind == GOAL_SUBNET
+            ? translate_subnet(view, GOAL_SUBNET_CAST(r), out, errorp)
+            : r->kind == GOAL_PORT
+            ? translate_port(view, GOAL_PORT_CAST(r), out, errorp)
+            : translate_neighbor(view, GOAL_NEIGHBOR_CAST(r), out, errorp));
+}
+
+const struct plugin_class l2_flood_plugin_class = {
+    .abi = PLUGIN_ABI,
+    .size = sizeof(struct plugin_class),
+    .name = "l2-flood",
+    .number = 10,
+    .inputs = 1u << GOAL_SUBNET | 1u << GOAL_PORT | 1u << GOAL_NEIGHBOR,
+    .stages = (UINT64_C(1) << OFS_L2_LOOKUP | UINT64_C(1) << OFS_FLOOD
+               | UINT64_C(1) << OFS_FLOOD_LOCAL | UINT64_C(1) << OFS_ARRIVAL
+               | UINT64_C(1) << OFS_ARRIVAL_SUBNET
+               | UINT64_C(1) << OFS_DELIVER),
+    .summary = "broadcasts and multicasts within a subnet",
+    .translate = flood_translate,
+};
