@@ -26,6 +26,7 @@ struct apply_ovsdb;
 struct commit;
 struct goal_changes;
 struct goal_store;
+struct id_store;
 struct next_hop;
 struct packet_in;
 struct port_events;
@@ -84,9 +85,11 @@ struct agent {
     struct packet_in *packet_in; /* The packet thread. */
     struct next_hop *next_hop;
     struct sink *dummies[DS_N_SINKS]; /* With --dummy-dataplane, else null. */
+    struct sink *id_sink;
     struct commit *commit;
 
-    struct goal_store *store;   /* Null before PHASE_TRANSLATE. */
+    struct goal_store *store;   /* Null before PHASE_TRANSLATE... */
+    struct id_store *ids;       /* ...likewise. */
     char *store_error;          /* Why it cannot be opened, or null. */
     long long int store_time;   /* Next attempt to open it. */
     struct vol_store *vol;
@@ -130,6 +133,11 @@ char *agent_send(struct agent *, enum envelope_kind,
                  const char *correlation_id, const void *payload, size_t len);
 void agent_send_verdict(struct agent *, const char *message_id,
                         enum goal_status verdict);
+
+/* agent-ids.c. */
+struct sink *agent_ids_create(struct agent *);
+void agent_ids_destroy(struct sink *);
+void agent_ids_readback(struct agent *);
 
 /* agent-transport.c. */
 void agent_transport_configure(struct agent *);

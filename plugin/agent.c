@@ -25,6 +25,7 @@
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/goal-store.h"
+#include "store/id-store.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
 #include "translate/translator.h"
@@ -68,11 +69,14 @@ create_sinks(struct agent *agent)
     agent->next_hop = next_hop_create(agent->ds);
     sinks[DS_OVSDB] = apply_ovsdb_sink(agent->ovsdb);
     sinks[DS_NEXT_HOP] = next_hop_sink(agent->next_hop);
+    sinks[DS_METER] = apply_openflow_meter_sink(agent->openflow);
     sinks[DS_OPENFLOW] = apply_openflow_sink(agent->openflow);
     sinks[DS_OVSDB_LATE] = apply_ovsdb_late_sink(agent->ovsdb);
     for (int i = 0; agent->options.dummy && i < DS_N_SINKS; i++) {
         sinks[i] = agent->dummies[i] = sink_dummy_create(agent->ds);
     }
+    agent->id_sink = agent_ids_create(agent);
+    sinks[DS_ID] = agent->id_sink;
     agent->commit = commit_create(agent->ds, sinks);
 }
 
@@ -133,8 +137,10 @@ agent_destroy(struct agent *agent)
     }
     translator_destroy(agent->translator);
     desired_state_destroy(agent->ds);
+    agent_ids_destroy(agent->id_sink);
     plugin_registry_destroy(&agent->registry);
     vol_store_destroy(agent->vol);
+    id_store_destroy(agent->ids);
     goal_store_close(agent->store);
     free(agent->store_error);
     agent_config_destroy(&agent->config);
@@ -319,8 +325,10 @@ static void
 phase_run(struct agent *agent)
 {
     if (is_configured(agent) && open_store(agent)) {
+        agent->ids = id_store_create(agent->store);
         agent->translator = translator_create(agent->store, agent->vol,
-                                              agent->ds, &agent->registry);
+                                              agent->ids, agent->ds,
+                                              &agent->registry);
         translator_recompute(agent->translator);
         agent_resync_init(agent);
         agent_transport_configure(agent);
@@ -335,6 +343,7 @@ phase_run(struct agent *agent)
         && translator_is_idle(agent->translator)) {
         ds_set_complete(agent->ds, true);
         apply_ovsdb_readback(agent->ovsdb);
+        agent_ids_readback(agent);
         agent->phase = PHASE_RUN;
     }
 }
@@ -539,5 +548,6 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     if (agent->translator) {
         translator_get_memory_usage(agent->translator, usage);
         goal_store_get_memory_usage(agent->store, usage);
+        id_store_get_memory_usage(agent->ids, usage);
     }
 }

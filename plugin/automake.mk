@@ -17,6 +17,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-db-rows.h \
 	plugin/agent-db.c \
 	plugin/agent-main.c \
+	plugin/agent-ids.c \
 	plugin/agent-messages.c \
 	plugin/agent-packets.c \
 	plugin/agent-private.h \
@@ -43,6 +44,7 @@ plugin_storedir = $(pluginincludedir)/store
 plugin_store_HEADERS = \
 	plugin/store/goal-store.h \
 	plugin/store/goal-types.h \
+	plugin/store/id-store.h \
 	plugin/store/volatile-store.h
 plugin_translatedir = $(pluginincludedir)/translate
 plugin_translate_HEADERS = \

@@ -91,6 +91,7 @@ fuzz_corpus = \
 external_plugin = \
 	tests/external-plugin/Makefile \
 	tests/external-plugin/README.md \
+	tests/external-plugin/rate-guard.c \
 	tests/external-plugin/refused.c \
 	tests/external-plugin/vlan-guard.c
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include "apply/desired-state.h"
 #include "apply/flow-encode.h"
+#include "apply/group-encode.h"
+#include "apply/meter-encode.h"
 #include "apply/openflow-readback.h"
 #include "apply/sink-provider.h"
 #include "coverage.h"
@@ -33,22 +35,28 @@ COVERAGE_DEFINE(openflow_flow_mod);
 COVERAGE_DEFINE(openflow_bundle);
 COVERAGE_DEFINE(openflow_refused);
 COVERAGE_DEFINE(openflow_too_long);
+COVERAGE_DEFINE(openflow_group_mod);
+COVERAGE_DEFINE(openflow_meter_mod);
+COVERAGE_DEFINE(openflow_zone_flush);
 
 #define BUNDLE_FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
 
 enum openflow_state {
     S_NEW,                      /* Not connected, or nothing done yet. */
-    S_READBACK,                 /* Awaiting flow statistics. */
+    S_READBACK,                 /* Awaiting statistics. */
     S_IDLE,                     /* Nothing under way. */
+    S_FLUSHING,                 /* Zones flushed, awaiting the barrier. */
+    S_METERS,                   /* Meters sent, awaiting the barrier. */
     S_STAGED,                   /* Bundle filled, awaiting the barrier. */
     S_COMMITTING,               /* Commit sent, awaiting the barrier. */
 };
 
 static const char *const state_names[] = {
-    "connecting", "reading back", "idle", "staging", "committing"
+    "connecting", "reading back", "idle", "flushing zones", "sending meters",
+    "staging", "committing"
 };
 
-/* A flow_mod in the bundle under way. */
+/* A modification in the bundle under way, or one of a meter. */
 struct sent {
     struct ds_output *output;
     uint64_t hash;              /* What is installed if it succeeds... */
@@ -57,7 +65,8 @@ struct sent {
 };
 
 struct apply_openflow {
-    struct sink up;
+    struct sink up;             /* For DS_OPENFLOW. */
+    struct sink meters;         /* For DS_METER. */
     struct desired_state *ds;
     struct rconn *rconn;
     char *bridge;               /* Null: none. */
@@ -65,7 +74,12 @@ struct apply_openflow {
     enum openflow_state state;
     struct openflow_readback readback;
 
-    struct ovs_list pending;    /* Outputs of this chunk not yet sent. */
+    uint16_t *zones;            /* To be flushed, before all else. */
+    size_t n_zones, allocated_zones;
+    size_t n_flushed;           /* Of those, sent. */
+
+    struct ovs_list pending_meters; /* Meters of this chunk not yet sent. */
+    struct ovs_list pending;    /* Other outputs of this chunk. */
     struct ovs_list batch;      /* Outputs in the bundle under way. */
     struct sent *sent;          /* Same, by xid - 'base_xid'. */
     size_t n_sent, allocated_sent;
@@ -73,7 +87,7 @@ struct apply_openflow {
     int rounds;                 /* Refusals since 'batch_max' was set. */
 
     uint32_t next_xid;
-    uint32_t base_xid;          /* Of the first flow_mod in the bundle. */
+    uint32_t base_xid;          /* Of the first modification. */
     uint32_t barrier_xid;       /* Of the barrier awaited. */
     uint32_t control_xid;       /* Of the last bundle control message. */
     enum ofperr control_error;  /* What it was refused with, or 0. */
@@ -87,6 +101,7 @@ apply_openflow_cast(const struct sink *sink)
 }
 
 static const struct sink_class openflow_sink_class;
+static const struct sink_class meter_sink_class;
 
 struct apply_openflow *
 apply_openflow_create(struct desired_state *ds)
@@ -94,10 +109,12 @@ apply_openflow_create(struct desired_state *ds)
     struct apply_openflow *of = xzalloc(sizeof *of);
 
     of->up.class = &openflow_sink_class;
+    of->meters.class = &meter_sink_class;
     of->ds = ds;
     of->rconn = rconn_create(0, 1, DSCP_DEFAULT, 1u << OFP15_VERSION);
     of->batch_max = SIZE_MAX;
     of->next_xid = 1;
+    ovs_list_init(&of->pending_meters);
     ovs_list_init(&of->pending);
     ovs_list_init(&of->batch);
     return of;
@@ -118,8 +135,10 @@ apply_openflow_destroy(struct apply_openflow *of)
     if (of) {
         release_all(of, &of->batch);
         release_all(of, &of->pending);
+        release_all(of, &of->pending_meters);
         rconn_destroy(of->rconn);
         free(of->bridge);
+        free(of->zones);
         free(of->sent);
         free(of);
     }
@@ -129,6 +148,12 @@ struct sink *
 apply_openflow_sink(struct apply_openflow *of)
 {
     return &of->up;
+}
+
+struct sink *
+apply_openflow_meter_sink(struct apply_openflow *of)
+{
+    return &of->meters;
 }
 
 void
@@ -212,27 +237,12 @@ fail_output(struct apply_openflow *of, struct ds_output *output,
     ds_output_for_each_unit(output, fail_unit, &ctx);
 }
 
-/* Sends the flow_mod that makes 'output' what is wanted.  Returns false if
- * that cannot be expressed. */
-static bool
-send_flow_mod(struct apply_openflow *of, struct ds_output *output)
+/* Sends 'msg', which makes 'output' what is wanted. */
+static void
+send_mod(struct apply_openflow *of, struct ds_output *output,
+         struct ofpbuf *msg)
 {
-    uint64_t stub[512 / 8];
     bool add = ds_output_wanted(output);
-    struct ofpbuf value;
-
-    ofpbuf_use_stub(&value, stub, sizeof stub);
-    if (add) {
-        flow_value(output, &value);
-    }
-
-    struct ofpbuf *msg = flow_mod_encode(
-        output->key, output->key_len, add ? ds_output_cookie(output) : 0,
-        &value, add, of->bundle_id, BUNDLE_FLAGS, htonl(of->next_xid));
-    ofpbuf_uninit(&value);
-    if (!msg) {
-        return false;
-    }
 
     if (of->n_sent >= of->allocated_sent) {
         of->sent = x2nrealloc(of->sent, &of->allocated_sent,
@@ -242,10 +252,41 @@ send_flow_mod(struct apply_openflow *of, struct ds_output *output)
         .output = output, .add = add,
         .hash = add ? ds_output_hash(output) : 0,
     };
-    of->next_xid++;
-    COVERAGE_INC(openflow_flow_mod);
-    rconn_send(of->rconn, msg, NULL);
-    return true;
+    send_msg(of, msg);
+    ovs_list_remove(&output->queue_node);
+    ovs_list_push_back(&of->batch, &output->queue_node);
+}
+
+/* Returns the message for the bundle that makes 'output' what is wanted, or
+ * NULL if that cannot be expressed. */
+static struct ofpbuf *
+bundled_mod(struct apply_openflow *of, struct ds_output *output)
+{
+    uint64_t stub[512 / 8];
+    bool add = ds_output_wanted(output);
+    ovs_be32 xid = htonl(of->next_xid);
+    struct ofpbuf *msg;
+    struct ofpbuf value;
+
+    ofpbuf_use_stub(&value, stub, sizeof stub);
+    if (output_is_group(output)) {
+        if (add) {
+            ds_output_value(output, &value);
+        }
+        COVERAGE_INC(openflow_group_mod);
+        msg = group_mod_encode(output->key, &value, add, of->bundle_id,
+                               BUNDLE_FLAGS, xid);
+    } else {
+        if (add) {
+            flow_value(output, &value);
+        }
+        COVERAGE_INC(openflow_flow_mod);
+        msg = flow_mod_encode(output->key, output->key_len,
+                              add ? ds_output_cookie(output) : 0, &value,
+                              add, of->bundle_id, BUNDLE_FLAGS, xid);
+    }
+    ofpbuf_uninit(&value);
+    return msg;
 }
 
 /* The unit that an output counts with where a chunk is cut. */
@@ -257,9 +298,45 @@ owner(const struct ds_output *output)
                            struct ds_contribution, output_node)->unit);
 }
 
+/* Flushes the zones that are to be flushed. */
+static void
+start_flush(struct apply_openflow *of)
+{
+    for (; of->n_flushed < of->n_zones; of->n_flushed++) {
+        COVERAGE_INC(openflow_zone_flush);
+        send_msg(of, zone_flush_encode(of->zones[of->n_flushed]));
+    }
+    send_barrier(of);
+    of->state = S_FLUSHING;
+}
+
+/* Sends the meters that are pending. */
+static void
+start_meters(struct apply_openflow *of)
+{
+    of->n_sent = 0;
+    of->base_xid = of->next_xid;
+    while (!ovs_list_is_empty(&of->pending_meters)) {
+        struct ds_output *output
+            = CONTAINER_OF(ovs_list_front(&of->pending_meters),
+                           struct ds_output, queue_node);
+
+        if (ds_output_is_dirty(output)) {
+            COVERAGE_INC(openflow_meter_mod);
+            send_mod(of, output, meter_mod_encode(output));
+        } else {
+            ds_release(of->ds, output);
+        }
+    }
+    if (of->n_sent) {
+        send_barrier(of);
+        of->state = S_METERS;
+    }
+}
+
 /* Starts a bundle with what is pending, if anything. */
 static void
-start_batch(struct apply_openflow *of)
+start_bundle(struct apply_openflow *of)
 {
     const struct ds_unit *last = NULL;
 
@@ -280,9 +357,10 @@ start_batch(struct apply_openflow *of)
             send_bundle_control(of, OFPBCT_OPEN_REQUEST);
             of->base_xid = of->next_xid;
         }
-        if (send_flow_mod(of, output)) {
-            ovs_list_remove(&output->queue_node);
-            ovs_list_push_back(&of->batch, &output->queue_node);
+
+        struct ofpbuf *msg = bundled_mod(of, output);
+        if (msg) {
+            send_mod(of, output, msg);
         } else {
             COVERAGE_INC(openflow_too_long);
             fail_output(of, output, "a flow does not fit into an OpenFlow "
@@ -299,6 +377,21 @@ start_batch(struct apply_openflow *of)
         of->state = S_IDLE;
         of->batch_max = SIZE_MAX;
         of->rounds = 0;
+    }
+}
+
+/* Starts what comes next. */
+static void
+start_batch(struct apply_openflow *of)
+{
+    of->state = S_IDLE;
+    if (of->n_zones) {
+        start_flush(of);
+    } else if (!ovs_list_is_empty(&of->pending_meters)) {
+        start_meters(of);
+    }
+    if (of->state == S_IDLE) {
+        start_bundle(of);
     }
 }
 
@@ -323,8 +416,14 @@ sent_refused(struct apply_openflow *of, const struct sent *sent,
              const char *why)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
-    char *error = xasprintf("OpenFlow refused a flow in table %"PRIu8": %s",
-                            flow_key_table(sent->output->key), why);
+    char *error = (
+        sent->output->sink == DS_METER
+        ? xasprintf("OpenFlow refused a meter: %s", why)
+        : output_is_group(sent->output)
+        ? xasprintf("OpenFlow refused group %"PRIu32": %s",
+                    group_key_number(sent->output->key), why)
+        : xasprintf("OpenFlow refused a flow in table %"PRIu8": %s",
+                    flow_key_table(sent->output->key), why));
 
     if (sent->add) {
         fail_output(of, sent->output, error);
@@ -378,13 +477,16 @@ batch_refused(struct apply_openflow *of)
     start_batch(of);
 }
 
+/* All that was sent is in effect, but for meters that were refused. */
 static void
 batch_installed(struct apply_openflow *of)
 {
     for (size_t i = 0; i < of->n_sent; i++) {
         struct sent *sent = &of->sent[i];
 
-        if (sent->add) {
+        if (sent->error) {
+            sent_refused(of, sent, ofperr_to_string(sent->error));
+        } else if (sent->add) {
             ds_set_installed(of->ds, sent->output, sent->hash);
         } else {
             ds_set_removed(of->ds, sent->output);
@@ -406,6 +508,14 @@ handle_barrier(struct apply_openflow *of)
             send_barrier(of);
             of->state = S_COMMITTING;
         }
+    } else if (of->state == S_FLUSHING) {
+        of->n_zones -= of->n_flushed;
+        memmove(of->zones, of->zones + of->n_flushed,
+                of->n_zones * sizeof *of->zones);
+        of->n_flushed = 0;
+        start_batch(of);
+    } else if (of->state == S_METERS) {
+        batch_installed(of);
     } else if (of->state == S_COMMITTING) {
         if (any_refused(of) || of->control_error) {
             batch_refused(of);
@@ -421,7 +531,8 @@ handle_error(struct apply_openflow *of, const struct ofp_header *oh)
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
     enum ofperr error = ofperr_decode_msg(oh, NULL);
     uint32_t xid = ntohl(oh->xid);
-    bool under_way = of->state == S_STAGED || of->state == S_COMMITTING;
+    bool under_way = (of->state == S_STAGED || of->state == S_COMMITTING
+                      || of->state == S_METERS);
 
     if (under_way && xid - of->base_xid < of->n_sent) {
         of->sent[xid - of->base_xid].error = error;
@@ -444,17 +555,28 @@ handle_msg(struct apply_openflow *of, const struct ofpbuf *msg)
     }
     if (type == OFPTYPE_ECHO_REQUEST) {
         rconn_send(of->rconn, ofputil_encode_echo_reply(oh), NULL);
+    } else if (of->state == S_READBACK) {
+        if (openflow_readback_reply(of->ds, &of->readback, type, oh)) {
+            start_batch(of);
+        }
     } else if (type == OFPTYPE_ERROR) {
         handle_error(of, oh);
     } else if (type == OFPTYPE_BARRIER_REPLY
                && ntohl(oh->xid) == of->barrier_xid) {
         handle_barrier(of);
-    } else if (type == OFPTYPE_FLOW_STATS_REPLY && of->state == S_READBACK) {
-        if (openflow_readback_reply(of->ds, &of->readback, oh)) {
-            of->state = S_IDLE;
-            start_batch(of);
-        }
     }
+}
+
+static void
+start_readback(struct apply_openflow *of)
+{
+    struct ofpbuf *requests[OPENFLOW_N_READBACKS];
+
+    openflow_readback_begin(of->ds, &of->readback, requests);
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+        send_msg(of, requests[i]);
+    }
+    of->state = S_READBACK;
 }
 
 /* A new connection: nothing is known of what is installed. */
@@ -463,10 +585,19 @@ handle_connect(struct apply_openflow *of)
 {
     of->state = S_NEW;
     of->n_sent = 0;
+    of->n_flushed = 0;
     of->batch_max = SIZE_MAX;
     of->rounds = 0;
-    ovs_list_push_back_all(&of->batch, &of->pending);
-    ovs_list_push_back_all(&of->pending, &of->batch);
+    if (!ovs_list_is_empty(&of->batch)) {
+        const struct ds_output *output
+            = CONTAINER_OF(ovs_list_front(&of->batch), struct ds_output,
+                           queue_node);
+        struct ovs_list *pending = (output->sink == DS_METER
+                                    ? &of->pending_meters : &of->pending);
+
+        ovs_list_push_back_all(&of->batch, pending);
+        ovs_list_push_back_all(pending, &of->batch);
+    }
     ds_retry(of->ds);
 }
 
@@ -487,8 +618,10 @@ apply_openflow_run(struct apply_openflow *of)
     if ((of->state == S_NEW && ds_is_complete(of->ds))
         || (of->state == S_IDLE
             && ds_wants_readback(of->ds, DS_OPENFLOW))) {
-        send_msg(of, openflow_readback_request(of->ds, &of->readback));
-        of->state = S_READBACK;
+        start_readback(of);
+    }
+    if (of->state == S_IDLE && of->n_zones) {
+        start_batch(of);
     }
 
     for (int i = 0; i < 100; i++) {
@@ -514,12 +647,23 @@ apply_openflow_wait(struct apply_openflow *of)
 
 /* Sink. */
 
+/* Groups exist before the flows that use them, and after. */
 static void
 openflow_sink_begin(struct sink *sink, struct ovs_list *outputs)
 {
     struct apply_openflow *of = apply_openflow_cast(sink);
+    struct ovs_list last = OVS_LIST_INITIALIZER(&last);
+    struct ds_output *output;
 
+    LIST_FOR_EACH_SAFE (output, queue_node, outputs) {
+        if (output_is_group(output)) {
+            ovs_list_remove(&output->queue_node);
+            ovs_list_push_back(ds_output_wanted(output) ? &of->pending : &last,
+                               &output->queue_node);
+        }
+    }
     ovs_list_push_back_all(&of->pending, outputs);
+    ovs_list_push_back_all(&of->pending, &last);
     if (of->state == S_IDLE) {
         start_batch(of);
     }
@@ -581,3 +725,72 @@ static const struct sink_class openflow_sink_class = {
     .is_ready = openflow_sink_is_ready,
     .describe = openflow_sink_describe,
 };
+
+/* Meters. */
+
+static struct apply_openflow *
+meters_cast(const struct sink *sink)
+{
+    return CONTAINER_OF(sink, struct apply_openflow, meters);
+}
+
+static void
+meter_sink_begin(struct sink *sink, struct ovs_list *outputs)
+{
+    struct apply_openflow *of = meters_cast(sink);
+
+    ovs_list_push_back_all(&of->pending_meters, outputs);
+    if (of->state == S_IDLE) {
+        start_batch(of);
+    }
+}
+
+static bool
+meter_sink_is_done(const struct sink *sink)
+{
+    const struct apply_openflow *of = meters_cast(sink);
+
+    return (ovs_list_is_empty(&of->pending_meters)
+            && ovs_list_is_empty(&of->batch));
+}
+
+static bool
+meter_sink_is_ready(const struct sink *sink)
+{
+    return openflow_sink_is_ready(&meters_cast(sink)->up);
+}
+
+static void
+meter_sink_describe(const struct sink *sink, struct ds *s)
+{
+    apply_openflow_describe(meters_cast(sink), s);
+}
+
+static const struct sink_class meter_sink_class = {
+    .name = "meter",
+    .begin = meter_sink_begin,
+    .run = openflow_sink_run,
+    .wait = openflow_sink_wait,
+    .is_done = meter_sink_is_done,
+    .is_ready = meter_sink_is_ready,
+    .describe = meter_sink_describe,
+};
+
+/* Zones. */
+
+void
+apply_openflow_flush_zone(struct apply_openflow *of, uint16_t zone)
+{
+    if (of->n_zones >= of->allocated_zones) {
+        of->zones = x2nrealloc(of->zones, &of->allocated_zones,
+                               sizeof *of->zones);
+    }
+    of->zones[of->n_zones++] = zone;
+    poll_immediate_wake();
+}
+
+bool
+apply_openflow_is_flushing(const struct apply_openflow *of)
+{
+    return of->n_zones > 0;
+}

@@ -11,10 +11,12 @@
  * What?
  * -----
  *
- * The sink DS_OPENFLOW: one OpenFlow 1.5 connection to the integration
- * bridge's management socket.  On connection it reads back which flows are
- * installed and reports them to the desired state, so that only the difference
- * is changed; then it turns each chunk into one ordered, atomic bundle.
+ * The sinks DS_OPENFLOW (groups and flows) and DS_METER: one OpenFlow 1.5
+ * connection to the integration bridge's management socket.  On connection it
+ * reads back what is installed and reports it to the desired state, so that
+ * only the difference is changed; then it turns each chunk into one ordered,
+ * atomic bundle: groups, flows, groups that go.  Meters cannot be in bundles
+ * (OVS 3.1); they are sent one by one, followed by a barrier.
  *
  *   S_NEW --connected--> S_READBACK --last reply--> S_IDLE
  *                            ^                       |  ^
@@ -50,6 +52,7 @@
  * Thread-safety: main thread only. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct apply_openflow;
 struct desired_state;
@@ -72,5 +75,12 @@ bool apply_openflow_is_connected(const struct apply_openflow *);
 void apply_openflow_describe(const struct apply_openflow *, struct ds *);
 
 struct sink *apply_openflow_sink(struct apply_openflow *);
+struct sink *apply_openflow_meter_sink(struct apply_openflow *);
+
+/* Removes all connections in the conntrack zone, as soon as there is a
+ * connection to the switch.  Done when apply_openflow_is_flushing() is
+ * false. */
+void apply_openflow_flush_zone(struct apply_openflow *, uint16_t zone);
+bool apply_openflow_is_flushing(const struct apply_openflow *);
 
 #endif /* apply/apply-openflow.h */

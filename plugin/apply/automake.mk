@@ -28,6 +28,10 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/desired-unit.c \
 	plugin/apply/flow-encode.c \
 	plugin/apply/flow-encode.h \
+	plugin/apply/group-encode.c \
+	plugin/apply/group-encode.h \
+	plugin/apply/meter-encode.c \
+	plugin/apply/meter-encode.h \
 	plugin/apply/next-hop-kernel.c \
 	plugin/apply/next-hop-provider.h \
 	plugin/apply/next-hop-underlay.c \

@@ -19,11 +19,27 @@ COVERAGE_DEFINE(commit_chunk);
 
 #define COMMIT_IDLE -1
 
+/* What is done in turn. */
+static const struct commit_step {
+    enum ds_sink sink;
+    bool late;                  /* For the rest, what an earlier step of the
+                                 * same sink has left: removals. */
+} steps[] = {
+    { DS_OVSDB, true },
+    { DS_NEXT_HOP, true },
+    { DS_ID, false },
+    { DS_METER, false },
+    { DS_OPENFLOW, true },
+    { DS_METER, true },
+    { DS_ID, true },
+    { DS_OVSDB_LATE, true },
+};
+
 struct commit {
     struct desired_state *ds;
     struct sink *sinks[DS_N_SINKS];
-    int current;                /* Sink at work, or COMMIT_IDLE. */
-    struct ovs_list chunks[DS_N_SINKS]; /* For the sinks after 'current'. */
+    int current;                /* Index in 'steps', or COMMIT_IDLE. */
+    struct ovs_list chunks[DS_N_SINKS]; /* For the steps after 'current'. */
     uint64_t seqno;
 };
 
@@ -74,21 +90,26 @@ commit_is_idle(const struct commit *commit)
     return commit->current == COMMIT_IDLE && !ds_has_queue(commit->ds);
 }
 
-/* Hands its part of the chunk to sink 'i', but for what is not to be changed
+/* Begins a step with its part of the chunk, but for what is not to be changed
  * any more: of a unit, say, that an earlier sink has just refused. */
 static void
-sink_begin(struct commit *commit, int i)
+step_begin(struct commit *commit, int i)
 {
-    struct sink *sink = commit->sinks[i];
+    const struct commit_step *step = &steps[i];
+    struct sink *sink = commit->sinks[step->sink];
+    struct ovs_list now = OVS_LIST_INITIALIZER(&now);
     struct ds_output *output;
 
-    LIST_FOR_EACH_SAFE (output, queue_node, &commit->chunks[i]) {
+    LIST_FOR_EACH_SAFE (output, queue_node, &commit->chunks[step->sink]) {
         if (!ds_output_is_dirty(output)) {
             ds_release(commit->ds, output);
+        } else if (step->late || ds_output_wanted(output)) {
+            ovs_list_remove(&output->queue_node);
+            ovs_list_push_back(&now, &output->queue_node);
         }
     }
     commit->current = i;
-    sink->class->begin(sink, &commit->chunks[i]);
+    sink->class->begin(sink, &now);
 }
 
 /* Takes the next chunk, if there is one. */
@@ -101,7 +122,7 @@ commit_start(struct commit *commit)
     if (ds_take(commit->ds, COMMIT_CHUNK, commit->chunks)) {
         COVERAGE_INC(commit_chunk);
     }
-    sink_begin(commit, 0);
+    step_begin(commit, 0);
 }
 
 void
@@ -114,14 +135,14 @@ commit_run(struct commit *commit)
         commit_start(commit);
     }
     while (commit->current != COMMIT_IDLE) {
-        struct sink *sink = commit->sinks[commit->current];
+        struct sink *sink = commit->sinks[steps[commit->current].sink];
 
         if (!sink->class->is_done(sink)) {
             break;
         }
-        if (commit->current + 1 < DS_N_SINKS) {
-            sink_begin(commit, commit->current + 1);
-            sink = commit->sinks[commit->current];
+        if (commit->current + 1 < (int) ARRAY_SIZE(steps)) {
+            step_begin(commit, commit->current + 1);
+            sink = commit->sinks[steps[commit->current].sink];
             sink->class->run(sink);
         } else {
             commit->current = COMMIT_IDLE;
@@ -164,7 +185,8 @@ commit_describe(const struct commit *commit, struct ds *s)
 
         ds_put_format(s, "%s: ", ds_sink_to_string(i));
         sink->class->describe(sink, s);
-        if (i == commit->current) {
+        if (commit->current != COMMIT_IDLE
+            && steps[commit->current].sink == i) {
             ds_put_cstr(s, ", at work");
         }
         ds_put_char(s, '\n');

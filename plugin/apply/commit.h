@@ -13,11 +13,13 @@
  *
  * Takes changed outputs from the desired state's queues, in chunks of at most
  * COMMIT_CHUNK cut at resource boundaries, and passes each chunk through the
- * sinks in the order of enum ds_sink: OVSDB rows, next hops, flows, and last
- * what announces that flows are in.  Each sink has confirmed (transaction
- * reply, unixctl reply, barrier reply) before the next begins.
+ * sinks in the order of enum ds_sink: OVSDB rows, next hops, numbers, meters,
+ * groups and flows, and last what announces that flows are in.  Numbers and
+ * meters that are not wanted any more are given back after the flows that used
+ * them.  Each step has been confirmed (transaction reply, unixctl reply,
+ * barrier reply) before the next begins.
  *
- *         idle --(queue not empty, sinks ready)--> sink 0 --> ... --> sink n
+ *         idle --(queue not empty, sinks ready)--> step 0 --> ... --> step n
  *           ^                                                          |
  *           +------------------- ds_confirm() ------------------------+
  *

@@ -22,6 +22,8 @@ ds_sink_to_string(enum ds_sink sink)
     switch (sink) {
     case DS_OVSDB: return "ovsdb";
     case DS_NEXT_HOP: return "next-hop";
+    case DS_ID: return "id";
+    case DS_METER: return "meter";
     case DS_OPENFLOW: return "openflow";
     case DS_OVSDB_LATE: return "ovsdb-late";
     case DS_N_SINKS: break;

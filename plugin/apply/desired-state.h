@@ -79,13 +79,17 @@
 struct ds_unit;
 struct match;
 struct ofpbuf;
+struct ofputil_group_mod;
 struct simap;
 
-/* Where outputs go.  The order is that of a commit. */
+/* Where outputs go.  The order is that of a commit; numbers and meters that
+ * are not wanted any more go after the flows, though. */
 enum ds_sink {
     DS_OVSDB,                   /* Ports: needed before flows can name them. */
     DS_NEXT_HOP,                /* Outer MACs: before flows use them. */
-    DS_OPENFLOW,                /* Flows. */
+    DS_ID,                      /* Numbers, as the flows use them. */
+    DS_METER,                   /* Meters. */
+    DS_OPENFLOW,                /* Groups and flows. */
     DS_OVSDB_LATE,              /* What says that flows are in. */
     DS_N_SINKS
 };
@@ -186,6 +190,13 @@ void ds_contribute_flow(struct desired_state *, struct ds_unit *,
                         enum ds_mode, uint64_t cookie, uint8_t table,
                         uint16_t priority, const struct match *,
                         const struct ofpbuf *ofpacts);
+/* The same for a group (group-encode.h), whose command is set here.  Returns
+ * false, without effect, if it cannot be expressed in a message. */
+bool ds_contribute_group(struct desired_state *, struct ds_unit *,
+                         struct ofputil_group_mod *);
+/* The same for a meter (meter-encode.h). */
+void ds_contribute_meter(struct desired_state *, struct ds_unit *,
+                         uint32_t number, uint32_t pps, uint32_t burst);
 struct ovs_list *ds_unit_mark(struct ds_unit *);
 void ds_unit_rewind(struct desired_state *, struct ds_unit *,
                     struct ovs_list *mark);

@@ -184,6 +184,17 @@ flow_mod_encode(const void *key, size_t key_len, uint64_t cookie,
     return msg;
 }
 
+struct ofpbuf *
+zone_flush_encode(uint16_t zone)
+{
+    struct ofpbuf *msg = ofpraw_alloc(OFPRAW_NXT_CT_FLUSH_ZONE,
+                                      OFP15_VERSION, 0);
+    struct nx_zone_id *nzi = ofpbuf_put_zeros(msg, sizeof *nzi);
+
+    nzi->zone_id = htons(zone);
+    return msg;
+}
+
 void
 flow_describe(const void *key, size_t key_len, uint64_t cookie,
             const struct ofpbuf *value, struct ds *ds)

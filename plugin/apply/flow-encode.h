@@ -57,6 +57,9 @@ struct ofpbuf *flow_mod_encode(const void *key, size_t key_len,
                                bool add, uint32_t bundle_id, uint16_t flags,
                                ovs_be32 xid);
 
+/* Returns the message that removes all connections in a conntrack zone. */
+struct ofpbuf *zone_flush_encode(uint16_t zone);
+
 /* Appends the flow to 'ds' the way ovs-ofctl prints flow mods. */
 void flow_describe(const void *key, size_t key_len, uint64_t cookie,
                  const struct ofpbuf *value, struct ds *);

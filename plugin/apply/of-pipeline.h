@@ -147,6 +147,7 @@ const char *of_table_to_string(uint8_t table); /* Null if none of ours. */
 bool of_is_our_space(uint8_t table, uint16_t priority);
 
 #define OF_GROUP_BASE 0x0a1c0000
+#define OF_N_GROUPS 65536
 #define OF_METER_BASE 0x8000
 
 /* Cookies: prefix 16 bits | plugin 8 | hash of the resource's id 40. */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include "apply/desired-state.h"
 #include "apply/flow-encode.h"
+#include "apply/group-encode.h"
+#include "apply/meter-encode.h"
 #include "apply/of-pipeline.h"
 #include "byte-order.h"
 #include "openvswitch/match.h"
@@ -21,9 +23,10 @@
 
 VLOG_DEFINE_THIS_MODULE(openflow_readback);
 
-struct ofpbuf *
-openflow_readback_request(struct desired_state *ds,
-                          struct openflow_readback *rb)
+void
+openflow_readback_begin(struct desired_state *ds,
+                        struct openflow_readback *rb,
+                        struct ofpbuf *requests[OPENFLOW_N_READBACKS])
 {
     struct ofputil_flow_stats_request fsr = {
         .table_id = OFPTT_ALL,
@@ -31,10 +34,14 @@ openflow_readback_request(struct desired_state *ds,
         .out_group = OFPG_ANY,
     };
 
-    memset(rb, 0, sizeof *rb);
+    *rb = (struct openflow_readback) { .n_left = OPENFLOW_N_READBACKS };
     match_init_catchall(&fsr.match);
     ds_readback_begin(ds, DS_OPENFLOW);
-    return ofputil_encode_flow_stats_request(&fsr, OFPUTIL_P_OF15_OXM);
+    ds_readback_begin(ds, DS_METER);
+    requests[0] = meter_readback_request();
+    requests[1] = group_readback_request();
+    requests[2] = ofputil_encode_flow_stats_request(&fsr,
+                                                    OFPUTIL_P_OF15_OXM);
 }
 
 /* Returns true if the instructions 'theirs' do the same as those that 'output'
@@ -121,12 +128,9 @@ report_flow(struct desired_state *ds, struct openflow_readback *rb,
     ofpbuf_uninit(&value);
 }
 
-/* Processes 'oh', a flow-stats reply.  Returns true if it was the last, upon
- * which all differences are queued. */
-bool
-openflow_readback_reply(struct desired_state *ds,
-                        struct openflow_readback *rb,
-                        const struct ofp_header *oh)
+static void
+flow_readback_reply(struct desired_state *ds, struct openflow_readback *rb,
+                    const struct ofp_header *oh)
 {
     uint64_t stub[1024 / 8];
     struct ofpbuf ofpacts;
@@ -150,10 +154,36 @@ openflow_readback_reply(struct desired_state *ds,
         report_flow(ds, rb, &fs);
     }
     ofpbuf_uninit(&ofpacts);
+}
 
-    if (ofpmp_more(oh)) {
+/* Processes 'oh', of the given type.  An error (there are datapaths without
+ * meters) is an answer, too.  Returns true if it was the last one, upon which
+ * all differences are queued. */
+bool
+openflow_readback_reply(struct desired_state *ds,
+                        struct openflow_readback *rb, enum ofptype type,
+                        const struct ofp_header *oh)
+{
+    switch ((int) type) {
+    case OFPTYPE_FLOW_STATS_REPLY:
+        flow_readback_reply(ds, rb, oh);
+        break;
+    case OFPTYPE_GROUP_DESC_STATS_REPLY:
+        group_readback_reply(ds, oh);
+        break;
+    case OFPTYPE_METER_CONFIG_STATS_REPLY:
+        meter_readback_reply(ds, oh);
+        break;
+    case OFPTYPE_ERROR:
+        break;
+    default:
         return false;
     }
+    if ((type != OFPTYPE_ERROR && ofpmp_more(oh)) || --rb->n_left) {
+        return false;
+    }
+
+    ds_readback_end(ds, DS_METER);
     ds_readback_end(ds, DS_OPENFLOW);
     VLOG_INFO("read back: %"PRIuSIZE" flows as wanted, %"PRIuSIZE" to change, "
               "%"PRIuSIZE" foreign ones in our space, %"PRIuSIZE" elsewhere",

@@ -8,21 +8,22 @@
 /* Read-back
  * =========
  *
- * Asks for all flows of the bridge, and reports those in our space
- * (of-pipeline.h) to the desired state as installed.  Flows with equal
- * spelling are recognised by their bytes; where the bytes differ both sides
- * are normalised first, so that only real differences count.
+ * Asks for all flows, groups and meters of the bridge, and reports those in
+ * our space (of-pipeline.h) to the desired state as installed.  Flows with
+ * equal spelling are recognised by their bytes; where the bytes differ both
+ * sides are normalised first, so that only real differences count.
  *
- *    1. Send the result of openflow_readback_request().
- *    2. Pass each flow-stats reply to openflow_readback_reply() until it says
- *       that it was the last.
+ *    1. Send what openflow_readback_begin() returns, in this order.
+ *    2. Pass each reply, and each error, to openflow_readback_reply() until it
+ *       says that it was the last.
  *
- * Between a request and the last reply, the caller does not change flows.
+ * Between the requests and the last reply, the caller changes nothing.
  *
  * Thread-safety: main thread only. */
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "openvswitch/ofp-msgs.h"
 
 struct desired_state;
 struct ofp_header;
@@ -33,12 +34,16 @@ struct openflow_readback {
     size_t n_different;         /* Installed otherwise, or not wanted. */
     size_t n_foreign;           /* In our space, without our cookie. */
     size_t n_foreign_elsewhere; /* Not in our space. */
+    int n_left;                 /* Requests not answered whole. */
 };
 
-struct ofpbuf *openflow_readback_request(struct desired_state *,
-                                         struct openflow_readback *);
+#define OPENFLOW_N_READBACKS 3
+
+void openflow_readback_begin(struct desired_state *,
+                             struct openflow_readback *,
+                             struct ofpbuf *requests[OPENFLOW_N_READBACKS]);
 bool openflow_readback_reply(struct desired_state *,
                              struct openflow_readback *,
-                             const struct ofp_header *);
+                             enum ofptype, const struct ofp_header *);
 
 #endif /* apply/openflow-readback.h */

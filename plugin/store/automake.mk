@@ -34,6 +34,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-store.h \
 	plugin/store/goal-types.c \
 	plugin/store/goal-types.h \
+	plugin/store/id-store.c \
+	plugin/store/id-store.h \
 	plugin/store/vni-claims.c \
 	plugin/store/vni-claims.h \
 	plugin/store/volatile-store.c \

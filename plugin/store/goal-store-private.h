@@ -22,6 +22,7 @@
  *    goal-store-copy.c      the copy for power failures
  *    goal-store-sync.c      the sync thread
  *    goal-changes.c         change sets
+ *    id-store.c             numbers for groups, meters and so on
  *
  * Functions that return an int return 0 or an error code of LMDB (which may be
  * a positive errno value); goal_store_error() makes a message of one.
@@ -52,6 +53,7 @@
     GOAL_DB(GRAVE_TIMES, "grave-times", 0)              \
     GOAL_DB(ORIGINS, "origins", MDB_INTEGERKEY)         \
     GOAL_DB(PLACES, "places", 0)                        \
+    GOAL_DB(NUMBERS, "numbers", MDB_INTEGERKEY)         \
     GOAL_DB(META, "meta", 0)
 
 enum goal_db {

@@ -143,6 +143,12 @@ verify_place(const MDB_val *k, const MDB_val *v, struct tally *tally)
 }
 
 static bool
+verify_number(const MDB_val *k, const MDB_val *v, struct tally *tally)
+{
+    return tally && k->mv_size == sizeof(uint64_t) && v->mv_size > 1;
+}
+
+static bool
 verify_meta(const MDB_val *k, const MDB_val *v, struct tally *tally)
 {
     if (k->mv_size == 4 && !memcmp(k->mv_data, "head", 4)
@@ -211,6 +217,7 @@ verify_dbs(MDB_txn *txn, struct tally *tally)
         [GOAL_DB_GRAVE_TIMES] = verify_grave_time,
         [GOAL_DB_ORIGINS] = verify_origin,
         [GOAL_DB_PLACES] = verify_place,
+        [GOAL_DB_NUMBERS] = verify_number,
         [GOAL_DB_META] = verify_meta,
     };
 

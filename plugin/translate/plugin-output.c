@@ -6,16 +6,20 @@
 
 #include "translate/plugin-output.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include "apply/desired-state.h"
 #include "coverage.h"
+#include "openvswitch/ofp-group.h"
 #include "openvswitch/vlog.h"
+#include "store/id-store.h"
 #include "translate/plugin-provider.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(plugin_output);
 
 COVERAGE_DEFINE(plugin_wrong_stage);
+COVERAGE_DEFINE(plugin_bad_group);
 
 static void
 contribute_flow(struct plugin_output *out, enum of_stage stage,
@@ -49,6 +53,50 @@ output_flow_part(struct plugin_output *out, enum of_stage stage,
                  const struct ofpbuf *ofpacts)
 {
     contribute_flow(out, stage, priority, match, ofpacts, DS_UNION);
+}
+
+void
+output_group(struct plugin_output *out, struct ofputil_group_mod *gm)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+    if (!ds_contribute_group(out->ds, out->unit, gm)) {
+        COVERAGE_INC(plugin_bad_group);
+        VLOG_ERR_RL(&rl, "plugin %s: group %"PRIu32" cannot be expressed in "
+                    "OpenFlow, ignored", out->plugin, gm->group_id);
+    }
+}
+
+void
+output_meter(struct plugin_output *out, uint32_t number, uint32_t pps,
+             uint32_t burst)
+{
+    ds_contribute_meter(out->ds, out->unit, number, pps, burst);
+}
+
+/* The output's key is made of the kind and the name; agent-ids.c is the sink.
+ */
+uint32_t
+output_id(struct plugin_output *out, enum id_kind kind, const char *name)
+{
+    uint32_t number = id_store_get(out->ids, kind, name);
+
+    if (number) {
+        char *key = xasprintf("%c%s", 'a' + kind, name);
+
+        ds_contribute(out->ds, out->unit, DS_ID, DS_EXCLUSIVE, 0,
+                      key, strlen(key), &number, sizeof number);
+
+        /* Even if it never gets as far as a commit, it is to be given back:
+         * allotted, but not yet in effect. */
+        struct ds_output *output = ds_lookup(out->ds, DS_ID, key,
+                                             strlen(key));
+        if (!(output->flags & DS_INSTALLED)) {
+            ds_set_installed(out->ds, output, 0);
+        }
+        free(key);
+    }
+    return number;
 }
 
 void

@@ -15,10 +15,12 @@
 
 struct desired_state;
 struct ds_unit;
+struct id_store;
 
 struct plugin_output {
     struct desired_state *ds;
     struct ds_unit *unit;
+    struct id_store *ids;
     const char *plugin;         /* Name, for messages. */
     uint64_t stages;            /* Bitmap of allowed stages. */
     uint64_t cookie;

@@ -85,11 +85,13 @@
 #include "packets.h"
 #include "store/goal-store.h"
 #include "store/goal-types.h"
+#include "store/id-store.h"
 #include "store/volatile-store.h"
 
 struct goal_view;
 struct match;
 struct ofpbuf;
+struct ofputil_group_mod;
 struct packet_reply;
 struct packet_view;
 struct plugin;
@@ -189,6 +191,23 @@ void output_flow(struct plugin_output *, enum of_stage stage,
 void output_flow_part(struct plugin_output *, enum of_stage stage,
                       uint16_t priority, const struct match *,
                       const struct ofpbuf *ofpacts);
+
+/* The number of 'kind' (store/id-store.h) for 'name', which should begin with
+ * the plugin's subject, e.g. "port p1": the same for all who ask with this
+ * name, and after restarts, until no resource outputs it any more.  A
+ * conntrack zone is flushed before its number goes to another name.  Returns 0
+ * if there are none left: say PLUGIN_FAIL. */
+uint32_t output_id(struct plugin_output *, enum id_kind kind,
+                   const char *name);
+
+/* A group, whose number is from output_id(); it is in effect before the flows
+ * that use it.  The caller keeps ownership of what it contains. */
+void output_group(struct plugin_output *, struct ofputil_group_mod *);
+
+/* A meter, likewise, that lets 'pps' packets a second pass, and 'burst' of
+ * them at once. */
+void output_meter(struct plugin_output *, uint32_t number, uint32_t pps,
+                  uint32_t burst);
 
 /* A tunnel port of this encapsulation ("vxlan", "geneve", "gre"). */
 void output_tunnel(struct plugin_output *, const char *encap);

@@ -63,6 +63,7 @@ struct work_queue {
 
 struct translator {
     struct goal_store *store;
+    struct id_store *ids;
     struct desired_state *ds;
     const struct plugin_registry *registry;
     struct goal_view *view;
@@ -90,12 +91,13 @@ unit_status_to_string(enum unit_status status)
 
 struct translator *
 translator_create(struct goal_store *store, struct vol_store *vol,
-                  struct desired_state *ds,
+                  struct id_store *ids, struct desired_state *ds,
                   const struct plugin_registry *registry)
 {
     struct translator *tr = xzalloc(sizeof *tr);
 
     tr->store = store;
+    tr->ids = ids;
     tr->ds = ds;
     tr->registry = registry;
     dep_graph_init(&tr->graph);
@@ -352,6 +354,7 @@ run_plugin(struct translator *tr, const struct plugin_entry *entry,
     struct plugin_output out = {
         .ds = tr->ds,
         .unit = &unit->out,
+        .ids = tr->ids,
         .plugin = entry->class->name,
         .stages = entry->class->stages,
         .cookie = of_cookie(entry->number,

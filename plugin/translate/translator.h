@@ -39,6 +39,7 @@
 struct desired_state;
 struct goal_changes;
 struct goal_store;
+struct id_store;
 struct plugin_registry;
 struct simap;
 struct translator;
@@ -55,8 +56,9 @@ enum unit_status {
 };
 const char *unit_status_to_string(enum unit_status);
 
+/* All of these must outlive the translator. */
 struct translator *translator_create(struct goal_store *, struct vol_store *,
-                                     struct desired_state *,
+                                     struct id_store *, struct desired_state *,
                                      const struct plugin_registry *);
 void translator_destroy(struct translator *);
 
