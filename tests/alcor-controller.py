@@ -8,7 +8,8 @@ usage: alcor-controller.py --unixctl SOCKET --publish EP --control EP
        alcor-controller.py -t SOCKET COMMAND [ARG...]
 
 The first form returns when both endpoints are bound and runs until "exit".
-Commands (those that wait give up after --timeout=SECONDS, default 15):
+Commands (those that wait give up after --timeout=SECONDS, default
+$ALCOR_CTL_TIMEOUT or 15):
 
   wait-node NODE...      until the nodes have said HELLO and have subscribed
   wait-hello NODE [N]    until NODE has said HELLO N times
@@ -88,7 +89,7 @@ def timeout_of(command):
     for word in command:
         if word.startswith("--timeout="):
             return float(word.partition("=")[2])
-    return 15
+    return float(os.environ.get("ALCOR_CTL_TIMEOUT", 15))
 
 
 def read_all(sock):

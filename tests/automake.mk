@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The rootless suite (make check), the one with namespaces (make check-system),
+# The rootless suite (make check), the one with namespaces (make check-system;
+# on the kernel datapath: make check-kernel),
 # unit tests in C (tests/alcortest), benchmarks (make check-perf).
 #
 # To add a test file: x.at goes into testsuite_at and is m4_included by
@@ -204,16 +205,31 @@ check-system: all tests/atlocal $(SYSTEM_TESTSUITE)
 	$(SHELL) $(srcdir)/tests/with-own-network \
 		$(SHELL) $(SYSTEM_TESTSUITE) -C tests $(TESTSUITEFLAGS)
 
+# The same on the kernel datapath, in virtual machines.
+EXTRA_DIST += \
+	tests/dataplane-numbers \
+	tests/kernel-guest-init \
+	tests/kernel-suite \
+	tests/with-kernel-guest
+KERNEL_TESTSUITE = tests/kernel-testsuite
+$(KERNEL_TESTSUITE): $(SYSTEM_TESTSUITE)
+	$(AM_V_at)cp $(SYSTEM_TESTSUITE) $@.tmp
+	$(AM_V_at)mv $@.tmp $@
+DISTCLEANFILES += $(KERNEL_TESTSUITE)
+
+check-kernel: all tests/atlocal $(KERNEL_TESTSUITE)
+	$(srcdir)/tests/kernel-suite $(KERNEL_TESTSUITE) $(TESTSUITEFLAGS)
+
 # Benchmarks: ratios measured in one run, not part of "make check".
 check-perf: all
 	OVSDIR='$(OVSDIR)' OVSBUILDDIR='$(OVSBUILDDIR)' PYTHON3='$(PYTHON3)' \
 	ALCOR_BUILD_DIR='$(abs_top_builddir)' $(srcdir)/tests/perf/run
-PHONY_TARGETS += check-perf check-system
+PHONY_TARGETS += check-kernel check-perf check-system
 
 include tests/instrumented.mk
 
 clean-testsuite:
-	for suite in $(TESTSUITE) $(SYSTEM_TESTSUITE); do \
+	for suite in $(TESTSUITE) $(SYSTEM_TESTSUITE) $(KERNEL_TESTSUITE); do \
 		test ! -f $$suite || $(SHELL) $$suite -C tests --clean; \
 	done
 PHONY_TARGETS += clean-testsuite

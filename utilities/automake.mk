@@ -2,6 +2,7 @@
 # Scripts that install, build and check; the house rules as a make target.
 
 house_rules = \
+	utilities/checks/dataplane-numbers \
 	utilities/checks/distributed \
 	utilities/checks/documented \
 	utilities/checks/first-include \
@@ -17,6 +18,7 @@ EXTRA_DIST += \
 	utilities/build-ovs \
 	utilities/checks/common.py \
 	utilities/checks/run \
+	utilities/guest-kernel \
 	utilities/install-deps \
 	utilities/m4/alcor.m4 \
 	utilities/m4/ovs.m4 \

@@ -20,8 +20,10 @@
 : "${SB_DIR:=${ALCOR_SANDBOX_DIR:-/run/alcor-sandbox}}"
 : "${SB_PREFIX:=${ALCOR_SANDBOX_PREFIX:-alcor-}}"
 : "${SB_AGENT:=${ALCOR_AGENT:-alcor-agent}}"    # "none": no agents.
+: "${SB_DATAPATH:=netdev}"        # Datapath type; "system" is the kernel's.
 : "${SB_TIMEOUT:=15}"                           # Seconds, of every wait.
 SB_DAEMON="-vconsole:off --pidfile --detach --no-chdir --log-file"
+SB_QUIET=-vtimeval:off                          # Slow machines are no news.
 SB_UNDERLAY_MTU=1500
 SB_TENANT_MTU=1450                              # Less Ethernet, IP, UDP, VXLAN.
 
@@ -56,9 +58,16 @@ sb_wait_until() {
 # sb_in NAME COMMAND...: runs COMMAND in the namespace of a host, of a VM, or
 # of "underlay"; on a host, ovs-vsctl and its kin talk to that host's daemons.
 sb_in() {
-    local name
+    local name program
     name=$1
     shift
+    case $1 in
+    ovs-appctl | ovs-ofctl | ovs-vsctl | ovsdb-client)
+        program=$1
+        shift
+        set -- "$program" $SB_QUIET "$@"
+        ;;
+    esac
     if test -e "$SB_DIR/$name/conf.db"; then
         OVS_RUNDIR=$SB_DIR/$name OVS_DBDIR=$SB_DIR/$name \
         OVS_LOGDIR=$SB_DIR/$name OVS_SYSCONFDIR=$SB_DIR/$name \
@@ -158,11 +167,11 @@ sb_host() {
     sb_veth "$1" uplink underlay "u-$1" "$SB_UNDERLAY_MTU" || return
     ip -n "${SB_PREFIX}underlay" link set "u-$1" master wire || return
 
-    ovsdb-tool create "$dir/conf.db" "$schema" || return
+    ovsdb-tool $SB_QUIET create "$dir/conf.db" "$schema" || return
     if test -n "$alcor"; then
         # Else the agent does it, upon which ovsdb-server hangs up on any
         # ovs-vsctl that happens to run.
-        ovsdb-tool create "$dir/alcor.db" "$alcor" || return
+        ovsdb-tool $SB_QUIET create "$dir/alcor.db" "$alcor" || return
         alcor=$dir/alcor.db
     fi
     sb_in "$1" ovsdb-server "$dir/conf.db" ${alcor:+"$alcor"} \
@@ -172,7 +181,7 @@ sb_host() {
         -- set Open_vSwitch . "external_ids:system-id=$1" || return
     sb_vswitchd_start "$1" || return
     sb_in "$1" ovs-vsctl add-br br-phy \
-        -- set Bridge br-phy datapath_type=netdev fail_mode=standalone \
+        -- set Bridge br-phy "datapath_type=$SB_DATAPATH" fail_mode=standalone \
                "other_config:hwaddr=\"$3\"" \
         -- add-port br-phy uplink || return
     ip -n "$SB_PREFIX$1" addr add "$2" dev br-phy || return
@@ -193,7 +202,7 @@ sb_agent_configure() {
         ${3:+"external_ids:alcor-control=\"$3\""}
     sb_in "$1" ovs-vsctl --no-wait set Open_vSwitch . "$2" ${3:+"$3"} \
         "external_ids:alcor-host-ip=${ip%/*}" \
-        external_ids:alcor-bridge-datapath-type=netdev
+        "external_ids:alcor-bridge-datapath-type=$SB_DATAPATH"
 }
 
 sb_agent_start() {
@@ -240,7 +249,7 @@ sb_vm_address() {
 # sb_bridge HOST: br-int where no agent makes it.
 sb_bridge() {
     sb_in "$1" ovs-vsctl --may-exist add-br br-int \
-        -- set Bridge br-int datapath_type=netdev fail_mode=secure
+        -- set Bridge br-int "datapath_type=$SB_DATAPATH" fail_mode=secure
 }
 
 # sb_vm_gone VM: unplugs and removes it.
