@@ -14,17 +14,16 @@
 #include <zmq.h>
 
 #include "bitmap.h"
+#include "ingest/control-server.h"
 #include "ingest/transport-provider.h"
 #include "ingest/zmq-channel.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
-#include "svec.h"
 #include "timeval.h"
 #include "util.h"
 #include "utilities/alcor-publish-result.h"
-#include "utilities/alcor-publish-wire.h"
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(alcor_publish_session);
@@ -258,7 +257,8 @@ send_snapshot(struct session *s, struct peer *peer,
     peer->snapshot_id = make_message_id();
 
     ofpbuf_init(&payload, 64);
-    wire_snapshot_begin_encode(s->options->scope, &payload);
+    snapshot_begin_encode(&s->options->scope, s->options->scope != NULL,
+                          &payload);
     e.sequence = 1;
     send_frames(s->router, peer->id, &e, &payload);
 
@@ -272,7 +272,7 @@ send_snapshot(struct session *s, struct peer *peer,
     e.message_id = peer->snapshot_id;
     e.sequence++;
     ofpbuf_clear(&payload);
-    wire_snapshot_end_encode(s->epoch, SENDER, &payload);
+    snapshot_end_encode(s->epoch, SENDER, NULL, 0, &payload);
     send_frames(s->router, peer->id, &e, &payload);
     ofpbuf_uninit(&payload);
 }
@@ -309,20 +309,22 @@ static char *
 handle_hello(struct session *s, struct peer *peer,
              const struct envelope *envelope, zmq_msg_t *payload)
 {
-    struct svec topics = SVEC_EMPTY_INITIALIZER;
-    char *error = wire_hello_topics(zmq_msg_data(payload),
-                                    zmq_msg_size(payload), &topics);
+    struct hello_message hello;
+    char *error = hello_decode(zmq_msg_data(payload), zmq_msg_size(payload),
+                               &hello);
 
     if (!error) {
         bool everything = s->options->snapshot && !s->options->scope;
 
-        /* svec_contains() is for sorted ones. */
-        svec_sort(&topics);
-        peer->has_topic = (everything || !topics.n
-                           || svec_contains(&topics, s->options->topic));
+        peer->has_topic = everything || !hello.pp.n_topics;
+        for (size_t i = 0; i < hello.pp.n_topics; i++) {
+            peer->has_topic = (peer->has_topic
+                               || !strcmp(hello.pp.topics[i],
+                                          s->options->topic));
+        }
         send_hello_reply(s, peer, envelope);
+        hello_message_destroy(&hello);
     }
-    svec_destroy(&topics);
     return error;
 }
 
@@ -332,21 +334,34 @@ handle_host_request(struct session *s, struct peer *peer,
 {
     struct envelope e = make_envelope(s, MSG_HOST_REPLY, NULL,
                                       envelope->message_id);
-    struct ofpbuf answer;
-    bool restarted;
+    struct host_requests requests;
+    char *error = host_requests_decode(zmq_msg_data(payload),
+                                       zmq_msg_size(payload), &requests);
 
-    ofpbuf_init(&answer, 64);
-    char *error = wire_host_request_answer(zmq_msg_data(payload),
-                                           zmq_msg_size(payload),
-                                           s->options->snapshot, &restarted,
-                                           &answer);
     if (!error) {
+        enum goal_status *statuses = xcalloc(requests.n, sizeof *statuses);
+        bool restarted = false;
+        struct ofpbuf answer;
+
+        for (size_t i = 0; i < requests.n; i++) {
+            bool is_restart
+                = requests.requests[i].type == HOST_REQUEST_RESTARTED;
+
+            statuses[i] = (is_restart && s->options->snapshot
+                           ? GOAL_STATUS_SUCCESS : GOAL_STATUS_FAILURE);
+            restarted = restarted || is_restart;
+        }
+        ofpbuf_init(&answer, 64);
+        host_reply_encode(requests.requests, statuses, requests.n, 0,
+                          &answer);
         send_frames(s->router, peer->id, &e, &answer);
         if (restarted && s->options->snapshot) {
             send_snapshot(s, peer, envelope);
         }
+        ofpbuf_uninit(&answer);
+        free(statuses);
+        host_requests_destroy(&requests);
     }
-    ofpbuf_uninit(&answer);
     return error;
 }
 
@@ -370,8 +385,8 @@ handle_reply(struct session *s, struct peer *peer,
 
     struct resource_status *statuses;
     size_t n;
-    char *error = wire_reply_decode(zmq_msg_data(payload),
-                                    zmq_msg_size(payload), &statuses, &n);
+    char *error = reply_decode(zmq_msg_data(payload), zmq_msg_size(payload),
+                               &statuses, &n);
     if (error) {
         return error;
     }
@@ -381,7 +396,7 @@ handle_reply(struct session *s, struct peer *peer,
     for (size_t i = 0; i < n; i++) {
         publish_result_update(s->result, host, message, &statuses[i]);
     }
-    wire_reply_destroy(statuses, n);
+    reply_destroy(statuses, n);
 
     if (!bitmap_is_set(peer->answered, message)) {
         bitmap_set1(peer->answered, message);

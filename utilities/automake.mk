@@ -44,8 +44,6 @@ utilities_alcor_publish_SOURCES = \
 	utilities/alcor-publish-result.h \
 	utilities/alcor-publish-session.c \
 	utilities/alcor-publish-session.h \
-	utilities/alcor-publish-wire.c \
-	utilities/alcor-publish-wire.h \
 	utilities/alcor-publish.c
 utilities_alcor_publish_LDADD = $(alcor_libs)
 utilities_alcor_publish_DEPENDENCIES = $(alcor_deps)

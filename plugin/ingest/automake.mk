@@ -5,6 +5,8 @@
 # itself, and "make check-style" says what is not listed yet.
 
 plugin_libalcor_a_SOURCES += \
+	plugin/ingest/control-server.c \
+	plugin/ingest/control-server.h \
 	plugin/ingest/control.c \
 	plugin/ingest/control.h \
 	plugin/ingest/curve-key.c \
@@ -16,8 +18,13 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/goal-check.c \
 	plugin/ingest/goal-decode.c \
 	plugin/ingest/goal-decode.h \
+	plugin/ingest/goal-encode.c \
+	plugin/ingest/goal-encode.h \
+	plugin/ingest/goal-schema.c \
+	plugin/ingest/goal-schema.h \
 	plugin/ingest/host-filter.c \
 	plugin/ingest/host-filter.h \
+	plugin/ingest/proto-field-private.h \
 	plugin/ingest/proto-field.c \
 	plugin/ingest/proto-field.h \
 	plugin/ingest/proto-json.c \
@@ -30,5 +37,9 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/transport.c \
 	plugin/ingest/wire-walk.c \
 	plugin/ingest/wire-walk.h \
+	plugin/ingest/zap.c \
+	plugin/ingest/zap.h \
 	plugin/ingest/zmq-channel.c \
-	plugin/ingest/zmq-channel.h
+	plugin/ingest/zmq-channel.h \
+	plugin/ingest/zmq-server.c \
+	plugin/ingest/zmq-server.h

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/goal-schema.h"
 #include "ingest/host-filter.h"
 #include "ingest/proto-field.h"
 #include "ingest/wire-walk.h"
 #include "openvswitch/dynamic-string.h"
-#include "ovs-thread.h"
 #include "proto/goalstate.pb-c.h"
 #include "util.h"
 
@@ -25,159 +25,27 @@
  * many real ones do not fit into the longest message. */
 #define MAX_ENTRIES (1024 * 1024)
 
-BUILD_ASSERT_DECL(GOAL_VPC == (int) ALCOR__SCHEMA__RESOURCE_TYPE__VPC);
-BUILD_ASSERT_DECL(GOAL_SUBNET == (int) ALCOR__SCHEMA__RESOURCE_TYPE__SUBNET);
-BUILD_ASSERT_DECL(GOAL_PORT == (int) ALCOR__SCHEMA__RESOURCE_TYPE__PORT);
-BUILD_ASSERT_DECL(GOAL_NEIGHBOR
-                  == (int) ALCOR__SCHEMA__RESOURCE_TYPE__NEIGHBOR);
-BUILD_ASSERT_DECL(GOAL_SECURITY_GROUP
-                  == (int) ALCOR__SCHEMA__RESOURCE_TYPE__SECURITYGROUP);
-BUILD_ASSERT_DECL(GOAL_DHCP == (int) ALCOR__SCHEMA__RESOURCE_TYPE__DHCP);
-BUILD_ASSERT_DECL(GOAL_ROUTER == (int) ALCOR__SCHEMA__RESOURCE_TYPE__ROUTER);
-BUILD_ASSERT_DECL(GOAL_GATEWAY
-                  == (int) ALCOR__SCHEMA__RESOURCE_TYPE__GATEWAY);
-BUILD_ASSERT_DECL(GOAL_OP_DELETE
-                  == (int) ALCOR__SCHEMA__OPERATION_TYPE__DELETE);
-
-/* What the schema says, resolved once. */
-
-/* Field numbers at the top level are all below this. */
-#define MAX_FIELDS 16
-
-typedef const ProtobufCFieldDescriptor *field_ptr;
-
-/* A kind of resource: its state message and the configuration in it. */
-struct kind_schema {
-    field_ptr operation;        /* In the state. */
-    field_ptr configuration;    /* In the state. */
-    field_ptr id;               /* In the configuration, as what follows. */
-    field_ptr revision;
-    field_ptr request_id;
-    field_ptr update_type;      /* Null if the kind has none. */
-    struct proto_plan *plan;    /* Configuration to resource. */
-};
-
-/* A version of the whole message. */
-struct version_schema {
-    const ProtobufCMessageDescriptor *md;
-    field_ptr fields[MAX_FIELDS]; /* By number, null if there is none. */
-    int kinds[MAX_FIELDS];      /* By number: enum goal_kind, or -1. */
-    uint32_t host_resources;    /* Number of the field, 0 if there is none. */
-    bool maps;                  /* States are in maps, not lists. */
-};
-
-struct schema {
-    struct kind_schema kinds[GOAL_N_KINDS];
-    struct version_schema versions[2];
-};
-
-static field_ptr
-get_field(const ProtobufCMessageDescriptor *md, const char *name)
-{
-    return protobuf_c_message_descriptor_get_field_by_name(md, name);
-}
-
-static void
-kind_schema_init(struct kind_schema *ks, enum goal_kind kind,
-                 const ProtobufCMessageDescriptor *state)
-{
-    const ProtobufCMessageDescriptor *configuration;
-
-    ks->operation = get_field(state, "operation_type");
-    ks->configuration = get_field(state, "configuration");
-
-    configuration = ks->configuration->descriptor;
-    ks->id = get_field(configuration, "id");
-    ks->revision = get_field(configuration, "revision_number");
-    ks->request_id = get_field(configuration, "request_id");
-    ks->update_type = get_field(configuration, "update_type");
-    ks->plan = proto_plan_create(configuration, goal_kinds[kind].layout);
-}
-
-static void
-version_schema_init(struct version_schema *vs,
-                    const ProtobufCMessageDescriptor *md, bool maps)
-{
-    static const char *const names[GOAL_N_KINDS] = {
-        [GOAL_VPC] = "vpc_states",
-        [GOAL_SUBNET] = "subnet_states",
-        [GOAL_PORT] = "port_states",
-        [GOAL_NEIGHBOR] = "neighbor_states",
-        [GOAL_SECURITY_GROUP] = "security_group_states",
-        [GOAL_DHCP] = "dhcp_states",
-        [GOAL_ROUTER] = "router_states",
-        [GOAL_GATEWAY] = "gateway_states",
-    };
-    field_ptr hosts = get_field(md, "host_resources");
-
-    vs->md = md;
-    vs->maps = maps;
-    vs->host_resources = hosts ? hosts->id : 0;
-    for (unsigned int i = 0; i < md->n_fields; i++) {
-        ovs_assert(md->fields[i].id < MAX_FIELDS);
-        vs->fields[md->fields[i].id] = &md->fields[i];
-    }
-    for (int i = 0; i < MAX_FIELDS; i++) {
-        vs->kinds[i] = -1;
-    }
-    for (int i = 0; i < GOAL_N_KINDS; i++) {
-        vs->kinds[get_field(md, names[i])->id] = i;
-    }
-}
-
-static struct schema *
-schema_create(void)
-{
-    struct schema *schema = xzalloc(sizeof *schema);
-    const struct version_schema *v1 = &schema->versions[0];
-
-    version_schema_init(&schema->versions[0],
-                        &alcor__schema__goal_state__descriptor, false);
-    version_schema_init(&schema->versions[1],
-                        &alcor__schema__goal_state_v2__descriptor, true);
-    for (int i = 0; i < MAX_FIELDS; i++) {
-        if (v1->kinds[i] >= 0) {
-            kind_schema_init(&schema->kinds[v1->kinds[i]], v1->kinds[i],
-                             v1->fields[i]->descriptor);
-        }
-    }
-    return schema;
-}
-
-static const struct schema *
-schema_get(void)
-{
-    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
-    static const struct schema *schema;
-
-    if (ovsthread_once_start(&once)) {
-        schema = schema_create();
-        ovsthread_once_done(&once);
-    }
-    return schema;
-}
-
 /* Returns a pointer to the member of 'message' that 'fd' describes. */
 static const void *
-member(const ProtobufCMessage *message, field_ptr fd)
+member(const ProtobufCMessage *message, goal_proto_field fd)
 {
     return (const char *) message + fd->offset;
 }
 
 static uint32_t
-get_u32(const ProtobufCMessage *message, field_ptr fd)
+get_u32(const ProtobufCMessage *message, goal_proto_field fd)
 {
     return *(const uint32_t *) member(message, fd);
 }
 
 static const char *
-get_string(const ProtobufCMessage *message, field_ptr fd)
+get_string(const ProtobufCMessage *message, goal_proto_field fd)
 {
     return *(char *const *) member(message, fd);
 }
 
 static const ProtobufCMessage *
-get_message(const ProtobufCMessage *message, field_ptr fd)
+get_message(const ProtobufCMessage *message, goal_proto_field fd)
 {
     return *(ProtobufCMessage *const *) member(message, fd);
 }
@@ -216,8 +84,8 @@ make_reply_id(struct wire_bytes s)
 /* Decoding. */
 
 struct decoder {
-    const struct schema *schema;
-    const struct version_schema *version;
+    const struct goal_schema *schema;
+    const struct goal_version_schema *version;
     struct wire_bytes payload;
 
     struct host_filter filter;
@@ -239,7 +107,7 @@ too_many_entries(const ProtobufCMessageDescriptor *md)
 static char *
 decoder_survey(struct decoder *d)
 {
-    const struct version_schema *vs = d->version;
+    const struct goal_version_schema *vs = d->version;
     const ProtobufCMessageDescriptor *md = vs->md;
     struct wire_walk walk;
     struct wire_field field;
@@ -248,7 +116,7 @@ decoder_survey(struct decoder *d)
 
     wire_walk_init(&walk, d->payload.data, d->payload.len);
     while (!error && wire_walk_next(&walk, &field)) {
-        field_ptr fd = (field.number < MAX_FIELDS
+        goal_proto_field fd = (field.number < GOAL_SCHEMA_MAX_FIELDS
                         ? vs->fields[field.number] : NULL);
 
         if (!fd) {
@@ -325,7 +193,7 @@ check_identity(const struct raw_entry *raw)
 }
 
 static char *
-check_enum(field_ptr fd, uint32_t value)
+check_enum(goal_proto_field fd, uint32_t value)
 {
     const ProtobufCEnumDescriptor *ed = fd->descriptor;
     struct ds ds = DS_EMPTY_INITIALIZER;
@@ -344,7 +212,7 @@ check_enum(field_ptr fd, uint32_t value)
 /* Makes the resource that 'raw' describes, by the rules for 'entry', whose
  * operation and fullness are known. */
 static char *
-convert_resource(const struct kind_schema *ks, const struct raw_entry *raw,
+convert_resource(const struct goal_kind_schema *ks, const struct raw_entry *raw,
                  struct goal_entry *entry)
 {
     const char *request_id = get_string(raw->configuration, ks->request_id);
@@ -392,7 +260,7 @@ only_names(uint32_t operation)
 /* True if what the entry holds is the whole resource by its update type or by
  * its kind. */
 static bool
-is_whole(const struct kind_schema *ks, const struct raw_entry *raw)
+is_whole(const struct goal_kind_schema *ks, const struct raw_entry *raw)
 {
     return (!goal_kinds[raw->kind].keeps_deltas
             || !ks->update_type
@@ -403,7 +271,7 @@ is_whole(const struct kind_schema *ks, const struct raw_entry *raw)
 
 /* Fills in '*entry' from 'raw', whose identity is all right. */
 static char *
-convert_entry(const struct kind_schema *ks, const struct raw_entry *raw,
+convert_entry(const struct goal_kind_schema *ks, const struct raw_entry *raw,
               struct goal_entry *entry)
 {
     char *error = check_enum(ks->operation, entry->operation);
@@ -428,7 +296,7 @@ convert_entry(const struct kind_schema *ks, const struct raw_entry *raw,
 static void
 decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
 {
-    const struct kind_schema *ks = &d->schema->kinds[raw->kind];
+    const struct goal_kind_schema *ks = &d->schema->kinds[raw->kind];
     struct wire_bytes id = raw->id.len ? raw->id : raw->key;
     struct goal_entry entry = {
         .kind = raw->kind,
@@ -463,7 +331,7 @@ static struct raw_entry
 decoder_dissect(const struct decoder *d, enum goal_kind kind,
                 const ProtobufCMessage *message)
 {
-    const struct kind_schema *ks = &d->schema->kinds[kind];
+    const struct goal_kind_schema *ks = &d->schema->kinds[kind];
     struct raw_entry raw = { .kind = kind };
 
     if (d->version->maps) {
@@ -489,7 +357,7 @@ static struct raw_entry
 decoder_peek(const struct decoder *d, enum goal_kind kind,
              struct wire_bytes entry)
 {
-    const struct kind_schema *ks = &d->schema->kinds[kind];
+    const struct goal_kind_schema *ks = &d->schema->kinds[kind];
     struct raw_entry raw = { .kind = kind };
     struct wire_walk walk;
     struct wire_field field;
@@ -526,7 +394,7 @@ decoder_wants(struct decoder *d, enum goal_kind kind,
 /* Decodes 'entry', one of the field 'fd', and delivers it.  Returns an error
  * if it does not parse. */
 static char *
-decoder_entry(struct decoder *d, field_ptr fd, struct wire_bytes entry)
+decoder_entry(struct decoder *d, goal_proto_field fd, struct wire_bytes entry)
 {
     enum goal_kind kind = d->version->kinds[fd->id];
     ProtobufCMessage *message;
@@ -563,7 +431,7 @@ decoder_entry(struct decoder *d, field_ptr fd, struct wire_bytes entry)
 static char *
 decoder_run(struct decoder *d, uint32_t kinds)
 {
-    const struct version_schema *vs = d->version;
+    const struct goal_version_schema *vs = d->version;
     struct wire_walk walk;
     struct wire_field field;
     char *error = NULL;
@@ -575,7 +443,7 @@ decoder_run(struct decoder *d, uint32_t kinds)
     wire_walk_init(&walk, d->payload.data, d->payload.len);
     while (!error && wire_walk_next(&walk, &field)) {
         struct wire_bytes entry = { field.data, field.len };
-        int kind = field.number < MAX_FIELDS ? vs->kinds[field.number] : -1;
+        int kind = field.number < GOAL_SCHEMA_MAX_FIELDS ? vs->kinds[field.number] : -1;
 
         if (kind >= 0 && kinds & (1u << kind)
             && decoder_wants(d, kind, entry)) {
@@ -595,7 +463,7 @@ char *
 goal_decode(int version, const void *data, size_t len, const char *host_ip,
             goal_entry_cb *cb, void *aux)
 {
-    const struct schema *schema = schema_get();
+    const struct goal_schema *schema = goal_schema_get();
     const uint32_t vpcs = 1u << GOAL_VPC;
     const uint32_t subnets = 1u << GOAL_SUBNET;
     struct decoder d = {
@@ -628,7 +496,7 @@ goal_decode(int version, const void *data, size_t len, const char *host_ip,
 char *
 goal_decode_check(int version, const void *data, size_t len)
 {
-    const struct version_schema *vs;
+    const struct goal_version_schema *vs;
     struct wire_walk walk;
     struct wire_field field;
     size_t n_entries = 0;
@@ -637,7 +505,7 @@ goal_decode_check(int version, const void *data, size_t len)
     if (!version_is_known(version)) {
         return xasprintf("version %d of goal state is unknown", version);
     }
-    vs = &schema_get()->versions[version - 1];
+    vs = &goal_schema_get()->versions[version - 1];
     error = wire_check(vs->md, data, len);
     if (error) {
         return error;
@@ -645,7 +513,7 @@ goal_decode_check(int version, const void *data, size_t len)
 
     wire_walk_init(&walk, data, len);
     while (wire_walk_next(&walk, &field)) {
-        n_entries += field.number < MAX_FIELDS && vs->kinds[field.number] >= 0;
+        n_entries += field.number < GOAL_SCHEMA_MAX_FIELDS && vs->kinds[field.number] >= 0;
     }
     return n_entries > MAX_ENTRIES ? too_many_entries(vs->md) : NULL;
 }

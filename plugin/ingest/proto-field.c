@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ingest/envelope.h"
+#include "ingest/proto-field-private.h"
 #include "ingest/wire-walk.h"
 #include "openvswitch/dynamic-string.h"
 #include "unicode.h"
@@ -206,28 +207,6 @@ proto_check_string(const char *s, size_t len, size_t max_len)
 
 /* More elements in one list than this make the message malformed. */
 #define MAX_ELEMENTS 65536
-
-/* How to get from a message to one of its fields. */
-struct proto_ref {
-    char *name;                 /* As in the table, e.g. "gateway.vni". */
-    const ProtobufCFieldDescriptor *hop; /* The nested message that holds the
-                                          * field, null if there is none. */
-    const ProtobufCFieldDescriptor *leaf; /* The field. */
-};
-
-struct proto_binding {
-    const struct goal_field *field;
-    struct proto_ref refs[2];   /* Alternatives. */
-    size_t n_refs;
-    uint32_t n_names;           /* GF_ENUM: number of listed values. */
-    struct proto_plan *sub;     /* GF_STRUCTS: how to convert an element. */
-};
-
-struct proto_plan {
-    const struct goal_struct *layout;
-    struct proto_binding *bindings; /* As many as 'layout' has fields. */
-    const struct proto_binding *operation; /* GFF_OPERATION, may be null. */
-};
 
 /* Returns true if a field of type 'type' of protobuf can become one of type
  * 'goal_type'. */

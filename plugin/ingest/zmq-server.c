@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zmq-server: the sockets of a server, PUB and ROUTER. */
+
+#include <config.h>
+
+#include "ingest/zmq-server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "coverage.h"
+#include "ingest/curve-key.h"
+#include "ingest/envelope.h"
+#include "ingest/proto-field.h"
+#include "ingest/transport-provider.h"
+#include "ingest/zap.h"
+#include "ingest/zmq-channel.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/vlog.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(zmq_server);
+
+COVERAGE_DEFINE(server_published);
+COVERAGE_DEFINE(server_sent);
+COVERAGE_DEFINE(server_unreachable);
+COVERAGE_DEFINE(server_peer_full);
+COVERAGE_DEFINE(server_bad_frames);
+
+/* Messages that may wait for one subscriber, and for one peer. */
+#define PUBLISH_QUEUE 16384
+#define CONTROL_QUEUE 1000
+
+#define N_FRAMES 3              /* Routing id, envelope, payload. */
+
+struct zmq_server {
+    void *context;
+    void *pub;
+    void *router;
+    struct zap *zap;            /* Null: no encryption. */
+    uint64_t n_dropped;
+};
+
+/* What backs a "struct server_message". */
+struct received {
+    struct server_message up;
+    zmq_msg_t frames[N_FRAMES];
+};
+
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
+
+/* Payloads. */
+
+struct server_payload *
+server_payload_create(const void *data, size_t size)
+{
+    struct server_payload *payload = xmalloc(sizeof *payload + size);
+
+    ovs_refcount_init(&payload->refs);
+    payload->size = size;
+    if (size) {
+        memcpy(payload->data, data, size);
+    }
+    return payload;
+}
+
+struct server_payload *
+server_payload_ref(struct server_payload *payload)
+{
+    ovs_refcount_ref(&payload->refs);
+    return payload;
+}
+
+void
+server_payload_unref(struct server_payload *payload)
+{
+    if (payload && ovs_refcount_unref(&payload->refs) == 1) {
+        free(payload);
+    }
+}
+
+/* libzmq has sent a frame; called by one of its threads. */
+static void
+release_payload(void *data OVS_UNUSED, void *payload)
+{
+    server_payload_unref(payload);
+}
+
+/* Opening. */
+
+char *
+zmq_server_check_endpoint(const char *endpoint)
+{
+    const char *port = strrchr(endpoint, ':');
+    char *reason;
+
+    /* Any interface is a host only for binding. */
+    if (!strncmp(endpoint, "tcp://*:", 8)) {
+        char *concrete = xasprintf("tcp://0.0.0.0%s", port);
+
+        reason = zmq_endpoint_check(concrete);
+        free(concrete);
+    } else {
+        reason = zmq_endpoint_check(endpoint);
+    }
+    if (!reason) {
+        return NULL;
+    }
+    char *error = xasprintf("\"%s\": %s", endpoint, reason);
+    free(reason);
+    return error;
+}
+
+static void
+set_int(void *socket, int option, int value)
+{
+    if (zmq_setsockopt(socket, option, &value, sizeof value)) {
+        VLOG_WARN_RL(&rl, "cannot set ZeroMQ option %d to %d (%s)",
+                     option, value, zmq_strerror(errno));
+    }
+}
+
+static int
+set_curve(void *socket, const struct curve_keys *own)
+{
+    const int yes = 1;
+
+    return (zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &yes, sizeof yes)
+            || zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, own->secret,
+                              CURVE_KEY_LEN + 1)
+            || zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN,
+                              strlen(ZAP_DOMAIN))) ? errno : 0;
+}
+
+/* Stores a socket of 'type' that is bound to 'endpoint' in '*socketp'. */
+static char *
+open_socket(struct zmq_server *server, const struct server_config *config,
+            int type, const char *endpoint, void **socketp)
+{
+    int64_t max_message = TRANSPORT_MAX_MESSAGE;
+    void *socket = zmq_socket(server->context, type);
+    int error = socket ? 0 : errno;
+
+    *socketp = socket;
+    if (socket) {
+        zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_message,
+                       sizeof max_message);
+        set_int(socket, ZMQ_IPV6, strncmp(endpoint, "tcp://0.0.0.0", 13) != 0);
+        set_int(socket, ZMQ_LINGER, 1000);
+        set_int(socket, ZMQ_BACKLOG, 4096);
+        set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
+        set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
+        set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
+        if (type == ZMQ_ROUTER) {
+            set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
+            set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
+            set_int(socket, ZMQ_SNDHWM, CONTROL_QUEUE);
+        } else {
+            set_int(socket, ZMQ_SNDHWM, PUBLISH_QUEUE);
+            /* A host that comes back subscribes to all its topics at once. */
+            set_int(socket, ZMQ_RCVHWM, 0);
+        }
+        error = config->own ? set_curve(socket, config->own) : 0;
+        if (!error && zmq_bind(socket, endpoint)) {
+            error = errno;
+        }
+    }
+    return (error
+            ? xasprintf("\"%s\": cannot bind (%s)", endpoint,
+                        zmq_strerror(error))
+            : NULL);
+}
+
+char *
+zmq_server_open(const struct server_config *config,
+                struct zmq_server **serverp)
+{
+    struct zmq_server *server = xzalloc(sizeof *server);
+    char *error = NULL;
+
+    server->context = zmq_ctx_new();
+    zmq_ctx_set(server->context, ZMQ_MAX_SOCKETS, 65536);
+    if (config->own) {
+        /* Must be there before the first handshake. */
+        error = zap_open(server->context, config->allowed, &server->zap);
+    }
+    if (!error) {
+        error = open_socket(server, config, ZMQ_PUB, config->publish,
+                            &server->pub);
+    }
+    if (!error) {
+        error = open_socket(server, config, ZMQ_ROUTER, config->control,
+                            &server->router);
+    }
+    if (error) {
+        zmq_server_close(server);
+        server = NULL;
+    }
+    *serverp = server;
+    return error;
+}
+
+void
+zmq_server_close(struct zmq_server *server)
+{
+    if (!server) {
+        return;
+    }
+    if (server->pub) {
+        zmq_close(server->pub);
+    }
+    if (server->router) {
+        zmq_close(server->router);
+    }
+    zap_close(server->zap);
+    zmq_ctx_term(server->context);
+    free(server);
+}
+
+/* Sending. */
+
+/* Sends one message of three frames; the last takes a reference to
+ * 'payload'. */
+static int
+send_frames(void *socket, const char *first, const struct envelope *envelope,
+            struct server_payload *payload)
+{
+    uint64_t stub[512 / 8];
+    struct ofpbuf header;
+    zmq_msg_t frame;
+    int error = 0;
+
+    ofpbuf_use_stub(&header, stub, sizeof stub);
+    envelope_encode(envelope, &header);
+    if (payload && payload->size) {
+        server_payload_ref(payload);
+        zmq_msg_init_data(&frame, payload->data, payload->size,
+                          release_payload, payload);
+    } else {
+        zmq_msg_init(&frame);
+    }
+
+    /* Only the first frame can be refused. */
+    if (zmq_send(socket, first, strlen(first), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
+        || zmq_send(socket, header.data, header.size,
+                    ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
+        || zmq_msg_send(&frame, socket, ZMQ_DONTWAIT) < 0) {
+        error = errno;
+        zmq_msg_close(&frame);
+    }
+    ofpbuf_uninit(&header);
+    return error;
+}
+
+int
+zmq_server_publish(struct zmq_server *server, const char *topic,
+                   const struct envelope *envelope,
+                   struct server_payload *payload)
+{
+    int error = send_frames(server->pub, topic, envelope, payload);
+
+    if (error) {
+        VLOG_WARN_RL(&rl, "cannot publish on topic %s (%s)", topic,
+                     zmq_strerror(error));
+    } else {
+        COVERAGE_INC(server_published);
+    }
+    return error;
+}
+
+int
+zmq_server_send(struct zmq_server *server, const char *peer,
+                const struct envelope *envelope,
+                struct server_payload *payload)
+{
+    int error = send_frames(server->router, peer, envelope, payload);
+
+    if (!error) {
+        COVERAGE_INC(server_sent);
+    } else if (error == EAGAIN) {
+        COVERAGE_INC(server_peer_full);
+    } else {
+        COVERAGE_INC(server_unreachable);
+        error = EHOSTUNREACH;
+    }
+    return error;
+}
+
+/* Receiving. */
+
+static void
+received_destroy(struct received *r)
+{
+    for (size_t i = 0; i < N_FRAMES; i++) {
+        zmq_msg_close(&r->frames[i]);
+    }
+    free(r->up.peer);
+    free(r->up.user);
+    free(r);
+}
+
+void
+server_message_destroy(struct server_message *msg)
+{
+    if (msg) {
+        received_destroy(msg->aux);
+    }
+}
+
+/* Fills in 'r->up' from the frames.  Returns false if its routing id is not
+ * an id. */
+static bool
+received_init(struct received *r, const struct zap *zap)
+{
+    size_t id_len = zmq_msg_size(&r->frames[0]);
+
+    if (!id_len || id_len > PROTO_ID_MAX_LEN) {
+        return false;
+    }
+    r->up.peer = xmemdup0(zmq_msg_data(&r->frames[0]), id_len);
+    if (!proto_is_utf8(r->up.peer, id_len)) {
+        return false;
+    }
+    if (zap) {
+        const char *user = zmq_msg_gets(&r->frames[2], "User-Id");
+
+        r->up.user = xstrdup(user ? user : "");
+    }
+    r->up.envelope = zmq_msg_data(&r->frames[1]);
+    r->up.envelope_len = zmq_msg_size(&r->frames[1]);
+    r->up.payload = zmq_msg_data(&r->frames[2]);
+    r->up.payload_len = zmq_msg_size(&r->frames[2]);
+    r->up.received_usec = time_usec();
+    r->up.aux = r;
+    return true;
+}
+
+struct server_message *
+zmq_server_recv(struct zmq_server *server)
+{
+    for (;;) {
+        struct received *r = xzalloc(sizeof *r);
+
+        for (size_t i = 0; i < N_FRAMES; i++) {
+            zmq_msg_init(&r->frames[i]);
+        }
+        size_t n = zmq_read_frames(server->router, r->frames, N_FRAMES);
+        if (n == N_FRAMES && received_init(r, server->zap)) {
+            return &r->up;
+        }
+        received_destroy(r);
+        if (!n) {
+            return NULL;
+        }
+        server->n_dropped++;
+        COVERAGE_INC(server_bad_frames);
+        VLOG_INFO_RL(&rl, "control channel: message dropped: %"PRIuSIZE
+                     " frames, or a routing id that is no id", n);
+    }
+}
+
+void
+zmq_server_run(struct zmq_server *server)
+{
+    zap_run(server->zap);
+}
+
+void
+zmq_server_wait(struct zmq_server *server)
+{
+    zmq_socket_wait(server->router);
+    zap_wait(server->zap);
+}
+
+uint64_t
+zmq_server_n_dropped(const struct zmq_server *server)
+{
+    return server->n_dropped;
+}
