@@ -21,10 +21,8 @@
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "store/goal-fit.h"
-#include "store/goal-merge.h"
+#include "store/goal-admission.h"
 #include "store/goal-store.h"
-#include "store/vni-claims.h"
 #include "timeval.h"
 #include "translate/translator.h"
 #include "util.h"
@@ -215,7 +213,7 @@ const struct port_events_class agent_port_events_class = {
 /* A goal-state message being stored. */
 struct intake {
     struct agent *agent;
-    struct goal_resource *subnet; /* Looked up last; null: none. */
+    struct goal_admission admission;
     struct ack_message *ack;
     const struct envelope *envelope;
     char *error;                /* Of the store, which ends it. */
@@ -235,100 +233,14 @@ refuse_entry(struct intake *intake, const struct goal_entry *entry,
                   status);
 }
 
-
-/* Returns the subnet with the given id, or NULL if it is not known yet. */
-static const struct goal_subnet *
-find_subnet(struct intake *intake, const char *id)
-{
-    if (!intake->subnet || strcmp(intake->subnet->id, id)) {
-        goal_resource_destroy(intake->subnet);
-        intake->subnet = goal_store_get(intake->agent->store, GOAL_SUBNET,
-                                        id);
-    }
-    return intake->subnet ? GOAL_SUBNET_CAST(intake->subnet) : NULL;
-}
-
-static char *
-check_address(struct intake *intake, const char *subnet_id,
-              const struct in6_addr *ip)
-{
-    const struct goal_subnet *subnet = find_subnet(intake, subnet_id);
-
-    return subnet ? goal_fit_address(subnet, ip) : NULL;
-}
-
-static char *
-check_in_vpc(struct intake *intake, const struct goal_subnet *subnet)
-{
-    struct goal_resource *vpc = goal_store_get(intake->agent->store, GOAL_VPC,
-                                               subnet->vpc_id);
-    char *error = vpc ? goal_fit_subnet(GOAL_VPC_CAST(vpc), subnet) : NULL;
-
-    goal_resource_destroy(vpc);
-    return error;
-}
-
-/* Checks the entry against those of its parents that are known. */
-static char *
-check_fit(struct intake *intake, const struct goal_resource *r)
-{
-    char *error = NULL;
-
-    if (r->kind == GOAL_SUBNET || r->kind == GOAL_VPC) {
-        goal_resource_destroy(intake->subnet);
-        intake->subnet = NULL;
-    }
-    if (r->kind == GOAL_SUBNET) {
-        error = check_in_vpc(intake, GOAL_SUBNET_CAST(r));
-    } else if (r->kind == GOAL_PORT) {
-        const struct goal_port *port = GOAL_PORT_CAST(r);
-
-        for (size_t i = 0; i < port->n_fixed_ips && !error; i++) {
-            error = check_address(intake, port->fixed_ips[i].subnet_id,
-                                  &port->fixed_ips[i].ip);
-        }
-    } else if (r->kind == GOAL_NEIGHBOR) {
-        const struct goal_neighbor *neighbor = GOAL_NEIGHBOR_CAST(r);
-
-        for (size_t i = 0; i < neighbor->n_fixed_ips && !error; i++) {
-            error = check_address(intake, neighbor->fixed_ips[i].subnet_id,
-                                  &neighbor->fixed_ips[i].ip);
-        }
-    }
-    return (error ? error
-            : vni_claims_check(goal_store_vni_claims(intake->agent->store),
-                               r));
-}
-
-/* Checks what the entry makes of what is stored. */
-static char *
-check_entry(struct intake *intake, const struct goal_entry *entry)
-{
-    struct goal_resource *stored, *merged;
-    char *error;
-
-    if (entry->full) {
-        return check_fit(intake, entry->resource);
-    }
-    stored = goal_store_get(intake->agent->store, entry->kind, entry->id);
-    merged = (stored ? goal_merge(stored, entry->resource)
-              : goal_resource_clone(entry->resource));
-    error = goal_resource_check(merged);
-    if (!error) {
-        error = check_fit(intake, merged);
-    }
-    goal_resource_destroy(merged);
-    goal_resource_destroy(stored);
-    return error;
-}
-
 static void
 put_entry(struct intake *intake, const struct goal_entry *entry)
 {
     struct agent *agent = intake->agent;
     struct goal_key key;
     enum goal_write result;
-    char *error = check_entry(intake, entry);
+    char *error = goal_admission_check(&intake->admission, entry->resource,
+                                       entry->full);
 
     if (error) {
         refuse_entry(intake, entry, GOAL_STATUS_INVALID_ARG, error);
@@ -359,8 +271,7 @@ delete_entry(struct intake *intake, const struct goal_entry *entry)
     struct goal_key key;
     enum goal_write result;
 
-    goal_resource_destroy(intake->subnet);
-    intake->subnet = NULL;
+    goal_admission_forget(&intake->admission);
     intake->error = goal_store_delete(intake->agent->store, entry->kind,
                                       entry->id, entry->resource->revision,
                                       &key, &result);
@@ -411,7 +322,11 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
 {
     int version = envelope->kind == MSG_GOAL_STATE ? 1 : 2;
     struct goal_changes changes = GOAL_CHANGES_INITIALIZER;
-    struct intake intake = { .agent = agent, .envelope = envelope };
+    struct intake intake = {
+        .agent = agent,
+        .envelope = envelope,
+        .admission = { .store = agent->store, .check = goal_resource_check },
+    };
 
     intake.ack = ack_begin(agent->ack, envelope->message_id,
                            msg->received_usec);
@@ -441,7 +356,7 @@ store_goal_state(struct agent *agent, const struct envelope *envelope,
                         origin->topic);
         }
     }
-    goal_resource_destroy(intake.subnet);
+    goal_admission_forget(&intake.admission);
     agent_take_changes(agent, &changes);
     ack_stored(agent->ack, intake.ack);
 }

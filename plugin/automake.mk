@@ -74,3 +74,4 @@ include plugin/store/automake.mk
 include plugin/translate/automake.mk
 include plugin/apply/automake.mk
 include plugin/feedback/automake.mk
+include plugin/relay/automake.mk

@@ -20,6 +20,7 @@ testsuite_at = \
 	tests/packet-in.at \
 	tests/port-security.at \
 	tests/publish.at \
+	tests/relay.at \
 	tests/resync.at \
 	tests/smoke.at \
 	tests/store-rules.at \
@@ -39,9 +40,11 @@ test_scripts = \
 	tests/alcor-controller.py \
 	tests/alcor-dummy.py \
 	tests/alcor-kill.py \
+	tests/alcor-relay.py \
 	tests/alcor-server.py \
 	tests/alcor_controller.py \
 	tests/alcor_goal.py \
+	tests/alcor_relay.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
 	tests/equivalence.py \

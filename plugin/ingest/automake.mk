@@ -24,6 +24,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/goal-schema.h \
 	plugin/ingest/host-filter.c \
 	plugin/ingest/host-filter.h \
+	plugin/ingest/host-lists.c \
+	plugin/ingest/host-lists.h \
 	plugin/ingest/proto-field-private.h \
 	plugin/ingest/proto-field.c \
 	plugin/ingest/proto-field.h \

@@ -25,6 +25,8 @@
  * many real ones do not fit into the longest message. */
 #define MAX_ENTRIES (1024 * 1024)
 
+const char goal_decode_all_hosts[] = "*";
+
 /* Returns a pointer to the member of 'message' that 'fd' describes. */
 static const void *
 member(const ProtobufCMessage *message, goal_proto_field fd)
@@ -88,6 +90,7 @@ struct decoder {
     const struct goal_version_schema *version;
     struct wire_bytes payload;
 
+    bool all_hosts;             /* 'filter' is not in use. */
     struct host_filter filter;
     uint32_t present;           /* Bitmap of the kinds in the message. */
 
@@ -116,7 +119,7 @@ decoder_survey(struct decoder *d)
 
     wire_walk_init(&walk, d->payload.data, d->payload.len);
     while (!error && wire_walk_next(&walk, &field)) {
-        goal_proto_field fd = (field.number < GOAL_SCHEMA_MAX_FIELDS
+        goal_proto_field fd = (field.number < GOAL_SCHEMA_N_FIELDS
                         ? vs->fields[field.number] : NULL);
 
         if (!fd) {
@@ -124,6 +127,8 @@ decoder_survey(struct decoder *d)
         } else if (!wire_type_matches(fd, field.type)) {
             error = xasprintf("%s: %s: wire type does not match the schema",
                               md->name, fd->name);
+        } else if (fd->id == vs->host_resources && d->all_hosts) {
+            continue;
         } else if (fd->id == vs->host_resources) {
             error = host_filter_add(&d->filter, fd->descriptor,
                                     (struct wire_bytes) { field.data,
@@ -212,8 +217,8 @@ check_enum(goal_proto_field fd, uint32_t value)
 /* Makes the resource that 'raw' describes, by the rules for 'entry', whose
  * operation and fullness are known. */
 static char *
-convert_resource(const struct goal_kind_schema *ks, const struct raw_entry *raw,
-                 struct goal_entry *entry)
+convert_resource(const struct goal_kind_schema *ks,
+                 const struct raw_entry *raw, struct goal_entry *entry)
 {
     const char *request_id = get_string(raw->configuration, ks->request_id);
     struct goal_resource *resource;
@@ -304,6 +309,7 @@ decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
         .full = raw->operation == GOAL_OP_CREATE || is_whole(ks, raw),
         .created = (raw->operation == GOAL_OP_CREATE
                     && !is_whole(ks, raw)),
+        .key = "",
         .status = GOAL_STATUS_INVALID_ARG,
     };
     char *reply_id = NULL;
@@ -311,6 +317,7 @@ decoder_deliver(struct decoder *d, const struct raw_entry *raw, char *error)
     error = error ? error : check_identity(raw);
     if (!error) {
         entry.id = (const char *) id.data;
+        entry.key = raw->key.len ? (const char *) raw->key.data : "";
         error = convert_entry(ks, raw, &entry);
     } else {
         entry.id = reply_id = make_reply_id(id);
@@ -427,6 +434,13 @@ decoder_entry(struct decoder *d, goal_proto_field fd, struct wire_bytes entry)
     }
 }
 
+/* The kind of what is in field 'number' of the message, or -1. */
+static int
+field_kind(const struct goal_version_schema *vs, uint32_t number)
+{
+    return number < GOAL_SCHEMA_N_FIELDS ? vs->kinds[number] : -1;
+}
+
 /* Decodes the entries of those kinds that are in bitmap 'kinds'. */
 static char *
 decoder_run(struct decoder *d, uint32_t kinds)
@@ -443,7 +457,7 @@ decoder_run(struct decoder *d, uint32_t kinds)
     wire_walk_init(&walk, d->payload.data, d->payload.len);
     while (!error && wire_walk_next(&walk, &field)) {
         struct wire_bytes entry = { field.data, field.len };
-        int kind = field.number < GOAL_SCHEMA_MAX_FIELDS ? vs->kinds[field.number] : -1;
+        int kind = field_kind(vs, field.number);
 
         if (kind >= 0 && kinds & (1u << kind)
             && decoder_wants(d, kind, entry)) {
@@ -469,6 +483,7 @@ goal_decode(int version, const void *data, size_t len, const char *host_ip,
     struct decoder d = {
         .schema = schema,
         .payload = { data, len },
+        .all_hosts = host_ip == goal_decode_all_hosts,
         .cb = cb,
         .aux = aux,
     };
@@ -513,7 +528,7 @@ goal_decode_check(int version, const void *data, size_t len)
 
     wire_walk_init(&walk, data, len);
     while (wire_walk_next(&walk, &field)) {
-        n_entries += field.number < GOAL_SCHEMA_MAX_FIELDS && vs->kinds[field.number] >= 0;
+        n_entries += field_kind(vs, field.number) >= 0;
     }
     return n_entries > MAX_ENTRIES ? too_many_entries(vs->md) : NULL;
 }

@@ -53,6 +53,8 @@ struct goal_entry {
     uint32_t kind;              /* enum goal_kind. */
     const char *id;             /* For the reply: the configuration's id, else
                                  * the map key, else "". */
+    const char *key;            /* Map key; "" in version 1, and if 'error' is
+                                 * nonnull. */
     uint32_t operation;         /* enum goal_operation as sent, or an unlisted
                                  * number (then 'error' is set). */
     bool full;                  /* update_type FULL, or operation CREATE, or a
@@ -69,6 +71,9 @@ struct goal_entry {
 
 /* Called for each entry that concerns this host. */
 typedef void goal_entry_cb(const struct goal_entry *, void *aux);
+
+/* As a host's address: everything, whoever it is for. */
+extern const char goal_decode_all_hosts[];
 
 /* Decodes 'len' bytes at 'data', a GoalState (version 1) or GoalStateV2
  * (version 2) for the host with underlay address 'host_ip', which may be null

@@ -69,10 +69,10 @@ version_schema_init(struct goal_version_schema *vs,
     vs->maps = maps;
     vs->host_resources = hosts ? hosts->id : 0;
     for (unsigned int i = 0; i < md->n_fields; i++) {
-        ovs_assert(md->fields[i].id < GOAL_SCHEMA_MAX_FIELDS);
+        ovs_assert(md->fields[i].id < GOAL_SCHEMA_N_FIELDS);
         vs->fields[md->fields[i].id] = &md->fields[i];
     }
-    for (int i = 0; i < GOAL_SCHEMA_MAX_FIELDS; i++) {
+    for (int i = 0; i < GOAL_SCHEMA_N_FIELDS; i++) {
         vs->kinds[i] = -1;
     }
     for (int i = 0; i < GOAL_N_KINDS; i++) {
@@ -90,13 +90,13 @@ schema_create(void)
                         &alcor__schema__goal_state__descriptor, false);
     version_schema_init(&schema->versions[1],
                         &alcor__schema__goal_state_v2__descriptor, true);
-    for (int i = 0; i < GOAL_SCHEMA_MAX_FIELDS; i++) {
+    for (int i = 0; i < GOAL_SCHEMA_N_FIELDS; i++) {
         if (v1->kinds[i] >= 0) {
             kind_schema_init(&schema->kinds[v1->kinds[i]], v1->kinds[i],
                              v1->fields[i]->descriptor);
         }
     }
-    for (int i = 0; i < GOAL_SCHEMA_MAX_FIELDS; i++) {
+    for (int i = 0; i < GOAL_SCHEMA_N_FIELDS; i++) {
         int kind = schema->versions[1].kinds[i];
 
         if (kind >= 0) {

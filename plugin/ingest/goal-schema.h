@@ -22,7 +22,7 @@
 struct proto_plan;
 
 /* Field numbers at the top level are all below this. */
-#define GOAL_SCHEMA_MAX_FIELDS 16
+#define GOAL_SCHEMA_N_FIELDS 16
 
 typedef const ProtobufCFieldDescriptor *goal_proto_field;
 
@@ -41,9 +41,9 @@ struct goal_kind_schema {
 /* A version of the whole message. */
 struct goal_version_schema {
     const ProtobufCMessageDescriptor *md;
-    goal_proto_field fields[GOAL_SCHEMA_MAX_FIELDS]; /* By number, null if
+    goal_proto_field fields[GOAL_SCHEMA_N_FIELDS]; /* By number, null if
                                                       * there is none. */
-    int kinds[GOAL_SCHEMA_MAX_FIELDS]; /* By number: enum goal_kind, or -1. */
+    int kinds[GOAL_SCHEMA_N_FIELDS]; /* By number: enum goal_kind, or -1. */
     uint32_t host_resources;    /* Number of the field, 0 if there is none. */
     bool maps;                  /* States are in maps, not lists. */
 };

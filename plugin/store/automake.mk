@@ -6,6 +6,8 @@
 
 plugin_libalcor_a_SOURCES += \
 	plugin/store/dep-key.h \
+	plugin/store/goal-admission.c \
+	plugin/store/goal-admission.h \
 	plugin/store/goal-changes.c \
 	plugin/store/goal-fields.h \
 	plugin/store/goal-fit.c \

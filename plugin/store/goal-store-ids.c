@@ -59,6 +59,12 @@ goal_sid_kind(uint64_t sid)
     return kind;
 }
 
+enum goal_kind
+goal_store_sid_kind(uint64_t sid)
+{
+    return goal_sid_kind(sid);
+}
+
 static bool
 is_id(const char *id, size_t len, const char *s, size_t s_len)
 {

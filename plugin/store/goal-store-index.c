@@ -312,6 +312,17 @@ goal_store_index(struct goal_store *store, enum goal_index index,
                  const char *parent, const struct in6_addr *address,
                  bool (*cb)(const struct goal_key *, void *aux), void *aux)
 {
+    goal_store_index_after(store, index, parent, address, NULL, cb, aux);
+}
+
+void
+goal_store_index_after(struct goal_store *store, enum goal_index index,
+                       const char *parent, const struct in6_addr *address,
+                       const struct goal_key *after,
+                       bool (*cb)(const struct goal_key *, void *aux),
+                       void *aux)
+{
+    size_t len = index == GOAL_BY_ADDRESS ? 25 : 9;
     MDB_txn *txn = goal_store_txn(store);
     uint8_t prefix[34];
     MDB_cursor *cursor;
@@ -326,9 +337,14 @@ goal_store_index(struct goal_store *store, enum goal_index index,
     }
     k = goal_val(prefix, range_key(prefix, index, entry & ~GOAL_ID_STORED,
                                    address));
+    if (after) {
+        prefix[len] = after->kind;
+        put_unaligned_be64(ALIGNED_CAST(ovs_be64 *, &prefix[len + 1]),
+                           htonll(after->sid + 1));
+        k.mv_size = len + 9;
+    }
     for (int error = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE); !error;
          error = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) {
-        size_t len = index == GOAL_BY_ADDRESS ? 25 : 9;
         const uint8_t *p = k.mv_data;
         struct goal_key key;
 

@@ -248,6 +248,9 @@ struct goal_resource *goal_store_get_key(struct goal_store *,
 bool goal_store_lookup(struct goal_store *, enum goal_kind, const char *id,
                        struct goal_key *);
 
+/* The kind that is in a surrogate id. */
+enum goal_kind goal_store_sid_kind(uint64_t sid);
+
 /* Who wrote a resource.  Strings belong to the caller.  Returns false if the
  * resource is not stored. */
 bool goal_store_origin(struct goal_store *, const struct goal_key *,
@@ -273,6 +276,13 @@ void goal_store_index(struct goal_store *, enum goal_index,
                       const char *parent, const struct in6_addr *address,
                       bool (*cb)(const struct goal_key *, void *aux),
                       void *aux);
+
+/* The same, but begins behind 'after' (null: at the beginning). */
+void goal_store_index_after(struct goal_store *, enum goal_index,
+                            const char *parent, const struct in6_addr *address,
+                            const struct goal_key *after,
+                            bool (*cb)(const struct goal_key *, void *aux),
+                            void *aux);
 
 /* Dependency key of that range. */
 uint64_t goal_index_dep_key(enum goal_index, const char *parent,

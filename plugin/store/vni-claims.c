@@ -365,3 +365,38 @@ vni_claims_check(const struct vni_claims *claims,
                                                     GOAL_SUBNET_CAST(r))
             : NULL);
 }
+
+const char *
+vni_claims_find(const struct vni_claims *claims, uint32_t vni)
+{
+    for (uint32_t type = GOAL_NET_VXLAN; vni && type <= GOAL_NET_VXLAN_GPE;
+         type++) {
+        const struct claim *claim;
+
+        HMAP_FOR_EACH_WITH_HASH (claim, node, hash_claim(type, vni),
+                                 &claims->claims) {
+            if (claim->type == type && claim->vni == vni) {
+                return claim->vpc->id;
+            }
+        }
+    }
+    return NULL;
+}
+
+void
+vni_claims_for_each_subnet(const struct vni_claims *claims,
+                           const char *vpc_id,
+                           bool (*cb)(const char *subnet_id, void *aux),
+                           void *aux)
+{
+    const struct claim_vpc *vpc = find_vpc(claims, vpc_id);
+    const struct claim_subnet *subnet;
+
+    if (vpc) {
+        LIST_FOR_EACH (subnet, vpc_node, &vpc->subnets) {
+            if (!cb(subnet->id, aux)) {
+                break;
+            }
+        }
+    }
+}

@@ -54,4 +54,13 @@ void vni_claims_delete(struct vni_claims *, enum goal_kind, const char *id);
 char *vni_claims_check(const struct vni_claims *,
                        const struct goal_resource *) OVS_WARN_UNUSED_RESULT;
 
+/* The id of the VPC that has 'vni', of whatever network type, or NULL. */
+const char *vni_claims_find(const struct vni_claims *, uint32_t vni);
+
+/* Calls 'cb' for each subnet of the VPC called 'vpc_id', until it returns
+ * false. */
+void vni_claims_for_each_subnet(const struct vni_claims *, const char *vpc_id,
+                                bool (*cb)(const char *subnet_id, void *aux),
+                                void *aux);
+
 #endif /* store/vni-claims.h */

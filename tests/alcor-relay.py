@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenarios for alcor-relay, with a controller and agents of our own
+(alcor_relay.py).  What is printed is what the test compares.
+
+usage: alcor-relay.py PUBLISH CONTROL SCENARIO
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import alcor_relay
+
+HOSTS = "".join("host h%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
+                % (i, i, i) for i in range(1, 8))
+NETWORK = HOSTS + """
+vpc v vni=100 cidr=10.0.0.0/16
+subnet s vpc=v cidr=10.0.0.0/24
+vm p1 subnet=s ip=10.0.0.11 mac=02:00:00:00:00:11 host=h1
+vm p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
+vm p3 subnet=s ip=10.0.0.13 mac=02:00:00:00:00:13 host=h3
+"""
+
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def show(title, lines):
+    print("%s:" % title)
+    for line in lines:
+        print("  " + line)
+
+
+def agents(net, n=3, first=1):
+    """Starts agents h1... and waits until the relay has greeted them."""
+    result = [alcor_relay.Agent(net, "h%d" % i, "172.31.0.%d" % i)
+              for i in range(first, first + n)]
+    for agent in result:
+        net.wait(lambda: hasattr(agent, "greeted"), "HELLO_REPLY")
+    settle(net)
+    return result
+
+
+def settle(net):
+    """Subscriptions travel by themselves: a moment for them."""
+    deadline = time.monotonic() + 0.3
+    while time.monotonic() < deadline:
+        net.run(0.05)
+
+
+def send(net, controller, text, title="reply", **kwargs):
+    id = controller.goal(net.network(text, **kwargs))
+    show(title, controller.wait_reply(id))
+    return id
+
+
+def received(agent):
+    return sorted("%s: %d" % item for item in agent.received_by.items())
+
+
+def relay(*args):
+    return subprocess.run(["ovs-appctl", "-t", "alcor-relay"] + list(args),
+                          check=True, stdout=subprocess.PIPE,
+                          universal_newlines=True).stdout
+
+
+@scenario
+def first(net):
+    """Who gets what, by which topic."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    send(net, controller, NETWORK)
+    for agent in a, b, c:
+        show(agent.name, received(agent))
+        show(agent.name + " has", agent.list())
+
+
+@scenario
+def refusals(net):
+    """What is not taken, and how that is said."""
+    controller = alcor_relay.Controller(net)
+    pb = net.schema.alcor
+    id = controller.goal(pb.GoalStateV2())
+    show("empty", controller.wait_reply(id))
+    id = controller.send("GOAL_STATE", pb.GoalState())
+    show("version 1", controller.wait_reply(id))
+    id = controller.goal(b"\xff\xff\xff")
+    show("not protobuf", controller.wait_reply(id))
+    id = controller.goal(pb.GoalStateV2(), transaction_id="t")
+    show("transaction", controller.wait_reply(id))
+    id = controller.send("TXN_PREPARE", pb.GoalStateV2())
+    show("unknown kind", controller.wait_reply(id))
+    bad = pb.GoalStateV2()
+    bad.host_resources["nowhere"].resources.add(type="VPC", id="v")
+    id = controller.goal(bad)
+    show("no address", controller.wait_reply(id))
+    id = controller.goal(net.network(HOSTS + "vpc v vni=16777216\n"
+                                     "vpc w vni=7\n"))
+    show("one bad resource", controller.wait_reply(id))
+
+
+def restart(net, kill=False):
+    """Ends the relay, by command or kill -9, and starts it again."""
+    with open("alcor-relay.pid") as f:
+        pid = int(f.read())
+    if kill:
+        os.kill(pid, signal.SIGKILL)
+    else:
+        relay("exit")
+    while running(pid):
+        net.run(0.01)
+    with open("restart") as f:
+        subprocess.run(f.read(), shell=True, check=True)
+
+
+def running(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@scenario
+def away(net):
+    """A host that comes later: PENDING, then a second reply."""
+    controller = alcor_relay.Controller(net)
+    a, b = agents(net, 2)
+    id = send(net, controller, NETWORK)
+    c, = agents(net, 1, first=3)
+    c.join("vpc/v")
+    c.ask()
+    show("second reply", controller.wait_reply(id, 2))
+    show("h3 has", c.list())
+    print(relay("ack/list", "--format=csv"), end="")
+
+
+@scenario
+def retry(net):
+    """A host that loses a message, and notices nothing itself."""
+    controller = alcor_relay.Controller(net)
+    a, b = agents(net, 2)
+    b.deaf = True
+    id = controller.goal(net.network(HOSTS + """
+vpc v vni=100
+subnet s vpc=v cidr=10.0.0.0/24
+port p1 subnet=s ip=10.0.0.11 mac=02:00:00:00:00:11 host=h1
+port p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
+"""))
+    net.wait(lambda: a.has("PORT", "p1"), "p1")
+    print("waiting for: " + relay("ack/list", "--format=csv")
+          .strip().split(",")[-1])
+    b.deaf = False
+    b.on_heartbeat = None
+    show("reply", controller.wait_reply(id))
+    show("h2 has", b.list())
+    print(relay("coverage/read-counter", "relay_ack_retry"), end="")
+
+
+@scenario
+def gap(net):
+    """A message lost on the way is noticed by its number, and repaired."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    send(net, controller, NETWORK)
+    c.deaf = True
+    id = controller.goal(net.network(HOSTS + "host h9 ip=172.31.0.9\n"
+        "neighbor n1 subnet=s vpc=v ip=10.0.0.21 mac=02:00:00:00:00:21 "
+        "host=h9 to=h1,h2,h3\n"))
+    net.wait(lambda: a.has("NEIGHBOR", "n1") and b.has("NEIGHBOR", "n1"),
+             "n1")
+    settle(net)
+    c.deaf = False
+    show("reply", controller.wait_reply(id))
+    show("h3", ["gaps: %d" % c.gaps, "snapshots: %d" % c.n_snapshots,
+                "n1: %s" % c.has("NEIGHBOR", "n1")])
+
+
+@scenario
+def restarts(net):
+    """A clean exit goes unnoticed; after kill -9 hosts ask again.  Nothing
+    that was acknowledged is lost."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    send(net, controller, NETWORK)
+    before = a.epoch
+
+    restart(net)
+    back(net, a, b, c)
+    send(net, controller, HOSTS + "vm p4 subnet=s vpc=v ip=10.0.0.14 "
+         "mac=02:00:00:00:00:14 host=h1\n", "after exit")
+    print("epoch is the same: %s, gaps: %d, snapshots: %d"
+          % (a.epoch == before, a.gaps, a.n_snapshots))
+
+    restart(net, kill=True)
+    back(net, a, b, c)
+    send(net, controller, HOSTS + "vm p5 subnet=s vpc=v ip=10.0.0.15 "
+         "mac=02:00:00:00:00:15 host=h2\n", "after kill -9")
+    for agent in a, b, c:
+        net.wait(lambda: agent.n_snapshots, "snapshot")
+    print("epoch is the same: %s" % (a.epoch == before))
+    for agent in a, b, c:
+        show(agent.name + " has", agent.list())
+
+
+def back(net, *agents):
+    """Says HELLO again, as agents do when the connection is back."""
+    for agent in agents:
+        del agent.greeted
+        agent.hello()
+    for agent in agents:
+        net.wait(lambda: hasattr(agent, "greeted"), "HELLO_REPLY")
+    settle(net)
+
+
+@scenario
+def order(net):
+    """Revisions, repeated messages, deletions."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    send(net, controller, NETWORK)
+    neighbor = "neighbor p1 subnet=s vpc=v ip=10.0.0.11 " \
+        "mac=02:00:00:00:00:99 host=h1 to=h2,h3 revision=%s %s\n"
+    send(net, controller, HOSTS + neighbor % (5, ""), "newer")
+    send(net, controller, HOSTS + neighbor % (4, ""), "older")
+    id = send(net, controller, HOSTS + neighbor % (6, "op=DELETE"), "delete")
+    controller.goal(net.network(HOSTS + neighbor % (6, "op=DELETE")),
+                    message_id=id)
+    show("repeated", controller.wait_reply(id, 2))
+    show("h2 has", b.list())
+    print("received: %d" % b.received_by["vpc/v NEIGHBOR"])
+    send(net, controller, HOSTS + "port p2 subnet=s vpc=v ip=10.0.0.12 "
+         "mac=02:00:00:00:00:12 host=h3\n", "moved")
+    show("h2 has", b.list())
+    show("h3 has", c.list())
+
+
+@scenario
+def statuses(net):
+    """The worst of all hosts counts; what is PENDING heals."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    b.answer = lambda type, id: "FAILURE" if id == "p3" else "SUCCESS"
+    c.answer = lambda type, id: "PENDING" if id == "p1" else "SUCCESS"
+    id = send(net, controller, NETWORK)
+    print("ack/list: " + relay("ack/list", "--format=csv")
+          .strip().split(",")[-1])
+    for (topic, kind, envelope) in c.messages:
+        if topic == "vpc/v":
+            c.reply(envelope.message_id, [("NEIGHBOR", "p1", "SUCCESS")])
+    show("second reply", controller.wait_reply(id, 2))
+    print("left: %d" % (len(relay("ack/list", "--format=csv").split()) - 1))
+
+
+@scenario
+def on_demand(net):
+    """Destinations: the neighbour comes before the answer."""
+    controller = alcor_relay.Controller(net)
+    pb = net.schema.alcor
+    a, b, c = agents(net)
+    state = net.network(HOSTS + """
+vpc v vni=100
+subnet s vpc=v cidr=10.0.0.0/24
+subnet t vpc=v cidr=10.0.1.0/24
+subnet u vpc=v cidr=10.0.2.0/24
+port p1 subnet=s ip=10.0.0.11 mac=02:00:00:00:00:11 host=h1
+port p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
+port p3 subnet=t ip=10.0.1.13 mac=02:00:00:00:00:13 host=h3
+port p4 subnet=u ip=10.0.2.14 mac=02:00:00:00:00:14 host=h3
+""")
+    for port, group in ("p1", "web"), ("p2", "db"):
+        state.port_states[port].configuration.security_group_ids.add(id=group)
+    for group, rules in (
+            ("web", [dict(direction="EGRESS", protocol=255)]),
+            ("db", [dict(direction="INGRESS", protocol="TCP",
+                         port_range_min=5432, port_range_max=5432,
+                         remote_group_id="web")])):
+        sg = state.security_group_states[group].configuration
+        sg.id, sg.vpc_id = group, "v"
+        for i, rule in enumerate(rules):
+            protocol = rule.pop("protocol")
+            r = sg.security_group_rules.add(id="%s%d" % (group, i), **rule)
+            r.protocol = protocol if isinstance(protocol, int) \
+                else pb.Protocol.Value(protocol)
+    router = state.router_states["r"].configuration
+    router.id = "r"
+    for subnet in "s", "t":
+        router.subnet_routing_tables.add(subnet_id=subnet)
+    id = controller.goal(state)
+    show("reply", controller.wait_reply(id))
+
+    for source, destination, port in (
+            ("10.0.0.11", "10.0.0.12", 5432), ("10.0.0.11", "10.0.0.12", 80),
+            ("10.0.0.12", "10.0.0.11", 80), ("10.0.0.11", "10.0.1.13", 80),
+            ("10.0.0.11", "10.0.2.14", 80), ("10.0.0.11", "10.0.0.99", 80)):
+        before = len(a.log)
+        id = a.on_demand(100, source, destination, port)
+        net.wait(lambda: id in a.host_replies, "HOST_REPLY")
+        kinds = [kind for _, kind in a.log[before:] if kind != "HEARTBEAT"]
+        print("%s > %s:%d %s %s" % (source, destination, port,
+                                    a.host_replies[id], " ".join(kinds)))
+    id = a.on_demand(7, "10.0.0.11", "10.0.0.12")
+    net.wait(lambda: id in a.host_replies, "HOST_REPLY")
+    print("another VNI: " + a.host_replies[id])
+    show("h1 has", a.list())
+    for _ in range(30):
+        id = a.on_demand(100, "10.0.0.11", "10.0.1.13")
+    net.wait(lambda: id in a.host_replies, "HOST_REPLY")
+    print("over budget: " + a.host_replies[id])
+
+
+@scenario
+def remote_groups(net):
+    """Neighbours carry the security groups of the ports they are."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    state = net.network(NETWORK)
+    state.port_states["p1"].configuration.security_group_ids.add(id="web")
+    id = controller.goal(state)
+    controller.wait_reply(id)
+
+    def groups():
+        return list(b.state["NEIGHBOR", "p1"].configuration
+                    .security_group_ids)
+    print("p1 at h2: %s" % groups())
+    port = net.network(HOSTS + "port p1 subnet=s vpc=v ip=10.0.0.11 "
+                       "mac=02:00:00:00:00:11 host=h1\n")
+    port.port_states["p1"].configuration.security_group_ids.add(id="db")
+    id = controller.goal(port)
+    show("another group", controller.wait_reply(id))
+    net.wait(lambda: groups() == ["db"], "group db")
+    print("p1 at h2: %s" % groups())
+
+
+def main():
+    publish, control, name = sys.argv[1:4]
+    net = alcor_relay.Net(publish, control)
+    SCENARIOS[name](net)
+
+
+if __name__ == "__main__":
+    main()
