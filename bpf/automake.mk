@@ -34,14 +34,13 @@ alcorbpf_DATA = $(bpf_objects)
 BUILT_SOURCES += $(bpf_skeletons)
 CLEANFILES += $(bpf_objects) $(bpf_skeletons)
 
-BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -Wall -Wextra $(WERROR_FLAGS) \
-	-Wno-address-of-packed-member
+BPF_COMPILE = $(CLANG) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra \
+	$(WERROR_FLAGS) -Wno-address-of-packed-member -I$(top_srcdir) \
+	$(LIBBPF_CFLAGS) `$(CLANG) --print-target-triple \
+		| sed 's|\([^-]*\).*|-idirafter /usr/include/\1-linux-gnu|'`
 bpf/%.bpf.o: bpf/%.bpf.c $(bpf_headers)
 	$(AM_V_at)$(MKDIR_P) bpf
-	$(AM_V_GEN)$(CLANG) $(BPF_CFLAGS) -I$(top_srcdir) $(LIBBPF_CFLAGS) \
-		`$(CLANG) --print-target-triple \
-			| sed 's|\([^-]*\).*|-idirafter /usr/include/\1-linux-gnu|'` \
-		-c $< -o $@
+	$(AM_V_GEN)$(BPF_COMPILE) -c $< -o $@
 bpf/%.skel.h: bpf/%.bpf.o
 	$(AM_V_GEN)$(BPFTOOL) gen skeleton $< name fp_$* > $@.tmp
 	$(AM_V_at)mv $@.tmp $@

@@ -104,7 +104,6 @@ fp_gw_entrance_slot(__be32 ip)
 }
 
 /* Flows that have been told: tag << 12 | time in units of 128 ticks. */
-#define FP_GW_TOLD_SETS 65536
 #define FP_GW_TOLD_SLOTS 8
 struct fp_gw_told {
     __u32 slots[FP_GW_TOLD_SLOTS];
@@ -179,10 +178,13 @@ struct fp_gw_vpc_counters {
 struct fp_gw_config {
     __u64 seed;                 /* Of fp_gw_hash(). */
     __u32 n_buckets;            /* A power of 2. */
+    __u32 n_told_sets;          /* Likewise; for a quarter as many sets as
+                                 * buckets, twice as many flows are told as
+                                 * there are buckets. */
     __u32 oam_interval;         /* In units of 128 ticks, below 2^11; 0: a
                                  * record for every packet. */
     __be16 vxlan_port;
-    __u16 reserved[3];
+    __u16 reserved;
 };
 
 #endif /* bpf/fast-path-gateway.h */

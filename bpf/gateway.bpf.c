@@ -10,7 +10,7 @@ const volatile struct fp_gw_config fp_config = {};
 
 FP_LICENSE;
 
-/* The agent sets how many there are, before loading. */
+/* The agent sets how many buckets and sets there are, before loading. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
@@ -44,7 +44,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, FP_GW_TOLD_SETS);
+    __uint(max_entries, 1);
     __type(key, __u32);
     __type(value, struct fp_gw_told);
 } fp_gw_told SEC(".maps");
@@ -188,43 +188,64 @@ is_for_entrance(const struct fp_outer *outer)
 
 /* OAM. */
 
-/* True if the flow was told within the interval; else it is from now on,
- * unless the slot that this returns in '*slotp' is set back to 0. */
-FP_INLINE bool
-was_told(const struct fp_gw_oam *oam, __u32 **slotp)
+/* A flow among those that have been told. */
+struct told_place {
+    struct fp_gw_told *set;
+    __u32 tag;
+};
+
+/* Where 'oam' is.  To be called before the endpoint is looked up: reading from
+ * both places at once takes the time of one. */
+FP_INLINE struct told_place
+find_told(const struct fp_gw_oam *oam)
 {
-    __u32 now = (fp_now() >> FP_GW_TOLD_TICK_SHIFT)
-                & ((1 << FP_GW_TOLD_TIME_BITS) - 1);
     __u64 hash = ((__u64) oam->src << 32 | oam->dst) * 0x9fb21c651e98df25ull;
-    struct fp_gw_told *told;
-    __u32 *slot = NULL;
+    struct told_place place;
+    __u32 index;
 
     hash ^= (hash >> 32) ^ *(const __u32 *) &oam->sport
             ^ (__u64) (oam->vni ^ oam->proto) << 32;
     hash *= 0xc2b2ae3d27d4eb4full;
+    index = (hash >> 32) & (fp_config.n_told_sets - 1);
+    place.tag = hash >> 12 & 0xfffff;
+    place.set = bpf_map_lookup_elem(&fp_gw_told, &index);
+    if (place.set) {
+        (void) FP_READ(place.set->slots[0]);
+    }
+    return place;
+}
 
-    __u32 index = hash >> 48;
-    __u32 tag = hash >> 28 & 0xfffff;
-    told = bpf_map_lookup_elem(&fp_gw_told, &index);
-    if (!told) {
+/* True if the flow was told within the interval; else it is from now on,
+ * unless the slot that this returns in '*slotp' is set back to 0. */
+FP_INLINE bool
+was_told(const struct told_place *place, __u32 **slotp)
+{
+    __u32 now = (fp_now() >> FP_GW_TOLD_TICK_SHIFT)
+                & ((1 << FP_GW_TOLD_TIME_BITS) - 1);
+    __u32 *slots, *slot;
+
+    if (!place->set) {
         return true;
     }
+    slots = place->set->slots;
     for (int i = 0; i < FP_GW_TOLD_SLOTS; i++) {
-        __u32 value = told->slots[i];
-        __u32 age = (now - value) & ((1 << FP_GW_TOLD_TIME_BITS) - 1);
-
-        if (value && age < fp_config.oam_interval) {
-            if (value >> FP_GW_TOLD_TIME_BITS == tag) {
-                return true;
-            }
-        } else if (!slot) {
-            slot = &told->slots[i];
+        if (slots[i] >> FP_GW_TOLD_TIME_BITS == place->tag && slots[i]
+            && ((now - slots[i]) & ((1 << FP_GW_TOLD_TIME_BITS) - 1))
+               < fp_config.oam_interval) {
+            return true;
         }
     }
-    if (!slot) {
-        slot = &told->slots[hash >> 20 & (FP_GW_TOLD_SLOTS - 1)];
+
+    slot = &slots[place->tag & (FP_GW_TOLD_SLOTS - 1)];
+    for (int i = 0; i < FP_GW_TOLD_SLOTS; i++) {
+        if (!slots[i]
+            || ((now - slots[i]) & ((1 << FP_GW_TOLD_TIME_BITS) - 1))
+               >= fp_config.oam_interval) {
+            slot = &slots[i];
+            break;
+        }
     }
-    *slot = tag << FP_GW_TOLD_TIME_BITS | now;
+    *slot = place->tag << FP_GW_TOLD_TIME_BITS | now;
     *slotp = slot;
     return false;
 }
@@ -232,12 +253,13 @@ was_told(const struct fp_gw_oam *oam, __u32 **slotp)
 /* Has the sender of a packet told where its flow could go directly. */
 FP_INLINE void
 tell_path(const struct fp_outer *outer, const struct fp_gw_oam *oam,
+          const struct told_place *place,
           const struct fp_gw_endpoint *endpoint,
           const struct fp_gw_host *host, struct fp_gw_vpc_counters *vpc)
 {
     __u32 *slot = NULL;
 
-    if (fp_config.oam_interval && was_told(oam, &slot)) {
+    if (fp_config.oam_interval && was_told(place, &slot)) {
         return;
     }
 
@@ -314,6 +336,7 @@ forward_ip(struct fp_outer *outer, struct fp_frame *inner, const void *end)
     __u32 vni = bpf_ntohl(fp_vxlan(outer)->vni) >> 8;
     struct fp_gw_vpc_counters *vpc;
     struct fp_gw_endpoint endpoint;
+    struct told_place place;
     struct fp_gw_oam oam;
     struct fp_gw_host *host;
     enum found found;
@@ -322,6 +345,8 @@ forward_ip(struct fp_outer *outer, struct fp_frame *inner, const void *end)
     if ((const void *) (inner + 1) > end) {
         return count(FP_GW_MALFORMED, XDP_DROP);
     }
+    fill_matcher(&oam, outer, inner, end);
+    place = find_told(&oam);
     found = find_endpoint(vni, fp_ip(inner)->daddr, &endpoint);
     if (found != FOUND) {
         return drop_unfound(found);
@@ -337,9 +362,7 @@ forward_ip(struct fp_outer *outer, struct fp_frame *inner, const void *end)
         vpc->packets++;
         vpc->bytes += end - (const void *) inner;
     }
-
-    fill_matcher(&oam, outer, inner, end);
-    tell_path(outer, &oam, &endpoint, host, vpc);
+    tell_path(outer, &oam, &place, &endpoint, host, vpc);
     fp_copy_mac(inner->eth.h_dest, endpoint.mac);
     rewrite_outer(outer, host->ip, host->mac);
     return count(FP_GW_FORWARDED, XDP_TX);
@@ -391,9 +414,8 @@ answer_arp(struct fp_outer *outer, struct ethhdr *eth, const void *end)
     return count(FP_GW_ARP_REPLIES, XDP_TX);
 }
 
-SEC("xdp")
-int
-alcor_gateway_xdp(struct xdp_md *ctx)
+FP_INLINE int
+gateway_xdp(struct xdp_md *ctx)
 {
     struct fp_outer *outer = (void *) (long) ctx->data;
     void *end = (void *) (long) ctx->data_end;
@@ -426,4 +448,11 @@ alcor_gateway_xdp(struct xdp_md *ctx)
     default:
         return count(FP_GW_NOT_IPV4, XDP_DROP);
     }
+}
+
+SEC("xdp")
+int
+alcor_gateway_xdp(struct xdp_md *ctx)
+{
+    return gateway_xdp(ctx);
 }

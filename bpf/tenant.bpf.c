@@ -48,9 +48,8 @@ encapsulate(struct fp_outer *outer, const struct fp_flow *flow,
     fp_rewrite_inner((struct fp_frame *) (outer + 1), &flow->encap);
 }
 
-SEC("xdp")
-int
-alcor_tenant_xdp(struct xdp_md *ctx)
+FP_INLINE int
+tenant_xdp(struct xdp_md *ctx)
 {
     void *data = (void *) (long) ctx->data;
     void *end = (void *) (long) ctx->data_end;
@@ -79,6 +78,13 @@ alcor_tenant_xdp(struct xdp_md *ctx)
     encapsulate(data, flow, &key, &inner, length);
     return FP_COUNT(fp_config.port, FP_HITS, length,
                     bpf_redirect(fp_config.uplink_ifindex, 0));
+}
+
+SEC("xdp")
+int
+alcor_tenant_xdp(struct xdp_md *ctx)
+{
+    return tenant_xdp(ctx);
 }
 
 /* tc.  The frame may be a superpacket, to be segmented later. */

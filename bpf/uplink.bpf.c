@@ -153,9 +153,8 @@ find_verdict(const struct fp_outer *outer, const void *end, __u32 length,
     return fp_decap_ecn(fp_ip(outer)->tos, tosp) ? FP_HITS : FP_ECN_DROPS;
 }
 
-SEC("xdp")
-int
-alcor_uplink_xdp(struct xdp_md *ctx)
+FP_INLINE int
+uplink_xdp(struct xdp_md *ctx)
 {
     void *data = (void *) (long) ctx->data;
     void *end = (void *) (long) ctx->data_end;
@@ -188,6 +187,13 @@ alcor_uplink_xdp(struct xdp_md *ctx)
     }
     return FP_COUNT(flow->deliver.port, FP_HITS, length - FP_VXLAN_OVERHEAD,
                     bpf_redirect(flow->deliver.ifindex, 0));
+}
+
+SEC("xdp")
+int
+alcor_uplink_xdp(struct xdp_md *ctx)
+{
+    return uplink_xdp(ctx);
 }
 
 /* tc. */

@@ -154,13 +154,36 @@ fast_path_tests = \
 	tests/fast-path-frame.h \
 	tests/fast-path-run.c \
 	tests/fast-path-run.h \
+	tests/perf/fast-path-cost.c \
 	tests/test-fast-path-gateway.c \
 	tests/test-fast-path-tenant.c \
 	tests/test-fast-path-uplink.c
 if HAVE_FAST_PATH
 tests_alcortest_SOURCES += $(fast_path_tests)
 endif
-EXTRA_DIST += $(fast_path_tests)
+EXTRA_DIST += $(fast_path_tests) $(bench_sources)
+
+# Benchmarks of eBPF programs.
+bench_names = gateway tenant uplink
+bench_sources = \
+	tests/perf/bench-gateway.bpf.c \
+	tests/perf/bench-tenant.bpf.c \
+	tests/perf/bench-uplink.bpf.c \
+	tests/perf/bench.bpf.h
+if HAVE_FAST_PATH
+bench_objects = $(bench_names:%=tests/perf/bench-%.bpf.o)
+bench_skeletons = $(bench_names:%=tests/perf/bench-%.skel.h)
+tests/perf/bench-%.bpf.o: tests/perf/bench-%.bpf.c tests/perf/bench.bpf.h \
+	$(bpf_sources) $(bpf_headers)
+	$(AM_V_at)$(MKDIR_P) tests/perf
+	$(AM_V_GEN)$(BPF_COMPILE) -c $< -o $@
+tests/perf/bench-%.skel.h: tests/perf/bench-%.bpf.o
+	$(AM_V_GEN)$(BPFTOOL) gen skeleton $< name bench_$* > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
+BUILT_SOURCES += $(bench_skeletons)
+CLEANFILES += $(bench_objects) $(bench_skeletons)
+$(tests_alcortest_OBJECTS): | $(bench_skeletons)
+endif
 tests_alcortest_LDADD = tests/ovstest.o $(alcor_libs)
 tests_alcortest_DEPENDENCIES = tests/ovstest.o $(alcor_deps)
 tests/ovstest.o: $(OVSDIR)/tests/ovstest.c

@@ -128,10 +128,12 @@ fixture_init(struct fixture *fx, uint32_t oam_interval)
     skel->rodata->fp_config = (struct fp_gw_config) {
         .seed = 1,
         .n_buckets = N_BUCKETS,
+        .n_told_sets = N_BUCKETS / 4,
         .oam_interval = oam_interval,
         .vxlan_port = htons(4789),
     };
     bpf_map__set_max_entries(skel->maps.fp_gw_endpoints, N_BUCKETS);
+    bpf_map__set_max_entries(skel->maps.fp_gw_told, N_BUCKETS / 4);
     if (fp_gateway__load(skel)) {
         ovs_fatal(errno, "loading the gateway");
     }

@@ -47,3 +47,12 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/sink-provider.h \
 	plugin/apply/unixctl-client.c \
 	plugin/apply/unixctl-client.h
+
+# The eBPF fast path.
+fast_path_sources = \
+	plugin/apply/bpf-gateway-table.c \
+	plugin/apply/bpf-gateway-table.h
+if HAVE_FAST_PATH
+plugin_libalcor_a_SOURCES += $(fast_path_sources)
+endif
+EXTRA_DIST += $(fast_path_sources)
