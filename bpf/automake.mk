@@ -4,7 +4,7 @@
 #
 # To add a program, add its name to bpf_names; headers go into bpf_headers.
 
-bpf_names = gateway patch tenant uplink
+bpf_names = clock gateway patch tenant uplink
 
 bpf_headers = \
 	bpf/fast-path-bpf.h \
@@ -18,6 +18,7 @@ bpf_objects = $(bpf_names:%=bpf/%.bpf.o)
 bpf_skeletons = $(bpf_names:%=bpf/%.skel.h)
 
 EXTRA_DIST += \
+	bpf/clock.bpf.c \
 	bpf/fast-path-bpf.h \
 	bpf/fast-path-gateway.h \
 	bpf/fast-path-packet.h \

@@ -39,12 +39,11 @@
         __type(value, struct fp_counters);          \
     } fp_counters SEC(".maps")
 
-/* Now, in ticks.  The clock is the one of the last timer interrupt: good
- * enough, and the cheapest there is. */
+/* Now, in ticks.  No other clock comes without a function call. */
 FP_INLINE __u32
 fp_now(void)
 {
-    return bpf_ktime_get_coarse_ns() >> FP_TICK_SHIFT;
+    return bpf_jiffies64();
 }
 
 /* Counts a packet of 'port', of 'bytes' if it is a hit, and returns

@@ -103,13 +103,13 @@ fp_gw_entrance_slot(__be32 ip)
     return (ip * 0x9e3779b1u) >> 24;
 }
 
-/* Flows that have been told: tag << 12 | time in units of 128 ticks. */
+/* Flows that have been told: tag << 12 | time, in units of 2^told_shift ticks.
+ * 0: free. */
 #define FP_GW_TOLD_SLOTS 8
 struct fp_gw_told {
     __u32 slots[FP_GW_TOLD_SLOTS];
 };
 #define FP_GW_TOLD_TIME_BITS 12
-#define FP_GW_TOLD_TICK_SHIFT 7
 
 /* What is to be told to whom: a record of the ring buffer, all in network byte
  * order, MACs as in frames. */
@@ -181,8 +181,9 @@ struct fp_gw_config {
     __u32 n_told_sets;          /* Likewise; for a quarter as many sets as
                                  * buckets, twice as many flows are told as
                                  * there are buckets. */
-    __u32 oam_interval;         /* In units of 128 ticks, below 2^11; 0: a
-                                 * record for every packet. */
+    __u32 told_shift;
+    __u32 oam_interval;         /* In these units, below 2^11; 0: a record for
+                                 * every packet. */
     __be16 vxlan_port;
     __u16 reserved;
 };

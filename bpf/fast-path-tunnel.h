@@ -21,10 +21,7 @@ fp_entropy(const struct fp_key *key, const struct fp_inner *inner)
     __u32 x = key->src ^ (key->dst << 16 | key->dst >> 16) ^ inner->ports
               ^ inner->proto;
 
-    x *= 0x9e3779b1u;
-    x ^= x >> 15;
-    x *= 0x85ebca6bu;
-    return bpf_htons(0xc000 | x >> 18);
+    return bpf_htons(0xc000 | (x * 0x9e3779b1u) >> 18);
 }
 
 /* Writes 'outer' in front of a frame of 'length' bytes. */

@@ -54,8 +54,8 @@
  * An entry in the kernel's hash table takes 128 bytes, two cache lines: 48 of
  * the kernel's own, key, value.
  *
- * Times are in ticks of 2^20 ns of CLOCK_MONOTONIC_COARSE and wrap around:
- * compare differences. */
+ * Times are the low 32 bits of the kernel's tick counter, which
+ * apply/bpf-clock.h knows; they wrap around: compare differences. */
 
 #include <linux/types.h>
 
@@ -67,8 +67,6 @@
 #endif
 
 #define FP_LAYOUT_VERSION 1
-
-#define FP_TICK_SHIFT 20        /* Ticks are nanoseconds >> FP_TICK_SHIFT. */
 
 #define FP_MAX_FLOWS 65536      /* Entries in either direction. */
 #define FP_MAX_PORTS 4096       /* Tenant devices, numbered 1 and up. */

@@ -220,7 +220,7 @@ find_told(const struct fp_gw_oam *oam)
 FP_INLINE bool
 was_told(const struct told_place *place, __u32 **slotp)
 {
-    __u32 now = (fp_now() >> FP_GW_TOLD_TICK_SHIFT)
+    __u32 now = (fp_now() >> fp_config.told_shift)
                 & ((1 << FP_GW_TOLD_TIME_BITS) - 1);
     __u32 *slots, *slot;
 

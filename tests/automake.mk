@@ -157,7 +157,8 @@ fast_path_tests = \
 	tests/perf/fast-path-cost.c \
 	tests/test-fast-path-gateway.c \
 	tests/test-fast-path-tenant.c \
-	tests/test-fast-path-uplink.c
+	tests/test-fast-path-uplink.c \
+	tests/test-gateway-table.c
 if HAVE_FAST_PATH
 tests_alcortest_SOURCES += $(fast_path_tests)
 endif

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include "apply/bpf-clock.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofpbuf.h"
 #include "util.h"
@@ -188,10 +188,12 @@ fpr_finish(const struct fpr *fpr)
 uint32_t
 fpr_now(void)
 {
-    struct timespec ts;
+    static struct bpf_clock *clock;
 
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-    return ((uint64_t) ts.tv_sec * 1000000000 + ts.tv_nsec) >> FP_TICK_SHIFT;
+    if (!clock && bpf_clock_create(&clock)) {
+        ovs_fatal(errno, "bpf_clock_create");
+    }
+    return bpf_clock_now(clock);
 }
 
 struct fp_key

@@ -50,6 +50,8 @@ plugin_libalcor_a_SOURCES += \
 
 # The eBPF fast path.
 fast_path_sources = \
+	plugin/apply/bpf-clock.c \
+	plugin/apply/bpf-clock.h \
 	plugin/apply/bpf-gateway-table.c \
 	plugin/apply/bpf-gateway-table.h
 if HAVE_FAST_PATH

@@ -106,15 +106,19 @@ net(const struct bench *bench, size_t mode)
 }
 
 /* Prints a row: the program's cost is to be at most 'target' times that of
- * 'mode', called 'what'. */
+ * 'mode', called 'what'; without a target if it is 0. */
 static void
 report(const struct bench *bench, size_t mode, const char *what, double target)
 {
     double ratio = net(bench, MODE_PROGRAM) / net(bench, mode);
 
-    printf("%-8s %8"PRIu32"  %6.0f ns  %6.0f ns  %-32s %5.2f  <= %.2f  %s\n",
+    printf("%-8s %8"PRIu32"  %6.0f ns  %6.0f ns  %-32s %5.2f",
            bench->name, bench->n, net(bench, MODE_PROGRAM), net(bench, mode),
-           what, ratio, target, ratio <= target ? "OK" : "MISS");
+           what, ratio);
+    if (target) {
+        printf("  <= %.2f  %s", target, ratio <= target ? "OK" : "MISS");
+    }
+    putchar('\n');
 }
 
 static void
@@ -298,7 +302,8 @@ open_gateway(struct bench *bench, size_t mode, uint32_t n_buckets)
     memcpy(skel->rodata->fp_frame, bench->frame->data, 96);
     skel->rodata->fp_config = (struct fp_gw_config) {
         .seed = 1, .n_buckets = n_buckets, .n_told_sets = n_buckets / 4,
-        .oam_interval = 2000, .vxlan_port = htons(4789),
+        .told_shift = 5, .oam_interval = 2000,
+        .vxlan_port = htons(4789),
     };
     bpf_map__set_max_entries(skel->maps.fp_gw_endpoints,
                              mode == MODE_PROGRAM ? n_buckets : 1);
@@ -369,7 +374,7 @@ bench_gateway(uint32_t n)
     }
     tell_all(&bench, skels[MODE_PROGRAM]);
     bench_run(&bench);
-    report(&bench, MODE_REFERENCE, "reference, one line of an array", 1.25);
+    report(&bench, MODE_REFERENCE, "one line of an array", 0);
     report(&bench, MODE_PLAIN, "reference, hash map", 1.25);
     report(&bench, MODE_QUEUE, "hash map and OAM into a queue", .5);
     for (size_t mode = 0; mode < bench.n_modes; mode++) {
