@@ -73,6 +73,9 @@ struct agent {
     enum agent_phase phase;
     enum agent_exit exit;
     struct unixctl_conn *exit_conn; /* Awaits the exit; may be null. */
+    struct ovs_list audit_waiters; /* Contains "struct audit_waiter"s. */
+    bool audit_wanted;          /* By flow/audit. */
+    long long int audit_time;   /* Time of the next. */
     struct ovs_list idle_waiters; /* Contains "struct idle_waiter"s. */
 
     struct agent_config config;
@@ -133,6 +136,12 @@ char *agent_send(struct agent *, enum envelope_kind,
                  const char *correlation_id, const void *payload, size_t len);
 void agent_send_verdict(struct agent *, const char *message_id,
                         enum goal_status verdict);
+
+/* agent-audit.c. */
+#define AGENT_AUDIT_MSEC 600000 /* Between audits. */
+void agent_audit_init(struct agent *);
+void agent_audit_run(struct agent *);
+void agent_audit_wait(const struct agent *);
 
 /* agent-ids.c. */
 struct sink *agent_ids_create(struct agent *);

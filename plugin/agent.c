@@ -113,6 +113,7 @@ agent_create(const struct agent_options *options)
     transport_init();
     agent_db_init(agent);
     agent_commands_init(agent);
+    agent_audit_init(agent);
     return agent;
 }
 
@@ -488,6 +489,7 @@ agent_run(struct agent *agent)
         goal_store_run(agent->store, time_msec());
     }
     agent_db_run(agent);
+    agent_audit_run(agent);
     agent_commands_run(agent);
     exit_run(agent);
 }
@@ -506,6 +508,7 @@ agent_wait(struct agent *agent)
     commit_wait(agent->commit);
     ack_wait(agent->ack);
     agent_db_wait(agent);
+    agent_audit_wait(agent);
     if (ds_keeps(agent->ds) && !agent->config.control) {
         poll_timer_wait_until(agent->keep_time);
     }

@@ -17,6 +17,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-db-rows.h \
 	plugin/agent-db.c \
 	plugin/agent-main.c \
+	plugin/agent-audit.c \
 	plugin/agent-ids.c \
 	plugin/agent-messages.c \
 	plugin/agent-packets.c \

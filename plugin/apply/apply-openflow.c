@@ -4,7 +4,7 @@
 
 #include <config.h>
 
-#include "apply/apply-openflow.h"
+#include "apply/apply-openflow-private.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@
 #include "openvswitch/rconn.h"
 #include "openvswitch/vlog.h"
 #include "socket-util.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(apply_openflow);
@@ -39,59 +40,14 @@ COVERAGE_DEFINE(openflow_group_mod);
 COVERAGE_DEFINE(openflow_meter_mod);
 COVERAGE_DEFINE(openflow_zone_flush);
 
-#define BUNDLE_FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
+/* Time that replies may take in one round of the main loop. */
+#define RUN_MSEC 20
 
-enum openflow_state {
-    S_NEW,                      /* Not connected, or nothing done yet. */
-    S_READBACK,                 /* Awaiting statistics. */
-    S_IDLE,                     /* Nothing under way. */
-    S_FLUSHING,                 /* Zones flushed, awaiting the barrier. */
-    S_METERS,                   /* Meters sent, awaiting the barrier. */
-    S_STAGED,                   /* Bundle filled, awaiting the barrier. */
-    S_COMMITTING,               /* Commit sent, awaiting the barrier. */
-};
+#define BUNDLE_FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
 
 static const char *const state_names[] = {
     "connecting", "reading back", "idle", "flushing zones", "sending meters",
     "staging", "committing"
-};
-
-/* A modification in the bundle under way, or one of a meter. */
-struct sent {
-    struct ds_output *output;
-    uint64_t hash;              /* What is installed if it succeeds... */
-    bool add;                   /* ...unless this is a removal. */
-    enum ofperr error;          /* Refused because of this, or 0. */
-};
-
-struct apply_openflow {
-    struct sink up;             /* For DS_OPENFLOW. */
-    struct sink meters;         /* For DS_METER. */
-    struct desired_state *ds;
-    struct rconn *rconn;
-    char *bridge;               /* Null: none. */
-    unsigned int seqno;         /* Of the connection in 'state'. */
-    enum openflow_state state;
-    struct openflow_readback readback;
-
-    uint16_t *zones;            /* To be flushed, before all else. */
-    size_t n_zones, allocated_zones;
-    size_t n_flushed;           /* Of those, sent. */
-
-    struct ovs_list pending_meters; /* Meters of this chunk not yet sent. */
-    struct ovs_list pending;    /* Other outputs of this chunk. */
-    struct ovs_list batch;      /* Outputs in the bundle under way. */
-    struct sent *sent;          /* Same, by xid - 'base_xid'. */
-    size_t n_sent, allocated_sent;
-    size_t batch_max;           /* At most this many in a bundle. */
-    int rounds;                 /* Refusals since 'batch_max' was set. */
-
-    uint32_t next_xid;
-    uint32_t base_xid;          /* Of the first modification. */
-    uint32_t barrier_xid;       /* Of the barrier awaited. */
-    uint32_t control_xid;       /* Of the last bundle control message. */
-    enum ofperr control_error;  /* What it was refused with, or 0. */
-    uint32_t bundle_id;
 };
 
 static struct apply_openflow *
@@ -183,9 +139,8 @@ apply_openflow_is_connected(const struct apply_openflow *of)
 
 /* Sending. */
 
-/* Sends 'msg' with a transaction id of its own, which it returns. */
-static uint32_t
-send_msg(struct apply_openflow *of, struct ofpbuf *msg)
+uint32_t
+apply_openflow_send(struct apply_openflow *of, struct ofpbuf *msg)
 {
     uint32_t xid = of->next_xid++;
 
@@ -197,8 +152,8 @@ send_msg(struct apply_openflow *of, struct ofpbuf *msg)
 static void
 send_barrier(struct apply_openflow *of)
 {
-    of->barrier_xid = send_msg(of, ofputil_encode_barrier_request(
-                                       OFP15_VERSION));
+    of->barrier_xid = apply_openflow_send(
+        of, ofputil_encode_barrier_request(OFP15_VERSION));
 }
 
 static void
@@ -210,8 +165,8 @@ send_bundle_control(struct apply_openflow *of,
     };
 
     of->control_error = 0;
-    of->control_xid = send_msg(of, ofputil_encode_bundle_ctrl_request(
-                                       OFP15_VERSION, &msg));
+    of->control_xid = apply_openflow_send(
+        of, ofputil_encode_bundle_ctrl_request(OFP15_VERSION, &msg));
 }
 
 struct failure {
@@ -252,7 +207,7 @@ send_mod(struct apply_openflow *of, struct ds_output *output,
         .output = output, .add = add,
         .hash = add ? ds_output_hash(output) : 0,
     };
-    send_msg(of, msg);
+    apply_openflow_send(of, msg);
     ovs_list_remove(&output->queue_node);
     ovs_list_push_back(&of->batch, &output->queue_node);
 }
@@ -304,7 +259,7 @@ start_flush(struct apply_openflow *of)
 {
     for (; of->n_flushed < of->n_zones; of->n_flushed++) {
         COVERAGE_INC(openflow_zone_flush);
-        send_msg(of, zone_flush_encode(of->zones[of->n_flushed]));
+        apply_openflow_send(of, zone_flush_encode(of->zones[of->n_flushed]));
     }
     send_barrier(of);
     of->state = S_FLUSHING;
@@ -555,7 +510,10 @@ handle_msg(struct apply_openflow *of, const struct ofpbuf *msg)
     }
     if (type == OFPTYPE_ECHO_REQUEST) {
         rconn_send(of->rconn, ofputil_encode_echo_reply(oh), NULL);
-    } else if (of->state == S_READBACK) {
+    } else if (apply_openflow_audit_reply(of, type, oh)) {
+        /* It was an answer to the audit. */
+    } else if (of->state == S_READBACK
+               && ntohl(oh->xid) - of->readback_xid < OPENFLOW_N_READBACKS) {
         if (openflow_readback_reply(of->ds, &of->readback, type, oh)) {
             start_batch(of);
         }
@@ -572,9 +530,11 @@ start_readback(struct apply_openflow *of)
 {
     struct ofpbuf *requests[OPENFLOW_N_READBACKS];
 
+    of->auditing.n_left = 0;
+    of->readback_xid = of->next_xid;
     openflow_readback_begin(of->ds, &of->readback, requests);
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
-        send_msg(of, requests[i]);
+        apply_openflow_send(of, requests[i]);
     }
     of->state = S_READBACK;
 }
@@ -586,6 +546,7 @@ handle_connect(struct apply_openflow *of)
     of->state = S_NEW;
     of->n_sent = 0;
     of->n_flushed = 0;
+    of->auditing.n_left = 0;
     of->batch_max = SIZE_MAX;
     of->rounds = 0;
     if (!ovs_list_is_empty(&of->batch)) {
@@ -624,14 +585,15 @@ apply_openflow_run(struct apply_openflow *of)
         start_batch(of);
     }
 
-    for (int i = 0; i < 100; i++) {
+    long long int deadline = time_msec() + RUN_MSEC;
+    do {
         struct ofpbuf *msg = rconn_recv(of->rconn);
         if (!msg) {
             return;
         }
         handle_msg(of, msg);
         ofpbuf_delete(msg);
-    }
+    } while (time_msec() < deadline);
     poll_immediate_wake();
 }
 

@@ -55,6 +55,7 @@
 #include <stdint.h>
 
 struct apply_openflow;
+struct ds_audit;
 struct desired_state;
 struct sink;
 struct ds;
@@ -76,6 +77,17 @@ void apply_openflow_describe(const struct apply_openflow *, struct ds *);
 
 struct sink *apply_openflow_sink(struct apply_openflow *);
 struct sink *apply_openflow_meter_sink(struct apply_openflow *);
+
+/* Starts an audit, unless one is under way or there is nothing to compare:
+ * what others have done to our flows, groups and meters is counted and, by way
+ * of the commit's queue, undone. */
+void apply_openflow_audit(struct apply_openflow *);
+bool apply_openflow_is_auditing(const struct apply_openflow *);
+
+/* Returns what the last one has found and stores when it ended, or returns
+ * NULL if there has been none. */
+const struct ds_audit *apply_openflow_audited(const struct apply_openflow *,
+                                              long long int *when);
 
 /* Removes all connections in the conntrack zone, as soon as there is a
  * connection to the switch.  Done when apply_openflow_is_flushing() is

@@ -11,6 +11,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/alcor-db-rows.c \
 	plugin/apply/alcor-db.c \
 	plugin/apply/alcor-db.h \
+	plugin/apply/apply-openflow-audit.c \
+	plugin/apply/apply-openflow-private.h \
 	plugin/apply/apply-openflow.c \
 	plugin/apply/apply-openflow.h \
 	plugin/apply/apply-ovsdb-installed.c \
@@ -22,6 +24,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/apply-ovsdb.h \
 	plugin/apply/commit.c \
 	plugin/apply/commit.h \
+	plugin/apply/desired-audit.c \
 	plugin/apply/desired-state-private.h \
 	plugin/apply/desired-state.c \
 	plugin/apply/desired-state.h \

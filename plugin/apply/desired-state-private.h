@@ -34,6 +34,9 @@ struct desired_state {
 struct ds_output *ds_output_create(struct desired_state *, enum ds_sink,
                                    const void *key, size_t key_len);
 
+/* The queue that a change goes to for which no unit is to blame. */
+enum ds_priority ds_output_priority(const struct ds_output *);
+
 /* Frees the output if nothing refers to it any more. */
 void ds_output_gc(struct desired_state *, struct ds_output *);
 

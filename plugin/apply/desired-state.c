@@ -416,7 +416,7 @@ void
 ds_set_installed(struct desired_state *ds OVS_UNUSED,
                  struct ds_output *output, uint64_t hash)
 {
-    output->flags |= DS_INSTALLED;
+    output->flags |= DS_INSTALLED | DS_READ_BACK;
     output->installed_hash = hash;
 }
 
@@ -481,8 +481,8 @@ ds_readback(struct desired_state *ds, enum ds_sink sink,
     return output;
 }
 
-static enum ds_priority
-output_priority(const struct ds_output *output)
+enum ds_priority
+ds_output_priority(const struct ds_output *output)
 {
     return (ovs_list_is_empty(&output->contributions) ? DS_PRIO_BULK
             : CONTAINER_OF(ovs_list_front(&output->contributions),
@@ -500,7 +500,7 @@ ds_readback_end(struct desired_state *ds, enum ds_sink sink)
             ? (output->flags & DS_INSTALLED
                && !(ds->keep && (sink == DS_OPENFLOW || sink == DS_OVSDB)))
             : (output->flags & DS_FOREIGN || ds_output_is_dirty(output))) {
-            enum ds_priority priority = output_priority(output);
+            enum ds_priority priority = ds_output_priority(output);
 
             ds_output_queue(ds, output, priority);
             ds_queue_cut(ds, priority);

@@ -122,7 +122,7 @@ enum ds_output_flags {
     DS_CUT       = 1 << 3,      /* Last of its unit in the queue: a chunk may
                                  * end here. */
     DS_FOREIGN   = 1 << 4,      /* Somebody else's occupies the key. */
-    DS_READ_BACK = 1 << 5,      /* Seen by the read-back under way. */
+    DS_READ_BACK = 1 << 5,      /* Seen since the audit began. */
 };
 
 struct ds_output {
@@ -275,6 +275,27 @@ struct ds_output *ds_readback(struct desired_state *, enum ds_sink,
                               const void *key, size_t key_len,
                               uint64_t hash, bool foreign);
 void ds_readback_end(struct desired_state *, enum ds_sink);
+
+/* Audit: read-back while commits go on, of what is believed to be known.
+ * ds_audit_begin() starts one, ds_audit() reports one thing that is installed,
+ * ds_audit_end() finds what is missing.  What differs is queued, and counted
+ * by plugin.  'hash' has to be the output's 'installed_hash' if what is
+ * installed is what was installed last; 0 will do if it is not. */
+struct ds_audit_count {
+    size_t same;                /* As it should be. */
+    size_t changed;             /* Ours, but somebody has changed it. */
+    size_t missing;             /* Somebody has removed it. */
+    size_t unknown;             /* Looks like ours, nobody wants it. */
+};
+#define DS_AUDIT_NO_PLUGIN 0    /* Counts what is no plugin's: meters... */
+struct ds_audit {
+    struct ds_audit_count counts[UINT8_MAX + 1]; /* By plugin's number. */
+    size_t n_foreign;           /* In our space, somebody else's. */
+};
+void ds_audit_begin(struct desired_state *, enum ds_sink);
+void ds_audit(struct desired_state *, struct ds_audit *, enum ds_sink,
+              const void *key, size_t key_len, uint64_t hash, bool foreign);
+void ds_audit_end(struct desired_state *, struct ds_audit *, enum ds_sink);
 
 /* True if a failed unit has been given a new chance whose outputs somebody
  * else occupied: that has to be looked up again (a read-back) before the next

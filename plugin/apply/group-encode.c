@@ -137,7 +137,8 @@ group_readback_request(void)
 }
 
 static void
-report_group(struct desired_state *ds, struct ofputil_group_desc *gd)
+report_group(struct desired_state *ds, struct ds_audit *audit,
+             struct ofputil_group_desc *gd)
 {
     struct ofputil_group_mod gm = {
         .type = gd->type, .group_id = gd->group_id, .props = gd->props,
@@ -151,14 +152,18 @@ report_group(struct desired_state *ds, struct ofputil_group_desc *gd)
     ovs_list_push_back_all(&gm.buckets, &gd->buckets);
     struct ofpbuf *value = encode_normal(&gm);
     ovs_list_push_back_all(&gd->buckets, &gm.buckets);
-    ds_readback(ds, DS_OPENFLOW, &key, sizeof key,
-                value ? ds_value_hash(0, value->data, value->size) : 0,
-                false);
+    uint64_t hash = value ? ds_value_hash(0, value->data, value->size) : 0;
+    if (audit) {
+        ds_audit(ds, audit, DS_OPENFLOW, &key, sizeof key, hash, false);
+    } else {
+        ds_readback(ds, DS_OPENFLOW, &key, sizeof key, hash, false);
+    }
     ofpbuf_delete(value);
 }
 
 void
-group_readback_reply(struct desired_state *ds, const struct ofp_header *oh)
+group_readback_reply(struct desired_state *ds, struct ds_audit *audit,
+                     const struct ofp_header *oh)
 {
     struct ofputil_group_desc gd;
     struct ofpbuf msg;
@@ -167,7 +172,7 @@ group_readback_reply(struct desired_state *ds, const struct ofp_header *oh)
     ofpbuf_use_const(&msg, oh, ntohs(oh->length));
     while (!(retval = ofputil_decode_group_desc_reply(&gd, &msg,
                                                       OFP15_VERSION))) {
-        report_group(ds, &gd);
+        report_group(ds, audit, &gd);
         ofputil_uninit_group_desc(&gd);
     }
     if (retval != EOF) {

@@ -22,6 +22,7 @@
 #include "openvswitch/types.h"
 
 struct desired_state;
+struct ds_audit;
 struct ds_output;
 struct ofp_header;
 struct ofpbuf;
@@ -38,8 +39,9 @@ struct ofpbuf *group_mod_encode(const void *key, const struct ofpbuf *value,
                                 ovs_be32 xid);
 
 /* Reports the groups in a reply to a request for the descriptions of all as
- * installed. */
+ * installed: to the audit, if it is not null. */
 struct ofpbuf *group_readback_request(void);
-void group_readback_reply(struct desired_state *, const struct ofp_header *);
+void group_readback_reply(struct desired_state *, struct ds_audit *,
+                         const struct ofp_header *);
 
 #endif /* apply/group-encode.h */

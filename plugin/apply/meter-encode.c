@@ -66,7 +66,8 @@ meter_readback_request(void)
 }
 
 static void
-report_meter(struct desired_state *ds, const struct ofputil_meter_config *mc)
+report_meter(struct desired_state *ds, struct ds_audit *audit,
+             const struct ofputil_meter_config *mc)
 {
     ovs_be32 key = htonl(mc->meter_id);
     struct meter_rate rate = { 0, 0 };
@@ -79,12 +80,17 @@ report_meter(struct desired_state *ds, const struct ofputil_meter_config *mc)
         rate.pps = htonl(mc->bands[0].rate);
         rate.burst = htonl(mc->bands[0].burst_size);
     }
-    ds_readback(ds, DS_METER, &key, sizeof key,
-                ds_value_hash(0, &rate, sizeof rate), false);
+    uint64_t hash = ds_value_hash(0, &rate, sizeof rate);
+    if (audit) {
+        ds_audit(ds, audit, DS_METER, &key, sizeof key, hash, false);
+    } else {
+        ds_readback(ds, DS_METER, &key, sizeof key, hash, false);
+    }
 }
 
 void
-meter_readback_reply(struct desired_state *ds, const struct ofp_header *oh)
+meter_readback_reply(struct desired_state *ds, struct ds_audit *audit,
+                     const struct ofp_header *oh)
 {
     struct ofputil_meter_config mc;
     struct ofpbuf msg, bands;
@@ -92,7 +98,7 @@ meter_readback_reply(struct desired_state *ds, const struct ofp_header *oh)
     ofpbuf_use_const(&msg, oh, ntohs(oh->length));
     ofpbuf_init(&bands, 64);
     while (!ofputil_decode_meter_config(&msg, &mc, &bands)) {
-        report_meter(ds, &mc);
+        report_meter(ds, audit, &mc);
     }
     ofpbuf_uninit(&bands);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct desired_state;
+struct ds_audit;
 struct ds_output;
 struct ofp_header;
 struct ofpbuf;
@@ -24,8 +25,9 @@ struct ofpbuf;
 struct ofpbuf *meter_mod_encode(struct ds_output *);
 
 /* Reports the meters in a reply to a request for the configuration of all as
- * installed. */
+ * installed: to the audit, if it is not null. */
 struct ofpbuf *meter_readback_request(void);
-void meter_readback_reply(struct desired_state *, const struct ofp_header *);
+void meter_readback_reply(struct desired_state *, struct ds_audit *,
+                         const struct ofp_header *);
 
 #endif /* apply/meter-encode.h */

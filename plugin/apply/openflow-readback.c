@@ -23,10 +23,8 @@
 
 VLOG_DEFINE_THIS_MODULE(openflow_readback);
 
-void
-openflow_readback_begin(struct desired_state *ds,
-                        struct openflow_readback *rb,
-                        struct ofpbuf *requests[OPENFLOW_N_READBACKS])
+static void
+make_requests(struct ofpbuf *requests[OPENFLOW_N_READBACKS])
 {
     struct ofputil_flow_stats_request fsr = {
         .table_id = OFPTT_ALL,
@@ -34,14 +32,36 @@ openflow_readback_begin(struct desired_state *ds,
         .out_group = OFPG_ANY,
     };
 
-    *rb = (struct openflow_readback) { .n_left = OPENFLOW_N_READBACKS };
     match_init_catchall(&fsr.match);
-    ds_readback_begin(ds, DS_OPENFLOW);
-    ds_readback_begin(ds, DS_METER);
     requests[0] = meter_readback_request();
     requests[1] = group_readback_request();
     requests[2] = ofputil_encode_flow_stats_request(&fsr,
                                                     OFPUTIL_P_OF15_OXM);
+}
+
+void
+openflow_readback_begin(struct desired_state *ds,
+                        struct openflow_readback *rb,
+                        struct ofpbuf *requests[OPENFLOW_N_READBACKS])
+{
+    *rb = (struct openflow_readback) { .n_left = OPENFLOW_N_READBACKS };
+    ds_readback_begin(ds, DS_OPENFLOW);
+    ds_readback_begin(ds, DS_METER);
+    make_requests(requests);
+}
+
+/* 'audit' must be all zeros and outlive the audit. */
+void
+openflow_audit_begin(struct desired_state *ds, struct openflow_readback *rb,
+                     struct ds_audit *audit,
+                     struct ofpbuf *requests[OPENFLOW_N_READBACKS])
+{
+    *rb = (struct openflow_readback) {
+        .n_left = OPENFLOW_N_READBACKS, .audit = audit,
+    };
+    ds_audit_begin(ds, DS_OPENFLOW);
+    ds_audit_begin(ds, DS_METER);
+    make_requests(requests);
 }
 
 /* Returns true if the instructions 'theirs' do the same as those that 'output'
@@ -122,7 +142,17 @@ report_flow(struct desired_state *ds, struct openflow_readback *rb,
     } else {
         rb->n_different++;
     }
-    ds_readback(ds, DS_OPENFLOW, key.data, key.size, hash, foreign);
+    if (!rb->audit) {
+        ds_readback(ds, DS_OPENFLOW, key.data, key.size, hash, foreign);
+    } else {
+        /* A change that is still to be made is none of somebody else's. */
+        if (output && ds_output_wanted(output)
+            && output->installed_hash != ds_output_hash(output)) {
+            hash = output->installed_hash;
+        }
+        ds_audit(ds, rb->audit, DS_OPENFLOW, key.data, key.size, hash,
+                 foreign);
+    }
 
     ofpbuf_uninit(&key);
     ofpbuf_uninit(&value);
@@ -169,10 +199,10 @@ openflow_readback_reply(struct desired_state *ds,
         flow_readback_reply(ds, rb, oh);
         break;
     case OFPTYPE_GROUP_DESC_STATS_REPLY:
-        group_readback_reply(ds, oh);
+        group_readback_reply(ds, rb->audit, oh);
         break;
     case OFPTYPE_METER_CONFIG_STATS_REPLY:
-        meter_readback_reply(ds, oh);
+        meter_readback_reply(ds, rb->audit, oh);
         break;
     case OFPTYPE_ERROR:
         break;
@@ -183,6 +213,11 @@ openflow_readback_reply(struct desired_state *ds,
         return false;
     }
 
+    if (rb->audit) {
+        ds_audit_end(ds, rb->audit, DS_METER);
+        ds_audit_end(ds, rb->audit, DS_OPENFLOW);
+        return true;
+    }
     ds_readback_end(ds, DS_METER);
     ds_readback_end(ds, DS_OPENFLOW);
     VLOG_INFO("read back: %"PRIuSIZE" flows as wanted, %"PRIuSIZE" to change, "

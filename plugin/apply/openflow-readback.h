@@ -19,6 +19,10 @@
  *
  * Between the requests and the last reply, the caller changes nothing.
  *
+ * An audit (openflow_audit_begin()) is the same while changes go on: replies
+ * come in the order of requests, so they tell of the state that the desired
+ * state believes in when they are handled.
+ *
  * Thread-safety: main thread only. */
 
 #include <stdbool.h>
@@ -26,6 +30,7 @@
 #include "openvswitch/ofp-msgs.h"
 
 struct desired_state;
+struct ds_audit;
 struct ofp_header;
 struct ofpbuf;
 
@@ -35,6 +40,7 @@ struct openflow_readback {
     size_t n_foreign;           /* In our space, without our cookie. */
     size_t n_foreign_elsewhere; /* Not in our space. */
     int n_left;                 /* Requests not answered whole. */
+    struct ds_audit *audit;     /* Null: read-back.  Not owned. */
 };
 
 #define OPENFLOW_N_READBACKS 3
@@ -42,6 +48,9 @@ struct openflow_readback {
 void openflow_readback_begin(struct desired_state *,
                              struct openflow_readback *,
                              struct ofpbuf *requests[OPENFLOW_N_READBACKS]);
+void openflow_audit_begin(struct desired_state *, struct openflow_readback *,
+                          struct ds_audit *,
+                          struct ofpbuf *requests[OPENFLOW_N_READBACKS]);
 bool openflow_readback_reply(struct desired_state *,
                              struct openflow_readback *,
                              enum ofptype, const struct ofp_header *);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-openflow-private: what the apply-openflow*.c files share. */
+
+#ifndef APPLY_APPLY_OPENFLOW_PRIVATE_H
+#define APPLY_APPLY_OPENFLOW_PRIVATE_H 1
+
+/* apply-openflow.c has the connection, bundles and sinks;
+ * apply-openflow-audit.c compares in the background.  Essay: apply-openflow.h.
+ * Thread-safety: main thread only. */
+
+#include "apply/apply-openflow.h"
+#include "apply/desired-state.h"
+#include "apply/openflow-readback.h"
+#include "apply/sink-provider.h"
+#include "openvswitch/list.h"
+#include "openvswitch/ofp-errors.h"
+
+struct rconn;
+
+enum openflow_state {
+    S_NEW,                      /* Not connected, or nothing done yet. */
+    S_READBACK,                 /* Awaiting statistics. */
+    S_IDLE,                     /* Nothing under way. */
+    S_FLUSHING,                 /* Zones flushed, awaiting the barrier. */
+    S_METERS,                   /* Meters sent, awaiting the barrier. */
+    S_STAGED,                   /* Bundle filled, awaiting the barrier. */
+    S_COMMITTING,               /* Commit sent, awaiting the barrier. */
+};
+
+/* A modification in the bundle under way, or one of a meter. */
+struct sent {
+    struct ds_output *output;
+    uint64_t hash;              /* What is installed if it succeeds... */
+    bool add;                   /* ...unless this is a removal. */
+    enum ofperr error;          /* Refused because of this, or 0. */
+};
+
+struct apply_openflow {
+    struct sink up;             /* For DS_OPENFLOW. */
+    struct sink meters;         /* For DS_METER. */
+    struct desired_state *ds;
+    struct rconn *rconn;
+    char *bridge;               /* Null: none. */
+    unsigned int seqno;         /* Of the connection in 'state'. */
+    enum openflow_state state;
+    struct openflow_readback readback;
+    uint32_t readback_xid;      /* Of its first request. */
+
+    struct openflow_readback auditing; /* 'n_left' is 0 if none is. */
+    struct ds_audit audit;      /* What it has found so far. */
+    struct ds_audit audited;    /* What the last one found... */
+    long long int audit_time;   /* ...and when it ended, or 0. */
+    uint32_t audit_xid;         /* Of its first request. */
+
+    uint16_t *zones;            /* To be flushed, before all else. */
+    size_t n_zones, allocated_zones;
+    size_t n_flushed;           /* Of those, sent. */
+
+    struct ovs_list pending_meters; /* Meters of this chunk not yet sent. */
+    struct ovs_list pending;    /* Other outputs of this chunk. */
+    struct ovs_list batch;      /* Outputs in the bundle under way. */
+    struct sent *sent;          /* Same, by xid - 'base_xid'. */
+    size_t n_sent, allocated_sent;
+    size_t batch_max;           /* At most this many in a bundle. */
+    int rounds;                 /* Refusals since 'batch_max' was set. */
+
+    uint32_t next_xid;
+    uint32_t base_xid;          /* Of the first modification. */
+    uint32_t barrier_xid;       /* Of the barrier awaited. */
+    uint32_t control_xid;       /* Of the last bundle control message. */
+    enum ofperr control_error;  /* What it was refused with, or 0. */
+    uint32_t bundle_id;
+};
+
+/* Sends 'msg' with a transaction id of its own, which it returns. */
+uint32_t apply_openflow_send(struct apply_openflow *, struct ofpbuf *msg);
+
+/* apply-openflow-audit.c. */
+bool apply_openflow_audit_reply(struct apply_openflow *, enum ofptype,
+                                const struct ofp_header *);
+
+#endif /* apply/apply-openflow-private.h */
