@@ -6,6 +6,7 @@
 
 #include "agent-config.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,39 @@ parse_port(struct agent_config *config, size_t offset OVS_UNUSED,
     return NULL;
 }
 
+static char *
+parse_programming(struct agent_config *config, size_t offset OVS_UNUSED,
+                  const char *value)
+{
+    static const char *const names[] = {
+        [PROGRAMMING_AUTO] = "auto",
+        [PROGRAMMING_EAGER] = "eager",
+        [PROGRAMMING_LAZY] = "lazy",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(value, names[i])) {
+            config->programming = i;
+            return NULL;
+        }
+    }
+    return xasprintf("\"%.64s\", expected auto, eager or lazy", value);
+}
+
+static char *
+parse_threshold(struct agent_config *config, size_t offset OVS_UNUSED,
+                const char *value)
+{
+    int threshold;
+
+    if (!str_to_int(value, 10, &threshold) || threshold < 1) {
+        return xasprintf("\"%.64s\", expected a number of neighbours, 1 to "
+                         "%d", value, INT_MAX);
+    }
+    config->lazy_threshold = threshold;
+    return NULL;
+}
+
 #define SETTING(KEY, FALLBACK, PARSE, MEMBER) \
     { KEY, FALLBACK, PARSE, offsetof(struct agent_config, MEMBER) }
 
@@ -140,6 +174,11 @@ static const struct setting settings[] = {
     SETTING("alcor-curve-key", NULL, parse_text, curve_key),
     SETTING("alcor-curve-server-key", NULL, parse_text, curve_server_key),
     SETTING("alcor-plugins", NULL, parse_text, plugins),
+    SETTING("alcor-neighbor-programming", "auto", parse_programming,
+            programming),
+    SETTING("alcor-neighbor-lazy-threshold", "4096", parse_threshold,
+            lazy_threshold),
+    SETTING("alcor-on-demand", "true", parse_bool, on_demand),
     SETTING("alcor-encap-csum", "false", parse_bool, encap_csum),
     SETTING("alcor-encap-df", "true", parse_bool, encap_df),
     SETTING("alcor-encap-tos", "inherit", parse_tos, encap_tos),
@@ -149,8 +188,7 @@ static const struct setting settings[] = {
 /* Keys of interfaces.md that this version knows but has no use for yet. */
 static const char *const later_keys[] = {
     "alcor-role", "alcor-uplink", "alcor-fast-path",
-    "alcor-neighbor-programming", "alcor-neighbor-lazy-threshold",
-    "alcor-metrics-listen", "alcor-on-demand", "alcor-bridge-mappings",
+    "alcor-metrics-listen", "alcor-bridge-mappings",
     "alcor-gateway-entrances", "alcor-installed", "alcor-owner",
 };
 

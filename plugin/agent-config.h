@@ -24,6 +24,12 @@
 #include <stdint.h>
 #include "smap.h"
 
+enum neighbor_programming {
+    PROGRAMMING_AUTO,           /* As 'lazy_threshold' says. */
+    PROGRAMMING_EAGER,          /* All neighbours at once. */
+    PROGRAMMING_LAZY,           /* Each one when it is needed. */
+};
+
 struct agent_config {
     char *remote;               /* Null: not set. */
     char *control;              /* Null: not set. */
@@ -35,6 +41,9 @@ struct agent_config {
     char *curve_key;            /* File; null: not set. */
     char *curve_server_key;     /* File; null: not set. */
     char *plugins;              /* Null: all. */
+    bool on_demand;
+    enum neighbor_programming programming;
+    uint32_t lazy_threshold;    /* Neighbours of a VPC. */
     bool encap_csum;
     bool encap_df;
     char *encap_tos;            /* "inherit" or a number. */

@@ -78,6 +78,7 @@ agent_packets_run(struct agent *agent)
         if (!event) {
             return;
         }
+        agent_on_demand_event(agent, event);
         packet_event_destroy(event);
     }
 }

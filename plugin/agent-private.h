@@ -14,6 +14,7 @@
 #include "apply/desired-state.h"
 #include "ingest/envelope.h"
 #include "openvswitch/compiler.h"
+#include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "sset.h"
 #include "translate/plugin-registry.h"
@@ -24,10 +25,13 @@ struct agent_db;
 struct apply_openflow;
 struct apply_ovsdb;
 struct commit;
+struct flow_stats;
 struct goal_changes;
 struct goal_store;
 struct id_store;
 struct next_hop;
+struct on_demand;
+struct packet_event;
 struct packet_in;
 struct port_events;
 struct port_events_class;
@@ -86,6 +90,9 @@ struct agent {
     struct apply_ovsdb *ovsdb;
     struct apply_openflow *openflow;
     struct packet_in *packet_in; /* The packet thread. */
+    struct on_demand *on_demand;
+    struct flow_stats *flow_stats;
+    struct hmap tagged_subnets; /* Contains "struct tagged_subnet"s. */
     struct next_hop *next_hop;
     struct sink *dummies[DS_N_SINKS]; /* With --dummy-dataplane, else null. */
     struct sink *id_sink;
@@ -181,6 +188,16 @@ void agent_add_cell(struct table *, const char *format, ...)
 void agent_packets_init(struct agent *);
 void agent_packets_run(struct agent *);
 void agent_packets_wait(struct agent *);
+
+/* agent-on-demand.c. */
+void agent_on_demand_init(struct agent *);
+void agent_on_demand_destroy(struct agent *);
+void agent_on_demand_configure(struct agent *);
+void agent_on_demand_event(struct agent *, const struct packet_event *);
+void agent_on_demand_flush(struct agent *);
+void agent_on_demand_run(struct agent *);
+void agent_on_demand_wait(struct agent *);
+void agent_lazy_configure(struct agent *);
 
 /* agent-db.c. */
 void agent_db_init(struct agent *);

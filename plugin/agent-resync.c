@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include "feedback/on-demand.h"
 #include "ingest/control.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
@@ -174,6 +175,10 @@ agent_take_host_reply(struct agent *agent, const struct envelope *envelope,
         return;
     }
     resync_host_reply(agent->resync, envelope, &reply, time_msec());
+    for (size_t i = 0; i < reply.n; i++) {
+        on_demand_reply(agent->on_demand, reply.statuses[i].request_id,
+                        reply.statuses[i].status, time_msec());
+    }
     host_reply_destroy(&reply);
 }
 

@@ -13,10 +13,12 @@
 #include "apply/apply-openflow.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/commit.h"
+#include "apply/flow-stats.h"
 #include "apply/next-hop.h"
 #include "apply/sink-provider.h"
 #include "dirs.h"
 #include "feedback/ack.h"
+#include "feedback/on-demand.h"
 #include "feedback/packet-in.h"
 #include "feedback/port-event.h"
 #include "ingest/resync.h"
@@ -108,6 +110,7 @@ agent_create(const struct agent_options *options)
     plugin_registry_init(&agent->registry);
     plugin_registry_load(&agent->registry, plugin_dir());
     agent_packets_init(agent);
+    agent_on_demand_init(agent);
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
@@ -121,6 +124,7 @@ void
 agent_destroy(struct agent *agent)
 {
     packet_in_destroy(agent->packet_in);
+    agent_on_demand_destroy(agent);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
     transport_close(agent->transport);
@@ -250,6 +254,8 @@ apply_config(struct agent *agent)
     apply_ovsdb_set(agent->ovsdb, &settings);
     apply_host_ip(agent);
     apply_plugins(agent);
+    agent_on_demand_configure(agent);
+    agent_lazy_configure(agent);
     agent_transport_configure(agent);
 }
 
@@ -263,6 +269,8 @@ apply_bridge(struct agent *agent)
                               exists ? agent->config.bridge : NULL);
     packet_in_set_bridge(agent->packet_in,
                          exists ? agent->config.bridge : NULL);
+    flow_stats_set_bridge(agent->flow_stats,
+                          exists ? agent->config.bridge : NULL);
     next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
                  &agent->config.host_addr);
 }
@@ -330,6 +338,7 @@ phase_run(struct agent *agent)
         agent->translator = translator_create(agent->store, agent->vol,
                                               agent->ids, agent->ds,
                                               &agent->registry);
+        agent_lazy_configure(agent);
         translator_recompute(agent->translator);
         agent_resync_init(agent);
         agent_transport_configure(agent);
@@ -369,13 +378,22 @@ keep_run(struct agent *agent)
 void
 agent_take_changes(struct agent *agent, struct goal_changes *changes)
 {
+    bool moved = false;
+
     for (size_t i = 0; i < changes->n; i++) {
-        if (changes->changes[i].key.kind == GOAL_PORT) {
+        enum goal_kind kind = changes->changes[i].key.kind;
+
+        if (kind == GOAL_PORT) {
             agent->topics_changed = true;
             agent->ports_changed = true;
         }
+        moved |= kind == GOAL_VPC || kind == GOAL_SUBNET;
     }
     translator_goal_changes(agent->translator, changes);
+    if (moved) {
+        agent_on_demand_flush(agent);
+    }
+    on_demand_goal_changed(agent->on_demand);
     goal_changes_destroy(changes);
 }
 
@@ -400,6 +418,12 @@ translate_run(struct agent *agent)
         vol_changes_destroy(&changes);
     }
     translator_run(agent->translator, TRANSLATE_MSEC);
+
+    /* A VPC may have turned out to be lazy. */
+    if (vol_changes_take(agent->vol, &changes)) {
+        translator_vol_changes(agent->translator, &changes);
+        vol_changes_destroy(&changes);
+    }
     translator_healed(agent->translator, heal, agent);
 }
 
@@ -484,6 +508,7 @@ agent_run(struct agent *agent)
     next_hop_run(agent->next_hop);
     commit_run(agent->commit);
     ack_run(agent->ack);
+    agent_on_demand_run(agent);
     port_events_update(agent);
     if (agent->store) {
         goal_store_run(agent->store, time_msec());
@@ -507,6 +532,7 @@ agent_wait(struct agent *agent)
     next_hop_wait(agent->next_hop);
     commit_wait(agent->commit);
     ack_wait(agent->ack);
+    agent_on_demand_wait(agent);
     agent_db_wait(agent);
     agent_audit_wait(agent);
     if (ds_keeps(agent->ds) && !agent->config.control) {
@@ -548,6 +574,7 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     ds_get_memory_usage(agent->ds, usage);
     ack_get_memory_usage(agent->ack, usage);
     packet_in_get_memory_usage(agent->packet_in, usage);
+    on_demand_get_memory_usage(agent->on_demand, usage);
     if (agent->translator) {
         translator_get_memory_usage(agent->translator, usage);
         goal_store_get_memory_usage(agent->store, usage);

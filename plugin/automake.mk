@@ -20,6 +20,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-audit.c \
 	plugin/agent-ids.c \
 	plugin/agent-messages.c \
+	plugin/agent-on-demand.c \
 	plugin/agent-packets.c \
 	plugin/agent-private.h \
 	plugin/agent-resync.c \

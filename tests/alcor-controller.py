@@ -30,6 +30,10 @@ $ALCOR_CTL_TIMEOUT or 15):
   wait-line ID LINE      until an answer to ID holds LINE
   snapshot NODE FILE     what NODE gets when it asks for a resync; without
                          FILE, nothing
+  on-demand DESTINATION VERDICT [FILE...]
+      How a node that asks for an address is answered: the VERDICT is SUCCESS,
+      FAILURE (which it is at first), or "silence"; what is in FILE is sent to
+      the node before.
   subscriptions          prints "TOPIC COUNT"
   requests               prints host requests: "NODE TYPE DESTINATION"
   port-events            prints "NODE PORT active|inactive"
@@ -217,6 +221,12 @@ class Server:
         node, *files = o.args
         self.controller.snapshots[node] = Snapshot(
             [], [self.network(files).v2()]) if files else None
+
+    def do_on_demand(self, o):
+        from alcor_controller import Answer
+        destination, verdict, *files = o.args
+        self.controller.answers[destination] = Answer(
+            verdict, self.network(files).v2() if files else None)
 
     def do_subscriptions(self, o):
         return ["%s %d" % item for item

@@ -8,7 +8,8 @@ usage: alcor-dummy.py [-t TARGET] [--no-wait] [--all] [--times] [FILE]
 FILE (default: standard input) holds messages, each a line "message ID
 KEY=VALUE..." (ID "-": none) and the lines of its payload, which are a network
 (see alcor_goal.py; hosts host1, which is the agent's, to host4 are known) or,
-starting with "{", a GoalStateV2 as JSON.  Keys:
+starting with "{", a GoalStateV2, or the payload of another kind, as JSON.
+Keys:
 
     topic=TOPIC seq=N    default: the control channel, 0
     listed=yes           lists resources by host; default: all for everybody
@@ -107,6 +108,11 @@ class Message:
     def payload(self, schema):
         if "payload" in self.options:
             return bytes.fromhex(self.options["payload"])
+        kind = self.options.get("kind", "")
+        if kind and self.lines and all(l[0] == "{" for l in self.lines):
+            message = schema.payload_class(kind)()
+            json_format.Parse("".join(self.lines), message)
+            return message.SerializeToString(deterministic=True)
         text = "".join(line for line in self.lines if line[0] != "{")
         network = alcor_goal.Network(schema, HOSTS + text)
         if self.options.get("v1"):

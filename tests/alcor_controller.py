@@ -63,6 +63,9 @@ class Reply:
 # Answer to AGENT_RESTARTED: the topics covered, and GoalStateV2 messages.
 Snapshot = collections.namedtuple("Snapshot", "topics messages")
 
+# To a question for an address: see "on-demand" in alcor-controller.py.
+Answer = collections.namedtuple("Answer", "verdict message", defaults=(None,))
+
 
 class Controller:
     """Binds XPUB and ROUTER; answers HELLO by HELLO_REPLY, AGENT_RESTARTED by
@@ -85,6 +88,7 @@ class Controller:
         self.others = []                             # (node, Envelope, bytes).
         self.malformed = 0
         self.snapshots = {}                          # node: Snapshot.
+        self.answers = {}                            # Destination: Answer.
 
         self._sequences = collections.Counter()      # By topic.
         self._next_heartbeat = {}                    # topic: monotonic time.
@@ -279,11 +283,17 @@ class Controller:
         give = bool(is_resync and snapshot)
         reply = self.schema.alcor.HostRequestReply(format_version=1)
         for r in request.state_requests:
-            reply.operation_statuses.add(
-                request_id=r.request_id,
-                operation_status="SUCCESS" if give else "FAILURE")
-        self.send(node, "HOST_REPLY", reply,
-                  correlation_id=envelope.message_id)
+            answer = self.answers.get(r.destination_ip, Answer("FAILURE"))
+            verdict = (answer.verdict if r.request_type != restarted
+                       else "SUCCESS" if give else "FAILURE")
+            if r.request_type != restarted and answer.message is not None:
+                self.send(node, "GOAL_STATE_V2", answer.message)
+            if verdict != "silence":
+                reply.operation_statuses.add(request_id=r.request_id,
+                                             operation_status=verdict)
+        if reply.operation_statuses:
+            self.send(node, "HOST_REPLY", reply,
+                      correlation_id=envelope.message_id)
         if give:
             self._send_snapshot(node, envelope.message_id, snapshot)
 

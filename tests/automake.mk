@@ -17,6 +17,7 @@ testsuite_at = \
 	tests/desired-state.at \
 	tests/equivalence.at \
 	tests/external-plugin.at \
+	tests/on-demand.at \
 	tests/packet-in.at \
 	tests/port-security.at \
 	tests/publish.at \
@@ -142,6 +143,8 @@ tests_alcortest_SOURCES = \
 	tests/test-desired-chunks.c \
 	tests/test-desired-state.c \
 	tests/test-flow-names.c \
+	tests/test-on-demand.c \
+	tests/test-punt.c \
 	tests/test-store-bench.c \
 	tests/test-store-raw.c \
 	tests/test-store-record.c \

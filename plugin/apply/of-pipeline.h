@@ -170,6 +170,12 @@ of_cookie_is_ours(uint64_t cookie)
  * EGRESS and INGRESS, 4...11 for ROUTE. */
 #define MFF_ALCOR_OUT MFF_REG15 /* OpenFlow port to deliver to. */
 #define MFF_ALCOR_REASON MFF_REG14 /* enum of_drop, on the way to DROP. */
+#define MFF_ALCOR_FLAGS MFF_REG13 /* Bitmap of OF_FLAG_*; stays as it is from
+                                   * stage to stage. */
+
+/* The packet was parked by the agent until its destination was known, thus is
+ * not to be punted for that reason again. */
+#define OF_FLAG_RELEASED (1u << 31)
 
 /* Why packets are dropped: OF_DROP(NAME, "name", "explanation").  Add at the
  * end: the numbers are in flows. */

@@ -7,6 +7,8 @@
 plugin_libalcor_a_SOURCES += \
 	plugin/feedback/ack.c \
 	plugin/feedback/ack.h \
+	plugin/feedback/on-demand.c \
+	plugin/feedback/on-demand.h \
 	plugin/feedback/packet-in.c \
 	plugin/feedback/packet-in.h \
 	plugin/feedback/port-event.c \

@@ -248,9 +248,18 @@ struct goal_gateway_destination {
     struct eth_addr mac;
 };
 
+enum goal_gateway_type {        /* Alcor's GatewayType. */
+    GOAL_GATEWAY_DEFAULT,
+    GOAL_GATEWAY_ZETA,
+    GOAL_GATEWAY_TGW,
+    GOAL_GATEWAY_IGW,
+    GOAL_GATEWAY_NGW,
+    GOAL_GATEWAY_ARION,
+};
+
 struct goal_gateway {
     struct goal_resource up;
-    uint32_t type;              /* Alcor's GatewayType. */
+    uint32_t type;              /* enum goal_gateway_type. */
     struct goal_gateway_destination *destinations;
     size_t n_destinations;
     uint32_t oam_port;          /* Zeta's or ARION's; 0: not given. */

@@ -41,6 +41,10 @@ enum vol_kind {
     VOL_BINDING,                /* By iface-id: struct vol_binding. */
     VOL_TUNNEL,                 /* By encapsulation name: struct vol_tunnel. */
     VOL_HOST,                   /* By "": struct vol_host. */
+    VOL_ON_DEMAND,              /* By "": struct vol_on_demand. */
+    VOL_LAZY_VPC,               /* By VPC's id, of those that are lazy (see
+                                 * translate/activation.h): struct
+                                 * vol_lazy_vpc. */
     VOL_N_KINDS
 };
 
@@ -55,6 +59,14 @@ struct vol_tunnel {
 
 struct vol_host {
     struct in6_addr ip;         /* alcor-host-ip. */
+};
+
+struct vol_on_demand {
+    uint32_t enabled;           /* alcor-on-demand. */
+};
+
+struct vol_lazy_vpc {
+    uint32_t lazy;              /* Always 1. */
 };
 
 /* What changed. */

@@ -6,80 +6,164 @@
 
 #include "translate/activation.h"
 
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
 #include "hash.h"
+#include "store/goal-store.h"
+#include "store/volatile-store.h"
 #include "util.h"
 
-struct active_neighbor {
-    struct hmap_node hmap_node; /* In struct activation's 'neighbors'. */
-    uint64_t sid;
-};
-
 void
-activation_init(struct activation *activation)
+activation_init(struct activation *activation, struct goal_store *store,
+                struct vol_store *vol)
 {
-    sset_init(&activation->lazy_vpcs);
+    activation->store = store;
+    activation->vol = vol;
+    activation->threshold = UINT64_MAX;
     hmap_init(&activation->neighbors);
+    ovs_list_init(&activation->by_use);
+}
+
+static void
+active_destroy(struct activation *activation, struct active_neighbor *active)
+{
+    hmap_remove(&activation->neighbors, &active->hmap_node);
+    ovs_list_remove(&active->use_node);
+    free(active->vpc_id);
+    free(active);
 }
 
 void
 activation_destroy(struct activation *activation)
 {
-    struct active_neighbor *neighbor;
+    struct active_neighbor *active;
 
-    HMAP_FOR_EACH_POP (neighbor, hmap_node, &activation->neighbors) {
-        free(neighbor);
+    LIST_FOR_EACH_SAFE (active, use_node, &activation->by_use) {
+        active_destroy(activation, active);
     }
     hmap_destroy(&activation->neighbors);
-    sset_destroy(&activation->lazy_vpcs);
 }
 
-/* Makes the VPC lazy or eager.  Returns true if that is a change. */
+/* VPCs. */
+
 bool
-activation_set_lazy(struct activation *activation, const char *vpc_id,
-                    bool lazy)
+activation_is_lazy(const struct activation *activation, const char *vpc_id)
 {
-    return (lazy ? sset_add(&activation->lazy_vpcs, vpc_id) != NULL
-            : sset_find_and_delete(&activation->lazy_vpcs, vpc_id));
+    return vol_get(activation->vol, VOL_LAZY_VPC, vpc_id) != NULL;
 }
 
-static struct active_neighbor *
-find(const struct activation *activation, uint64_t sid)
+bool
+activation_any_lazy(const struct activation *activation)
 {
-    struct active_neighbor *neighbor;
+    return vol_count(activation->vol, VOL_LAZY_VPC) > 0;
+}
 
-    HMAP_FOR_EACH_WITH_HASH (neighbor, hmap_node, hash_uint64(sid),
+/* Makes no neighbour of 'vpc_id' an exception any more. */
+static void
+forget_vpc(struct activation *activation, const char *vpc_id)
+{
+    struct active_neighbor *active;
+
+    LIST_FOR_EACH_SAFE (active, use_node, &activation->by_use) {
+        if (!strcmp(active->vpc_id, vpc_id)) {
+            active_destroy(activation, active);
+        }
+    }
+}
+
+bool
+activation_check_vpc(struct activation *activation, const char *vpc_id)
+{
+    struct vol_lazy_vpc record;
+    bool lazy = (activation->threshold != UINT64_MAX
+                 && goal_store_count_index(activation->store, GOAL_BY_VPC,
+                                           vpc_id, GOAL_NEIGHBOR)
+                    > activation->threshold);
+
+    if (lazy) {
+        memset(&record, 0, sizeof record);
+        record.lazy = 1;
+        return vol_set(activation->vol, VOL_LAZY_VPC, vpc_id, &record);
+    } else if (vol_remove(activation->vol, VOL_LAZY_VPC, vpc_id)) {
+        forget_vpc(activation, vpc_id);
+        return true;
+    }
+    return false;
+}
+
+/* Neighbours. */
+
+struct active_neighbor *
+activation_find(const struct activation *activation,
+                const struct goal_key *key)
+{
+    struct active_neighbor *active;
+
+    HMAP_FOR_EACH_WITH_HASH (active, hmap_node, hash_uint64(key->sid),
                              &activation->neighbors) {
-        if (neighbor->sid == sid) {
-            return neighbor;
+        if (active->key.sid == key->sid) {
+            return active;
         }
     }
     return NULL;
 }
 
-bool
-activation_add(struct activation *activation, const struct goal_key *key)
+void
+activation_used(struct activation *activation, struct active_neighbor *active,
+                long long int now)
 {
-    if (find(activation, key->sid)) {
+    active->used = now;
+    active->asked = LLONG_MIN;
+    ovs_list_remove(&active->use_node);
+    ovs_list_push_back(&activation->by_use, &active->use_node);
+}
+
+bool
+activation_add(struct activation *activation, const struct goal_key *key,
+               const char *vpc_id, uint64_t cookie, long long int now)
+{
+    struct active_neighbor *active = activation_find(activation, key);
+
+    if (active) {
+        activation_used(activation, active, now);
         return false;
     }
-
-    struct active_neighbor *neighbor = xmalloc(sizeof *neighbor);
-    neighbor->sid = key->sid;
-    hmap_insert(&activation->neighbors, &neighbor->hmap_node,
+    active = xzalloc(sizeof *active);
+    active->key = *key;
+    active->cookie = cookie;
+    active->used = now;
+    active->asked = LLONG_MIN;
+    active->vpc_id = xstrdup(vpc_id);
+    hmap_insert(&activation->neighbors, &active->hmap_node,
                 hash_uint64(key->sid));
+    ovs_list_push_back(&activation->by_use, &active->use_node);
     return true;
 }
 
 bool
 activation_remove(struct activation *activation, const struct goal_key *key)
 {
-    struct active_neighbor *neighbor = find(activation, key->sid);
+    struct active_neighbor *active = activation_find(activation, key);
 
-    if (neighbor) {
-        hmap_remove(&activation->neighbors, &neighbor->hmap_node);
-        free(neighbor);
+    if (active) {
+        active_destroy(activation, active);
     }
-    return neighbor != NULL;
+    return active != NULL;
+}
+
+struct active_neighbor *
+activation_oldest(const struct activation *activation)
+{
+    return (ovs_list_is_empty(&activation->by_use) ? NULL
+            : CONTAINER_OF(ovs_list_front(&activation->by_use),
+                           struct active_neighbor, use_node));
+}
+
+size_t
+activation_count(const struct activation *activation)
+{
+    return hmap_count(&activation->neighbors);
 }
 
 bool
@@ -88,8 +172,8 @@ activation_is_active(const struct activation *activation,
                      const struct goal_resource *resource)
 {
     return (key->kind != GOAL_NEIGHBOR
-            || sset_is_empty(&activation->lazy_vpcs)
-            || !sset_contains(&activation->lazy_vpcs,
-                              GOAL_NEIGHBOR_CAST(resource)->vpc_id)
-            || find(activation, key->sid));
+            || !activation_any_lazy(activation)
+            || !activation_is_lazy(activation,
+                                   GOAL_NEIGHBOR_CAST(resource)->vpc_id)
+            || activation_find(activation, key));
 }

@@ -18,15 +18,20 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/goal-view.h \
 	plugin/translate/l2-flood.c \
 	plugin/translate/l2-switching.c \
+	plugin/translate/on-demand.c \
+	plugin/translate/on-demand.h \
 	plugin/translate/pipeline-base.c \
 	plugin/translate/plugin-output.c \
 	plugin/translate/plugin-output.h \
 	plugin/translate/plugin-provider.h \
 	plugin/translate/plugin-registry.c \
 	plugin/translate/plugin-registry.h \
+	plugin/translate/punt-output.c \
 	plugin/translate/punt.c \
 	plugin/translate/punt.h \
 	plugin/translate/port-security.c \
+	plugin/translate/translator-lazy.c \
+	plugin/translate/translator-private.h \
 	plugin/translate/translator.c \
 	plugin/translate/translator.h \
 	plugin/translate/tunnel.c

@@ -32,6 +32,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &arp_nd_plugin_class,
     &port_security_plugin_class,
     &l2_flood_plugin_class,
+    &on_demand_plugin_class,
 };
 
 static const struct plugin_entry *

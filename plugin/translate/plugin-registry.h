@@ -65,5 +65,6 @@ extern const struct plugin_class l2_switching_plugin_class;
 extern const struct plugin_class l2_flood_plugin_class;
 extern const struct plugin_class arp_nd_plugin_class;
 extern const struct plugin_class port_security_plugin_class;
+extern const struct plugin_class on_demand_plugin_class;
 
 #endif /* translate/plugin-registry.h */

@@ -59,6 +59,7 @@
 
 struct dp_packet;
 struct ofpbuf;
+struct plugin_output;
 
 /* PUNT_KIND(NAME, "name", PACKETS-PER-SECOND, BURST, "what")
  *
@@ -82,6 +83,20 @@ const char *punt_kind_to_string(enum punt_kind);
 
 /* Longest 'data' of a punt. */
 #define PUNT_MAX_DATA 4096
+
+/* A punt, as translate() outputs it. */
+struct punt {
+    enum punt_kind kind;
+    const char *port_id;        /* Names the meter, together with 'kind': of
+                                 * the port, as a rule. */
+    const void *data;           /* For the handler... */
+    size_t len;                 /* ...at most PUNT_MAX_DATA bytes. */
+};
+
+/* Appends to 'ofpacts' the action that punts.  Returns NULL or, if there is no
+ * meter left, a malloc()'d message for PLUGIN_FAIL. */
+char *output_punt(struct plugin_output *, struct ofpbuf *ofpacts,
+                  const struct punt *) OVS_WARN_UNUSED_RESULT;
 
 /* A punt's controller action: the id of the packet thread's connection, and
  * what its userdata starts with; 'data' follows. */

@@ -4,7 +4,7 @@
 
 #include <config.h>
 
-#include "translate/translator.h"
+#include "translate/translator-private.h"
 
 #include <string.h>
 #include "apply/desired-state.h"
@@ -14,6 +14,7 @@
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "simap.h"
+#include "sset.h"
 #include "store/dep-key.h"
 #include "store/goal-store.h"
 #include "store/volatile-store.h"
@@ -32,49 +33,6 @@ COVERAGE_DEFINE(translator_translate);
 COVERAGE_DEFINE(translator_reject);
 
 BUILD_ASSERT_DECL(TRANSLATOR_N_QUEUES == DS_N_PRIOS);
-
-/* A resource that is, or was, translated. */
-struct unit {
-    struct hmap_node hmap_node; /* In struct translator's 'units'. */
-    struct goal_key key;
-    struct ds_unit out;
-    struct dep_reader reads;
-    struct ovs_list queue_node; /* In a work queue, if 'queued'. */
-    struct ovs_list healed_node; /* In 'healed', if 'healed'. */
-    bool queued, healed;
-    enum unit_status status;    /* UNIT_FAILED: a plugin cannot do it; what
-                                 * the data plane refused, 'out' knows. */
-    char *error;
-    struct vpc_count *counted;  /* A neighbour that outputs something: where
-                                 * it is counted; else null. */
-};
-
-/* Neighbours of a VPC that output something. */
-struct vpc_count {
-    char *vpc_id;               /* In struct translator's 'programmed'. */
-    size_t n;                   /* Never 0. */
-};
-
-struct work_queue {
-    struct ovs_list units;      /* Contains "struct unit"s. */
-    size_t n;
-    uint64_t tail;              /* Number ever queued. */
-};
-
-struct translator {
-    struct goal_store *store;
-    struct id_store *ids;
-    struct desired_state *ds;
-    const struct plugin_registry *registry;
-    struct goal_view *view;
-    struct dep_graph graph;
-    struct activation activation;
-    struct hmap units;          /* Contains "struct unit"s. */
-    struct work_queue queues[TRANSLATOR_N_QUEUES];
-    struct ovs_list healed;     /* Contains "struct unit"s. */
-    struct shash programmed;    /* Contains "struct vpc_count"s. */
-    uint64_t seqno;
-};
 
 const char *
 unit_status_to_string(enum unit_status status)
@@ -102,7 +60,8 @@ translator_create(struct goal_store *store, struct vol_store *vol,
     tr->registry = registry;
     dep_graph_init(&tr->graph);
     tr->view = goal_view_create(store, vol, &tr->graph);
-    activation_init(&tr->activation);
+    activation_init(&tr->activation, store, vol);
+    sset_init(&tr->checked);
     hmap_init(&tr->units);
     ovs_list_init(&tr->healed);
     shash_init(&tr->programmed);
@@ -118,8 +77,8 @@ key_hash(const struct goal_key *key)
     return hash_uint64_basis(key->sid, key->kind);
 }
 
-static struct unit *
-unit_find(const struct translator *tr, const struct goal_key *key)
+struct unit *
+translator_unit_find(const struct translator *tr, const struct goal_key *key)
 {
     struct unit *unit;
 
@@ -146,15 +105,18 @@ kind_rank(enum goal_kind kind)
             : 0);
 }
 
+/* Creates a unit.  What a packet waits for is as urgent as a port. */
 static struct unit *
 unit_create(struct translator *tr, const struct goal_key *key, const char *id)
 {
     struct unit *unit = xzalloc(sizeof *unit);
 
     unit->key = *key;
+    unit->priority = (activation_find(&tr->activation, key) ? DS_PRIO_PORT
+                      : kind_priority(key->kind));
     ds_unit_init(&unit->out,
                  xasprintf("%s %s", goal_kinds[key->kind].name, id),
-                 kind_rank(key->kind), kind_priority(key->kind));
+                 kind_rank(key->kind), unit->priority);
     dep_reader_init(&unit->reads);
     hmap_insert(&tr->units, &unit->hmap_node, key_hash(key));
     return unit;
@@ -196,7 +158,7 @@ unit_destroy(struct translator *tr, struct unit *unit)
     unit_count(tr, unit, NULL);
     dep_forget(&tr->graph, &unit->reads);
     if (unit->queued) {
-        struct work_queue *queue = &tr->queues[kind_priority(unit->key.kind)];
+        struct work_queue *queue = &tr->queues[unit->priority];
 
         ovs_list_remove(&unit->queue_node);
         queue->n--;
@@ -223,6 +185,7 @@ translator_destroy(struct translator *tr)
     hmap_destroy(&tr->units);
     shash_destroy(&tr->programmed);
     activation_destroy(&tr->activation);
+    sset_destroy(&tr->checked);
     goal_view_destroy(tr->view);
     dep_graph_destroy(&tr->graph);
     free(tr);
@@ -230,11 +193,11 @@ translator_destroy(struct translator *tr)
 
 /* Work queues. */
 
-static void
-unit_queue(struct translator *tr, struct unit *unit)
+void
+translator_unit_queue(struct translator *tr, struct unit *unit)
 {
     if (!unit->queued) {
-        struct work_queue *queue = &tr->queues[kind_priority(unit->key.kind)];
+        struct work_queue *queue = &tr->queues[unit->priority];
 
         unit->queued = true;
         ovs_list_push_back(&queue->units, &unit->queue_node);
@@ -243,10 +206,19 @@ unit_queue(struct translator *tr, struct unit *unit)
     }
 }
 
+void
+translator_queue(struct translator *tr, const struct goal_key *key,
+                 const char *id)
+{
+    struct unit *unit = translator_unit_find(tr, key);
+
+    translator_unit_queue(tr, unit ? unit : unit_create(tr, key, id));
+}
+
 static void
 wake_reader(struct dep_reader *reader, void *tr)
 {
-    unit_queue(tr, CONTAINER_OF(reader, struct unit, reads));
+    translator_unit_queue(tr, CONTAINER_OF(reader, struct unit, reads));
 }
 
 /* True if any plugin has a use for resources of 'kind'. */
@@ -267,16 +239,17 @@ void
 translator_goal_changes(struct translator *tr,
                         const struct goal_changes *changes)
 {
+    sset_clear(&tr->checked);
     for (size_t i = 0; i < changes->n; i++) {
         const struct goal_change *change = &changes->changes[i];
-        struct unit *unit = unit_find(tr, &change->key);
+        struct unit *unit = translator_unit_find(tr, &change->key);
 
         if (!unit && !change->deleted
             && kind_is_used(tr, change->key.kind)) {
             unit = unit_create(tr, &change->key, change->id);
         }
         if (unit) {
-            unit_queue(tr, unit);
+            translator_unit_queue(tr, unit);
         }
     }
     for (size_t i = 0; i < changes->n; i++) {
@@ -302,9 +275,18 @@ static bool
 queue_stored(const struct goal_key *key, const char *id, void *tr_)
 {
     struct translator *tr = tr_;
-    struct unit *unit = unit_find(tr, key);
 
-    unit_queue(tr, unit ? unit : unit_create(tr, key, id));
+    if (key->kind == GOAL_NEIGHBOR && !translator_unit_find(tr, key)
+        && activation_any_lazy(&tr->activation)) {
+        struct goal_resource *r = goal_store_get_key(tr->store, key);
+        bool active = r && activation_is_active(&tr->activation, key, r);
+
+        goal_resource_destroy(r);
+        if (!active) {
+            return true;
+        }
+    }
+    translator_queue(tr, key, id);
     return true;
 }
 
@@ -314,8 +296,9 @@ translator_recompute(struct translator *tr)
     struct unit *unit;
 
     goal_view_flush(tr->view);
+    translator_check_vpcs(tr);
     HMAP_FOR_EACH (unit, hmap_node, &tr->units) {
-        unit_queue(tr, unit);
+        translator_unit_queue(tr, unit);
     }
     for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
         if (kind_is_used(tr, kind)) {
@@ -337,7 +320,7 @@ translator_withdraw_all(struct translator *tr)
 void
 translator_retry(struct translator *tr, const struct goal_key *key)
 {
-    struct unit *unit = unit_find(tr, key);
+    struct unit *unit = translator_unit_find(tr, key);
 
     if (unit) {
         ds_unit_retry(tr->ds, &unit->out);
@@ -372,19 +355,18 @@ run_plugin(struct translator *tr, const struct plugin_entry *entry,
     return UNIT_DONE;
 }
 
-/* Runs all plugins on 'resource'.  Nothing of it is output if one of them
- * waits or rejects. */
+/* Runs all plugins on 'resource' or, if it is not 'active', only the first,
+ * which looks for its parents and outputs nothing.  Nothing of it is output if
+ * one of them waits or rejects. */
 static enum unit_status
 run_plugins(struct translator *tr, struct unit *unit,
-            const struct goal_resource *resource, char **errorp)
+            const struct goal_resource *resource, bool active, char **errorp)
 {
     enum unit_status status = UNIT_DONE;
     struct ovs_list *mark = ds_unit_mark(&unit->out);
+    size_t n = active ? tr->registry->n : MIN(tr->registry->n, 1);
 
-    if (!activation_is_active(&tr->activation, &unit->key, resource)) {
-        return UNIT_DONE;
-    }
-    for (size_t i = 0; i < tr->registry->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const struct plugin_entry *entry = &tr->registry->entries[i];
 
         if (entry->enabled
@@ -432,20 +414,31 @@ translate(struct translator *tr, struct unit *unit)
 
     COVERAGE_INC(translator_translate);
     if (!resource) {
+        if (unit->key.kind == GOAL_NEIGHBOR) {
+            activation_remove(&tr->activation, &unit->key);
+        }
         unit_destroy(tr, unit);
         return;
     }
+    if (resource->kind == GOAL_NEIGHBOR) {
+        translator_check_vpc(tr, GOAL_NEIGHBOR_CAST(resource)->vpc_id);
+    }
+    bool active = activation_is_active(&tr->activation, &unit->key, resource);
 
     ds_unit_begin(tr->ds, &unit->out);
     dep_forget(&tr->graph, &unit->reads);
     goal_view_begin(tr->view, &unit->reads);
-    enum unit_status status = run_plugins(tr, unit, resource, &error);
+    enum unit_status status = run_plugins(tr, unit, resource, active,
+                                          &error);
     goal_view_end(tr->view);
     ds_unit_end(tr->ds, &unit->out);
     unit_set_status(tr, unit, status, error);
     if (resource->kind == GOAL_NEIGHBOR) {
         unit_count(tr, unit, (ovs_list_is_empty(&unit->out.contributions)
                               ? NULL : GOAL_NEIGHBOR_CAST(resource)->vpc_id));
+    }
+    if (!active && status == UNIT_DONE && !unit->healed) {
+        unit_destroy(tr, unit);
     }
     goal_resource_destroy(resource);
 }
@@ -539,7 +532,7 @@ enum unit_status
 translator_status(const struct translator *tr, const struct goal_key *key,
                   const char **error)
 {
-    const struct unit *unit = unit_find(tr, key);
+    const struct unit *unit = translator_unit_find(tr, key);
 
     if (error) {
         *error = !unit ? NULL : unit->out.failed ? unit->out.error
@@ -555,7 +548,7 @@ bool
 translator_in_conflict(const struct translator *tr,
                        const struct goal_key *key)
 {
-    const struct unit *unit = unit_find(tr, key);
+    const struct unit *unit = translator_unit_find(tr, key);
 
     return unit && ds_unit_in_conflict(&unit->out);
 }
@@ -603,5 +596,7 @@ translator_get_memory_usage(const struct translator *tr,
 {
     simap_increase(usage, "units", hmap_count(&tr->units));
     simap_increase(usage, "dependencies", tr->graph.n_edges);
+    simap_increase(usage, "active-neighbors",
+                   activation_count(&tr->activation));
     simap_increase(usage, "translator-backlog", translator_backlog(tr));
 }

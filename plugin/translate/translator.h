@@ -73,6 +73,30 @@ void translator_recompute(struct translator *);
 /* Withdraws everything; nothing is translated from then on. */
 void translator_withdraw_all(struct translator *);
 
+/* VPCs with more neighbours than this are lazy (activation.h); UINT64_MAX:
+ * none is, whatever it has, which is so at first. */
+void translator_set_threshold(struct translator *, uint64_t threshold);
+
+/* Has the neighbour in effect, if it is one of a lazy VPC, or go on being so:
+ * somebody has sent it a packet. */
+void translator_activate(struct translator *, const struct goal_key *);
+
+/* Active neighbours that are idle go again.  translator_ask_idle() calls 'ask'
+ * with the cookie of the flows in L2_LOOKUP of each of them that has to be
+ * looked at, until 'ask' returns false; those that were asked for, and no
+ * answer came, are again after 'retry' milliseconds.
+ * translator_take_packets() takes the answer: the packets that those flows
+ * have seen. */
+void translator_ask_idle(struct translator *, long long int now, int retry,
+                         bool (*ask)(uint64_t cookie,
+                                     const struct goal_key *, void *aux),
+                         void *aux);
+void translator_take_packets(struct translator *, const struct goal_key *,
+                             uint64_t n_packets, long long int now);
+
+/* When translator_ask_idle() will have something to do; LLONG_MAX: never. */
+long long int translator_idle_time(const struct translator *, int retry);
+
 /* Gives a resource that the data plane refused a new chance. */
 void translator_retry(struct translator *, const struct goal_key *);
 

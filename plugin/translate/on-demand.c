@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * on-demand: plugin "on-demand": packets to unknown destinations are asked
+ * about. */
+
+#include <config.h>
+
+#include "translate/on-demand.h"
+
+#include <string.h>
+#include "flow.h"
+#include "openvswitch/match.h"
+#include "openvswitch/ofpbuf.h"
+#include "packets.h"
+#include "translate/flow-actions.h"
+#include "translate/plugin-provider.h"
+#include "translate/plugin-registry.h"
+#include "translate/punt.h"
+#include "util.h"
+
+/* Each port that is bound to an Interface outputs, with low priority,
+ *
+ *    RESPOND: ARP requests and neighbour solicitations that nothing has
+ *    answered are punted;
+ *
+ *    ROUTE_NEXT_HOP, UNKNOWN: so are packets to destinations that nobody is
+ *    known to have,
+ *
+ * each metered by itself, unless nobody could be asked, which is so if the
+ * port's VPC is eager (translate/activation.h) and alcor-on-demand is false,
+ * or if the VPC has a gateway, which knows all destinations, to send such
+ * packets to.
+ *
+ * A packet that has been punted once and was released (OF_FLAG_RELEASED) is
+ * not punted again.
+ *
+ * The handler makes a question of the packet; see feedback/on-demand.h for
+ * what happens to it. */
+
+/* Above what other plugins have for whatever is left of a port's packets. */
+#define PRIO (OF_PRIO_LOW + 10)
+
+/* Wire values of Alcor's Protocol. */
+enum { PROTO_TCP, PROTO_UDP, PROTO_ICMP, PROTO_HTTP, PROTO_ARP };
+
+/* What the punting flow remembers: this, and the VPC's id without its null. */
+struct punt_data {
+    uint8_t stage;              /* enum of_stage in which it is to go on. */
+};
+
+/* Translation. */
+
+/* True if a VPC of these gateways has one that takes unknown destinations. */
+static bool
+has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
+{
+    for (size_t i = 0; i < vpc->gateway_ids.n; i++) {
+        const struct goal_resource *r = goal_view_get(
+            view, GOAL_GATEWAY, vpc->gateway_ids.names[i]);
+
+        if (r && (GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ZETA
+                  || GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ARION)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True if somebody can be asked about destinations in 'vpc'. */
+static bool
+is_wanted(struct goal_view *view, const struct goal_vpc *vpc)
+{
+    const struct vol_on_demand *on_demand = goal_view_volatile(
+        view, VOL_ON_DEMAND, "");
+
+    return (((on_demand && on_demand->enabled)
+             || goal_view_volatile(view, VOL_LAZY_VPC, vpc->up.id))
+            && !has_gateway(view, vpc));
+}
+
+/* What a port's punts have in common. */
+struct punts {
+    struct plugin_output *out;
+    const struct goal_port *port;
+    uint32_t ofport;
+    char *error;                /* Of the first that failed. */
+};
+
+/* In 'stage', what 'match' says of the port's packets is punted, to go on in
+ * 'resume'. */
+static void
+punt_flow(struct punts *punts, enum of_stage stage, enum punt_kind kind,
+          struct match *match, enum of_stage resume)
+{
+    uint8_t data[sizeof(struct punt_data) + ON_DEMAND_MAX_ID];
+    size_t id_len = strnlen(punts->port->vpc_id, ON_DEMAND_MAX_ID);
+    const struct punt punt = {
+        .kind = kind, .port_id = punts->port->up.id,
+        .data = data, .len = sizeof(struct punt_data) + id_len,
+    };
+    uint64_t stub[512 / 8];
+    struct ofpbuf ofpacts;
+
+    if (punts->error) {
+        return;
+    }
+    data[0] = resume;
+    memcpy(data + sizeof(struct punt_data), punts->port->vpc_id, id_len);
+    match_set_in_port(match, u16_to_ofp(punts->ofport));
+    match_set_reg_masked(match, MFF_ALCOR_FLAGS - MFF_REG0, 0,
+                         OF_FLAG_RELEASED);
+    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
+    punts->error = output_punt(punts->out, &ofpacts, &punt);
+    if (!punts->error) {
+        output_flow(punts->out, stage, PRIO, match, &ofpacts);
+    }
+    ofpbuf_uninit(&ofpacts);
+}
+
+static void
+resolve_flows(struct punts *punts)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(ETH_TYPE_ARP));
+    match_set_nw_proto(&match, ARP_OP_REQUEST);
+    punt_flow(punts, OFS_RESPOND, PUNT_RESOLVE, &match, OFS_RESPOND);
+
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(ETH_TYPE_IPV6));
+    match_set_nw_proto(&match, IPPROTO_ICMPV6);
+    match_set_icmp_type(&match, ND_NEIGHBOR_SOLICIT);
+    match_set_icmp_code(&match, 0);
+    punt_flow(punts, OFS_RESPOND, PUNT_RESOLVE, &match, OFS_RESPOND);
+}
+
+/* Packets of 'dl_type' in 'stage', to go on in 'resume'. */
+static void
+unknown_flow(struct punts *punts, enum of_stage stage, uint16_t dl_type,
+             enum of_stage resume)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(dl_type));
+    punt_flow(punts, stage, PUNT_UNKNOWN, &match, resume);
+}
+
+static enum plugin_result
+on_demand_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
+                    const struct goal_resource *r, struct plugin_output *out,
+                    char **errorp)
+{
+    const struct goal_port *port = GOAL_PORT_CAST(r);
+    const struct vol_binding *binding = goal_view_volatile(
+        view, VOL_BINDING, port->up.id);
+    const struct goal_resource *vpc = goal_view_get(view, GOAL_VPC,
+                                                    port->vpc_id);
+
+    if (!vpc) {
+        return PLUGIN_WAIT;
+    } else if (!binding || !is_wanted(view, GOAL_VPC_CAST(vpc))) {
+        return PLUGIN_DONE;
+    }
+
+    struct punts punts = {
+        .out = out, .port = port, .ofport = binding->ofport,
+    };
+    resolve_flows(&punts);
+    unknown_flow(&punts, OFS_ROUTE_NEXT_HOP, ETH_TYPE_IP, OFS_ROUTE_NEXT_HOP);
+    unknown_flow(&punts, OFS_ROUTE_NEXT_HOP, ETH_TYPE_IPV6,
+                 OFS_ROUTE_NEXT_HOP);
+    unknown_flow(&punts, OFS_UNKNOWN, ETH_TYPE_IP, OFS_L2_LOOKUP);
+    unknown_flow(&punts, OFS_UNKNOWN, ETH_TYPE_IPV6, OFS_L2_LOOKUP);
+    *errorp = punts.error;
+    return punts.error ? PLUGIN_FAIL : PLUGIN_DONE;
+}
+
+/* Packets. */
+
+static bool
+is_routable(const struct in6_addr *ip)
+{
+    if (IN6_IS_ADDR_V4MAPPED(ip)) {
+        ovs_be32 ip4 = in6_addr_get_mapped_ipv4(ip);
+
+        return (ip4 && !ip_is_multicast(ip4) && ip4 != htonl(UINT32_MAX)
+                && !ip_is_local_multicast(ip4)
+                && (ip4 & htonl(0xffff0000)) != htonl(0xa9fe0000)
+                && (ip4 & htonl(0xff000000)) != htonl(0x7f000000));
+    }
+    return (ipv6_addr_is_set(ip) && !ipv6_addr_is_multicast(ip)
+            && !IN6_IS_ADDR_LINKLOCAL(ip) && !IN6_IS_ADDR_LOOPBACK(ip));
+}
+
+/* Fills in addresses.  A packet that asks for its own sender (gratuitous ARP,
+ * for example) is no question. */
+static bool
+parse_addresses(const struct flow *flow, struct on_demand_question *q)
+{
+    if (flow->dl_type == htons(ETH_TYPE_ARP)
+        || flow->dl_type == htons(ETH_TYPE_IP)) {
+        in6_addr_set_mapped_ipv4(&q->src, flow->nw_src);
+        in6_addr_set_mapped_ipv4(&q->dst, flow->nw_dst);
+    } else if (flow->dl_type == htons(ETH_TYPE_IPV6)) {
+        q->src = flow->ipv6_src;
+        q->dst = (is_nd(flow, NULL)
+                  && flow->tp_src == htons(ND_NEIGHBOR_SOLICIT)
+                  ? flow->nd_target : flow->ipv6_dst);
+    } else {
+        return false;
+    }
+    return is_routable(&q->dst) && !ipv6_addr_equals(&q->src, &q->dst);
+}
+
+static void
+parse_protocol(const struct flow *flow, struct on_demand_question *q)
+{
+    if (flow->dl_type == htons(ETH_TYPE_ARP) || is_nd(flow, NULL)) {
+        q->protocol = PROTO_ARP;
+    } else if (is_icmpv4(flow, NULL) || is_icmpv6(flow, NULL)) {
+        q->protocol = PROTO_ICMP;
+    } else {
+        q->protocol = flow->nw_proto == IPPROTO_UDP ? PROTO_UDP : PROTO_TCP;
+        q->src_port = ntohs(flow->tp_src);
+        q->dst_port = ntohs(flow->tp_dst);
+    }
+}
+
+static bool
+on_demand_packet_in(const struct packet_view *view,
+                    struct packet_reply *reply)
+{
+    const uint8_t *data = view->data;
+    struct on_demand_question q;
+    size_t id_len;
+
+    memset(&q, 0, sizeof q);
+    if (view->len <= sizeof(struct punt_data)
+        || data[0] >= OFS_N_STAGES) {
+        return false;
+    }
+    id_len = view->len - sizeof(struct punt_data);
+    if (id_len >= sizeof q.vpc_id || !parse_addresses(view->flow, &q)) {
+        return false;
+    }
+    parse_protocol(view->flow, &q);
+    q.stage = data[0];
+    memcpy(q.vpc_id, data + sizeof(struct punt_data), id_len);
+    packet_reply_event(reply, &q, sizeof q, true);
+    return true;
+}
+
+const struct on_demand_question *
+on_demand_question_from_event(const struct packet_event *event)
+{
+    return ((event->kind == PUNT_UNKNOWN || event->kind == PUNT_RESOLVE)
+            && event->plugin == on_demand_plugin_class.number
+            && event->len == sizeof(struct on_demand_question)
+            ? event->data : NULL);
+}
+
+const struct plugin_class on_demand_plugin_class = {
+    .abi = PLUGIN_ABI,
+    .size = sizeof(struct plugin_class),
+    .name = "on-demand",
+    .number = 12,
+    .inputs = 1u << GOAL_PORT,
+    .stages = (UINT64_C(1) << OFS_RESPOND | UINT64_C(1) << OFS_ROUTE_NEXT_HOP
+               | UINT64_C(1) << OFS_UNKNOWN),
+    .summary = "unknown destinations asked for",
+    .translate = on_demand_translate,
+    .packet_in = on_demand_packet_in,
+};
