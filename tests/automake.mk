@@ -37,6 +37,9 @@ system_testsuite_at = \
 	tests/system-spine.at \
 	tests/system-switching.at
 
+deb_testsuite_at = \
+	tests/deb.at
+
 test_scripts = \
 	tests/alcor-controller.py \
 	tests/alcor-dummy.py \
@@ -48,6 +51,7 @@ test_scripts = \
 	tests/alcor_relay.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
+	tests/deb-host \
 	tests/equivalence.py \
 	tests/equivalence_model.py \
 	tests/send-frame.py \
@@ -107,8 +111,10 @@ EXTRA_DIST += \
 	tests/perf/run \
 	$(testsuite_at) \
 	$(system_testsuite_at) \
+	$(deb_testsuite_at) \
 	$(test_scripts) \
 	tests/alcor-macros.at \
+	tests/deb-testsuite.at \
 	tests/system-testsuite.at \
 	tests/testsuite.at
 
@@ -198,6 +204,7 @@ CLEANFILES += tests/ovstest.o
 # The suites.
 TESTSUITE = tests/testsuite
 SYSTEM_TESTSUITE = tests/system-testsuite
+DEB_TESTSUITE = tests/deb-testsuite
 AUTOTEST = $(AUTOM4TE) --language=autotest \
 	-I $(builddir) -I ovs-macros -I $(srcdir) -I $(OVSDIR)
 
@@ -222,7 +229,14 @@ $(SYSTEM_TESTSUITE): package.m4 tests/system-testsuite.at \
 	$(AM_V_GEN)$(AUTOTEST) -o $@.tmp $(srcdir)/$@.at
 	$(AM_V_at)mv $@.tmp $@
 
-DISTCLEANFILES += tests/atconfig $(TESTSUITE) $(SYSTEM_TESTSUITE)
+$(DEB_TESTSUITE): package.m4 tests/deb-testsuite.at \
+	$(deb_testsuite_at) $(ovs_macros)
+	$(AM_V_at)$(MKDIR_P) tests
+	$(AM_V_GEN)$(AUTOTEST) -o $@.tmp $(srcdir)/$@.at
+	$(AM_V_at)mv $@.tmp $@
+
+DISTCLEANFILES += tests/atconfig $(TESTSUITE) $(SYSTEM_TESTSUITE) \
+	$(DEB_TESTSUITE)
 
 # Tests of the rootless suite share nothing, so two run at a time.  Options of
 # Autotest go into TESTSUITEFLAGS, e.g. TESTSUITEFLAGS='-k transport -v -j4'.
@@ -250,16 +264,21 @@ DISTCLEANFILES += $(KERNEL_TESTSUITE)
 check-kernel: all tests/atlocal $(KERNEL_TESTSUITE)
 	$(srcdir)/tests/kernel-suite $(KERNEL_TESTSUITE) $(TESTSUITEFLAGS)
 
+# The Debian packages, built anew, on clean hosts (see tests/deb-host).
+check-deb: all tests/atlocal $(DEB_TESTSUITE) deb
+	$(SHELL) $(DEB_TESTSUITE) -C tests $(TESTSUITEFLAGS)
+
 # Benchmarks: ratios measured in one run, not part of "make check".
 check-perf: all
 	OVSDIR='$(OVSDIR)' OVSBUILDDIR='$(OVSBUILDDIR)' PYTHON3='$(PYTHON3)' \
 	ALCOR_BUILD_DIR='$(abs_top_builddir)' $(srcdir)/tests/perf/run
-PHONY_TARGETS += check-kernel check-perf check-system
+PHONY_TARGETS += check-deb check-kernel check-perf check-system
 
 include tests/instrumented.mk
 
 clean-testsuite:
-	for suite in $(TESTSUITE) $(SYSTEM_TESTSUITE) $(KERNEL_TESTSUITE); do \
+	for suite in $(TESTSUITE) $(SYSTEM_TESTSUITE) $(KERNEL_TESTSUITE) \
+		$(DEB_TESTSUITE); do \
 		test ! -f $$suite || $(SHELL) $$suite -C tests --clean; \
 	done
 PHONY_TARGETS += clean-testsuite

@@ -96,6 +96,13 @@ check_errors(const struct alcorrec_agent *agent, struct report *report)
     const struct smap_node **nodes = smap_sort(&agent->errors);
 
     for (size_t i = 0; i < smap_count(&agent->errors); i++) {
+        if (!strcmp(agent->state, "unconfigured")
+            && (!strcmp(nodes[i]->key, "alcor-host-ip")
+                || !strcmp(nodes[i]->key, "alcor-node-id"))
+            && !strncmp(nodes[i]->value, "not set", 7)) {
+            continue;           /* check_state() has told it. */
+        }
+
         char *todo = xasprintf("ovs-vsctl set Open_vSwitch . "
                                "external_ids:%s=VALUE (see alcor-agent(8), "
                                "CONFIGURATION)", nodes[i]->key);

@@ -22,8 +22,34 @@ EXTRA_DIST += \
 	utilities/install-deps \
 	utilities/m4/alcor.m4 \
 	utilities/m4/ovs.m4 \
-	utilities/run-tests \
-	utilities/sandbox-lib.sh
+	utilities/run-tests
+
+# Debian packages: "make deb" puts them into deb/.
+EXTRA_DIST += \
+	utilities/build-deb \
+	utilities/debian/changelog \
+	utilities/debian/control \
+	utilities/debian/copyright \
+	utilities/debian/openvswitch-alcor-dev.examples \
+	utilities/debian/openvswitch-alcor-dev.install \
+	utilities/debian/openvswitch-alcor-dev.lintian-overrides \
+	utilities/debian/openvswitch-alcor.README.Debian \
+	utilities/debian/openvswitch-alcor.default \
+	utilities/debian/openvswitch-alcor.dirs \
+	utilities/debian/openvswitch-alcor.docs \
+	utilities/debian/openvswitch-alcor.install \
+	utilities/debian/openvswitch-alcor.lintian-overrides \
+	utilities/debian/openvswitch-alcor.logrotate \
+	utilities/debian/openvswitch-alcor.openvswitch-alcor-agent.service \
+	utilities/debian/openvswitch-alcor.postinst \
+	utilities/debian/openvswitch-alcor.postrm \
+	utilities/debian/ovsdb-server.service.d/openvswitch-alcor.conf \
+	utilities/debian/rules \
+	utilities/debian/source/format
+deb:
+	PYTHON3='$(PYTHON3)' '$(top_srcdir)/utilities/build-deb' \
+		'$(abs_top_builddir)/deb'
+PHONY_TARGETS += deb
 
 # Programs.
 bin_PROGRAMS += utilities/alcor-ctl
@@ -57,10 +83,12 @@ examples = \
 examplesdir = $(datadir)/openvswitch-alcor/examples
 dist_examples_DATA = $(examples)
 
-# alcor-sandbox works in a checkout and finds its library beside it.
-EXTRA_DIST += \
-	utilities/alcor-sandbox \
-	utilities/quickstart
+# alcor-sandbox finds its library beside it in a checkout, else in
+# ../share/openvswitch-alcor.
+dist_bin_SCRIPTS = utilities/alcor-sandbox
+sandboxlibdir = $(datadir)/openvswitch-alcor
+dist_sandboxlib_DATA = utilities/sandbox-lib.sh
+EXTRA_DIST += utilities/quickstart
 
 # What "make dist" would take, one file a line, for the rule that every file
 # of the checkout is distributed.
