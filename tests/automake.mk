@@ -14,6 +14,7 @@ testsuite_at = \
 	tests/agent.at \
 	tests/alcor-db.at \
 	tests/apply-openflow.at \
+	tests/completion.at \
 	tests/desired-state.at \
 	tests/equivalence.at \
 	tests/external-plugin.at \

@@ -90,6 +90,22 @@ sandboxlibdir = $(datadir)/openvswitch-alcor
 dist_sandboxlib_DATA = utilities/sandbox-lib.sh
 EXTRA_DIST += utilities/quickstart
 
+# Completion in bash, under the name of each command.  (With "_" bash-completion
+# finds it as well, and one of Open vSwitch's own would come first.)
+bashcompdir = $(datadir)/bash-completion/completions
+completed = alcor-ctl alcor-publish alcor-sandbox _ovs-appctl
+EXTRA_DIST += utilities/alcor-completion.bash
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(bashcompdir)'
+	for name in $(completed); do \
+		$(INSTALL_DATA) '$(srcdir)/utilities/alcor-completion.bash' \
+			"$(DESTDIR)$(bashcompdir)/$$name" || exit; \
+	done
+uninstall-local:
+	for name in $(completed); do \
+		rm -f "$(DESTDIR)$(bashcompdir)/$$name" || exit; \
+	done
+
 # What "make dist" would take, one file a line, for the rule that every file
 # of the checkout is distributed.
 distfiles: Makefile
