@@ -59,6 +59,9 @@ describe(const struct agent *agent, struct smap *status)
         resync_describe(agent->resync, &s);
         smap_add(status, "resync", ds_cstr(&s));
     }
+    if (agent->config.bridge) {
+        smap_add(status, "bridge", agent->config.bridge);
+    }
     smap_add(status, "switch", (agent->options.dummy
                                 ? "none (--dummy-dataplane)"
                                 : agent->was_connected ? "connected"

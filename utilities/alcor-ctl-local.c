@@ -19,6 +19,8 @@
 #include "dirs.h"
 #include "jsonrpc.h"
 #include "openvswitch/poll-loop.h"
+#include "ovsdb-idl.h"
+#include "ovsdb-schema/alcor-idl.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -54,6 +56,33 @@ ctl_find_database(const struct ctl_target *target)
     return error;
 }
 
+char *
+ctl_read_database(const struct ctl_target *target, struct ovsdb_idl **idlp)
+{
+    char *error = ctl_find_database(target);
+
+    *idlp = NULL;
+    if (error) {
+        return error;
+    }
+
+    struct ovsdb_idl *idl = ovsdb_idl_create(target->db, &alcorrec_idl_class,
+                                             true, target->retry);
+    while (!ovsdb_idl_has_ever_connected(idl)) {
+        ovsdb_idl_run(idl);
+        if (!ovsdb_idl_is_alive(idl)) {
+            ovsdb_idl_destroy(idl);
+            return xasprintf("%s: database connection failed", target->db);
+        }
+        if (!ovsdb_idl_has_ever_connected(idl)) {
+            ovsdb_idl_wait(idl);
+            poll_block();
+        }
+    }
+    *idlp = idl;
+    return NULL;
+}
+
 int
 ctl_init_db(const struct ctl_target *target)
 {
@@ -70,19 +99,18 @@ ctl_init_db(const struct ctl_target *target)
     return error ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* The agent. */
+/* Daemons of this host. */
 
-char *
-ctl_ask_agent(const char *command, char *argument, char **reply)
+/* Connects to the control socket of 'daemon'.  Returns null or an error. */
+static char *
+connect_to(const char *daemon, struct jsonrpc **client)
 {
-    char *pidfile = xasprintf("%s/alcor-agent.pid", ovs_rundir());
+    char *pidfile = xasprintf("%s/%s.pid", ovs_rundir(), daemon);
     pid_t pid = access(pidfile, F_OK) ? -errno : read_pidfile(pidfile);
-    struct jsonrpc *client;
     char *error = NULL;
 
-    *reply = NULL;
     if (pid <= 0) {
-        error = xasprintf("alcor-agent is not running (%s: %s)", pidfile,
+        error = xasprintf("%s is not running (%s: %s)", daemon, pidfile,
                           pid == -ESRCH ? "left by one that died"
                           : ovs_strerror(-pid));
         free(pidfile);
@@ -90,25 +118,37 @@ ctl_ask_agent(const char *command, char *argument, char **reply)
     }
     free(pidfile);
 
-    char *path = xasprintf("%s/alcor-agent.%ld.ctl", ovs_rundir(),
+    char *path = xasprintf("%s/%s.%ld.ctl", ovs_rundir(), daemon,
                            (long int) pid);
-    int retval = unixctl_client_create(path, &client);
+    int retval = unixctl_client_create(path, client);
     if (retval) {
-        error = xasprintf("alcor-agent is not running (%s: %s)", path,
+        error = xasprintf("%s is not running (%s: %s)", daemon, path,
                           ovs_retval_to_string(retval));
-        free(path);
+    }
+    free(path);
+    return error;
+}
+
+char *
+ctl_ask(const char *daemon, const char *command, size_t n, char *arguments[],
+        char **reply)
+{
+    struct jsonrpc *client;
+    char *error = connect_to(daemon, &client);
+
+    *reply = NULL;
+    if (error) {
         return error;
     }
 
-    retval = unixctl_client_transact(client, command, argument != NULL,
-                                     &argument, reply, &error);
+    int retval = unixctl_client_transact(client, command, n, arguments, reply,
+                                         &error);
     if (retval) {
-        error = xasprintf("%s: %s", path, ovs_retval_to_string(retval));
+        error = xasprintf("%s: %s", daemon, ovs_retval_to_string(retval));
     } else if (error) {
         error[strcspn(error, "\n")] = '\0';
     }
     jsonrpc_close(client);
-    free(path);
     return error;
 }
 
@@ -116,7 +156,7 @@ int
 ctl_explain(char *cookie)
 {
     char *reply;
-    char *error = ctl_ask_agent("explain", cookie, &reply);
+    char *error = ctl_ask("alcor-agent", "explain", 1, &cookie, &reply);
 
     if (error) {
         ovs_error(0, "%s", error);

@@ -12,7 +12,6 @@
 #include <string.h>
 #include "dirs.h"
 #include "openvswitch/dynamic-string.h"
-#include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-schema/alcor-idl.h"
 #include "simap.h"
@@ -73,7 +72,7 @@ check_process(const struct ctl_target *target, struct report *report)
     if (strncmp(target->db, "unix:", 5)) {
         return false;
     }
-    error = ctl_ask_agent("version", NULL, &reply);
+    error = ctl_ask("alcor-agent", "version", 0, NULL, &reply);
     if (error) {
         char *todo = xasprintf("systemctl start openvswitch-alcor-agent; if "
                                "it does not stay up, see %s/alcor-agent.log",
@@ -240,38 +239,20 @@ add_numbers(struct ovsdb_idl *idl, const struct alcorrec_agent *agent,
     }
 }
 
-/* Connects to the database, which is there.  Returns null, and stores an error
- * in 'report', if that fails. */
-static struct ovsdb_idl *
-read_database(const struct ctl_target *target, struct report *report)
-{
-    struct ovsdb_idl *idl = ovsdb_idl_create(target->db, &alcorrec_idl_class,
-                                             true, target->retry);
-
-    while (!ovsdb_idl_has_ever_connected(idl)) {
-        ovsdb_idl_run(idl);
-        if (!ovsdb_idl_is_alive(idl)) {
-            add_problem(report, "try again", "%s: database connection failed",
-                        target->db);
-            ovsdb_idl_destroy(idl);
-            return NULL;
-        }
-        if (!ovsdb_idl_has_ever_connected(idl)) {
-            ovsdb_idl_wait(idl);
-            poll_block();
-        }
-    }
-    return idl;
-}
-
 /* Returns the title, owned by the caller. */
 static char *
 check_database(const struct ctl_target *target, struct report *report)
 {
-    struct ovsdb_idl *idl = read_database(target, report);
+    struct ovsdb_idl *idl;
+    char *error = ctl_read_database(target, &idl);
     const struct alcorrec_agent *agent = idl ? alcorrec_agent_first(idl)
                                          : NULL;
     char *title = NULL;
+
+    if (error) {
+        add_problem(report, "try again", "%s", error);
+        free(error);
+    }
 
     if (agent) {
         title = xasprintf("alcor-agent %s on %s (%s)", agent->version,

@@ -101,32 +101,55 @@ static const struct ctl_table_class table_rows[ALCORREC_N_TABLES] = {
 /* Commands that are not for the database (alcor-ctl.h). */
 
 static int
-run_status(const struct ctl_target *target, char *argv[] OVS_UNUSED)
+run_status(const struct ctl_target *target,
+           const struct ctl_command *command OVS_UNUSED)
 {
     return ctl_status(target);
 }
 
 static int
-run_init_db(const struct ctl_target *target, char *argv[] OVS_UNUSED)
+run_init_db(const struct ctl_target *target,
+            const struct ctl_command *command OVS_UNUSED)
 {
     return ctl_init_db(target);
 }
 
 static int
-run_explain(const struct ctl_target *target OVS_UNUSED, char *argv[])
+run_explain(const struct ctl_target *target OVS_UNUSED,
+            const struct ctl_command *command)
 {
-    return ctl_explain(argv[1]);
+    return ctl_explain(command->argv[1]);
 }
 
 static int
-run_keygen(const struct ctl_target *target OVS_UNUSED, char *argv[])
+run_keygen(const struct ctl_target *target OVS_UNUSED,
+           const struct ctl_command *command)
 {
-    return ctl_keygen(argv[1]);
+    return ctl_keygen(command->argv[1]);
+}
+
+static int
+run_topology(const struct ctl_target *target,
+             const struct ctl_command *command)
+{
+    bool dot = shash_find(&command->options, "--dot");
+    bool svg = shash_find(&command->options, "--svg");
+
+    if (dot && svg) {
+        ctl_fatal("\"topology\" takes --dot or --svg, not both");
+    }
+    return ctl_topology(target, dot ? CTL_DOT : svg ? CTL_SVG : CTL_TEXT);
+}
+
+static int
+run_trace(const struct ctl_target *target, const struct ctl_command *command)
+{
+    return ctl_trace(target, command->argv[1], command->argv[2]);
 }
 
 struct lone_command {
     const char *name;
-    int (*run)(const struct ctl_target *, char *argv[]);
+    int (*run)(const struct ctl_target *, const struct ctl_command *);
 };
 
 static const struct lone_command lone_commands[] = {
@@ -134,6 +157,8 @@ static const struct lone_command lone_commands[] = {
     { "init-db", run_init_db },
     { "explain", run_explain },
     { "keygen", run_keygen },
+    { "topology", run_topology },
+    { "trace", run_trace },
 };
 
 /* The same for db-ctl-base, which parses them. */
@@ -142,6 +167,8 @@ static const struct ctl_command_syntax command_syntax[] = {
     { "init-db", 0, 0, "", NULL, NULL, NULL, "", RO },
     { "explain", 1, 1, "COOKIE", NULL, NULL, NULL, "", RO },
     { "keygen", 1, 1, "DIR", NULL, NULL, NULL, "", RO },
+    { "topology", 0, 0, "", NULL, NULL, NULL, "--dot,--svg", RO },
+    { "trace", 2, 2, "PORT FLOW", NULL, NULL, NULL, "", RO },
     { NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, RO },
 };
 
@@ -160,7 +187,7 @@ run_lone_command(const struct options *options, struct ctl_command *commands,
             if (n_commands > 1) {
                 ctl_fatal("\"%s\" must be the only command", lone->name);
             }
-            exit_with(lone->run(&options->target, commands[i].argv));
+            exit_with(lone->run(&options->target, &commands[i]));
         }
     }
 }
@@ -181,6 +208,9 @@ usage(void)
            "  explain COOKIE              which resource and plugin a flow's\n"
            "                              cookie stands for\n"
            "  keygen DIR                  make a CURVE key pair in DIR\n"
+           "  [--dot | --svg] topology    what there is, as a tree or drawn\n"
+           "  trace PORT FLOW             the way of a packet that PORT sends,"
+           "\n                              each flow explained\n"
            "%s\n%s\n"
            "Options:\n"
            "  --db=DATABASE               connect to DATABASE\n"

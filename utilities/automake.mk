@@ -56,6 +56,8 @@ bin_PROGRAMS += utilities/alcor-ctl
 utilities_alcor_ctl_SOURCES = \
 	utilities/alcor-ctl-local.c \
 	utilities/alcor-ctl-status.c \
+	utilities/alcor-ctl-topology.c \
+	utilities/alcor-ctl-trace.c \
 	utilities/alcor-ctl.c \
 	utilities/alcor-ctl.h
 utilities_alcor_ctl_LDADD = $(alcor_libs)
