@@ -33,6 +33,13 @@ EXTRA_DIST += \
 	utilities/debian/openvswitch-alcor-dev.examples \
 	utilities/debian/openvswitch-alcor-dev.install \
 	utilities/debian/openvswitch-alcor-dev.lintian-overrides \
+	utilities/debian/openvswitch-alcor-relay.default \
+	utilities/debian/openvswitch-alcor-relay.dirs \
+	utilities/debian/openvswitch-alcor-relay.install \
+	utilities/debian/openvswitch-alcor-relay.lintian-overrides \
+	utilities/debian/openvswitch-alcor-relay.logrotate \
+	utilities/debian/openvswitch-alcor-relay.postrm \
+	utilities/debian/openvswitch-alcor-relay.service \
 	utilities/debian/openvswitch-alcor.README.Debian \
 	utilities/debian/openvswitch-alcor.default \
 	utilities/debian/openvswitch-alcor.dirs \
