@@ -63,8 +63,8 @@ complete(struct ds *flow, const char *given, const char *const names[],
     }
 }
 
-/* Fills in what 'port' would send and 'given' does not say.  Returns a flow for
- * ofproto/trace, owned by the caller. */
+/* Fills in what 'port' would send and 'given' does not say.  Returns a flow
+ * for ofproto/trace, owned by the caller. */
 static char *
 complete_flow(const struct alcorrec_port *port, const char *given)
 {

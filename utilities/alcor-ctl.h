@@ -41,8 +41,8 @@ struct ctl_target {
  * caller, if it is not there. */
 char *ctl_find_database(const struct ctl_target *);
 
-/* Reads the database Alcor into '*idl', to be destroyed by the caller.  Returns
- * null, or an error, owned by the caller, and null in '*idl'. */
+/* Reads the database Alcor into '*idl', to be destroyed by the caller.
+ * Returns null, or an error, owned by the caller, and null in '*idl'. */
 char *ctl_read_database(const struct ctl_target *, struct ovsdb_idl **idl);
 
 /* Sends a command to a daemon of this host, e.g. "alcor-agent".  Returns null,
