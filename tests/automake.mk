@@ -24,6 +24,7 @@ testsuite_at = \
 	tests/publish.at \
 	tests/relay.at \
 	tests/resync.at \
+	tests/security-group.at \
 	tests/smoke.at \
 	tests/store-rules.at \
 	tests/store.at \
@@ -34,6 +35,8 @@ testsuite_at = \
 system_testsuite_at = \
 	tests/system-fast-path.at \
 	tests/system-macros.at \
+	tests/system-port-security.at \
+	tests/system-security-group.at \
 	tests/system-smoke.at \
 	tests/system-spine.at \
 	tests/system-switching.at
@@ -56,6 +59,8 @@ test_scripts = \
 	tests/equivalence.py \
 	tests/equivalence_model.py \
 	tests/send-frame.py \
+	tests/spoof.py \
+	tests/traffic.py \
 	tests/with-own-network
 
 fuzz_corpus = \
@@ -110,6 +115,7 @@ EXTRA_DIST += \
 	$(fuzz_corpus) \
 	tests/perf/neighbors.py \
 	tests/perf/run \
+	tests/perf/security-groups.py \
 	$(testsuite_at) \
 	$(system_testsuite_at) \
 	$(deb_testsuite_at) \

@@ -253,7 +253,8 @@ class Generator:
         vpc, subnet, ips = self._subnet_and_ips(n)
         state = self.build.neighbor(
             "n%d" % self.rng.randrange(30), vpc, subnet, ips, self._mac(),
-            self.rng.choice(HOSTS), revision=0, l3=self._often(0.25))
+            self.rng.choice(HOSTS), revision=0,
+            roles=("L3",) if self._often(0.25) else ("L2",))
         self._pairs(state.configuration)
         state.configuration.security_group_ids.extend(
             self._some(self.GROUPS, 1))

@@ -79,6 +79,7 @@
     PIPELINE_STAGE(EGRESS,       16, "egress")                          \
     PIPELINE_STAGE(EGRESS_CT,    17, "egress-ct")                       \
     PIPELINE_STAGE(EGRESS_RULES, 18, "egress-rules")                    \
+    PIPELINE_STAGE(EGRESS_VERDICT, 19, "egress-verdict")                \
     /* Questions answered on this host: ARP, ND, DHCP. */               \
     PIPELINE_STAGE(RESPOND,      24, "respond")                         \
     /* Packets for a gateway's MAC; where to, by prefix; to whom. */    \
@@ -101,6 +102,7 @@
     PIPELINE_STAGE(INGRESS,      64, "ingress")                         \
     PIPELINE_STAGE(INGRESS_CT,   65, "ingress-ct")                      \
     PIPELINE_STAGE(INGRESS_RULES, 66, "ingress-rules")                  \
+    PIPELINE_STAGE(INGRESS_VERDICT, 67, "ingress-verdict")              \
     /* Output to the local port in MFF_ALCOR_OUT. */                    \
     PIPELINE_STAGE(DELIVER,      80, "deliver")                         \
     /* Output to the tunnel that the tag calls for. */                  \
@@ -210,7 +212,11 @@ of_cookie_is_ours(uint64_t cookie)
             "ARP, ND or DHCP that nobody answers is not flooded")       \
     OF_DROP(NO_SUBNET, "no-subnet",                                     \
             "arrived broadcast or multicast of a subnet that is not known") \
-    OF_DROP(TAGGED, "tagged", "a port sent a frame with a VLAN tag")
+    OF_DROP(TAGGED, "tagged", "a port sent a frame with a VLAN tag")    \
+    OF_DROP(SECURITY_GROUP, "security-group",                           \
+            "no rule of the port's security groups allows it")          \
+    OF_DROP(CT_INVALID, "ct-invalid",                                   \
+            "belongs to no connection and cannot open one")
 
 enum of_drop {
     OF_DROP_NONE,

@@ -64,8 +64,8 @@ static const struct index_rule rules[] = {
     BY_STRINGS(NEIGHBOR, GROUP, goal_neighbor, security_groups),
     BY_IP(NEIGHBOR, goal_neighbor, goal_neighbor_ip),
     BY_STRING(SECURITY_GROUP, VPC, goal_security_group, vpc_id),
-    BY_LIST(SECURITY_GROUP, GROUP, goal_security_group, rules, goal_sg_rule,
-            remote_group_id),
+    BY_LIST(SECURITY_GROUP, REMOTE_GROUP, goal_security_group, rules,
+            goal_sg_rule, remote_group_id),
     BY_STRING(DHCP, SUBNET, goal_dhcp, subnet_id),
     BY_LIST(ROUTER, SUBNET, goal_router, tables, goal_route_table, subnet_id),
     BY_STRING(GATEWAY, SUBNET, goal_gateway, subnet_id),
@@ -82,6 +82,7 @@ goal_index_parent_kind(enum goal_index index)
         [GOAL_BY_ADDRESS] = GOAL_SUBNET,
         [GOAL_BY_GATEWAY] = GOAL_GATEWAY,
         [GOAL_SUBNETS_OF_VPC] = GOAL_VPC,
+        [GOAL_BY_REMOTE_GROUP] = GOAL_SECURITY_GROUP,
     };
 
     return kinds[index];
@@ -152,7 +153,8 @@ refs_add(struct goal_store *store, const struct index_rule *rule,
         return error;
     }
     if (rule->index == GOAL_BY_ADDRESS
-        || rule->index == GOAL_SUBNETS_OF_VPC) {
+        || rule->index == GOAL_SUBNETS_OF_VPC
+        || rule->index == GOAL_BY_REMOTE_GROUP) {
         /* 'dep' is that of the parent's other index. */
         ref->dep = goal_index_dep_key(rule->index, parent, address);
     }

@@ -131,12 +131,12 @@ enum goal_index {
     GOAL_BY_SUBNET,             /* PORT, NEIGHBOR by each fixed IP's subnet,
                                  * DHCP, ARION GATEWAY by subnet_id, ROUTER by
                                  * each table's subnet. */
-    GOAL_BY_GROUP,              /* PORT, NEIGHBOR by each security group;
-                                 * SECURITYGROUP by each remote group. */
+    GOAL_BY_GROUP,              /* PORT, NEIGHBOR by each security group. */
     GOAL_BY_ADDRESS,            /* PORT, NEIGHBOR by subnet and address. */
     GOAL_BY_GATEWAY,            /* VPC by each gateway id. */
     GOAL_SUBNETS_OF_VPC,        /* SUBNET by vpc_id: who asks just for these
                                  * is not woken by VPC's other children. */
+    GOAL_BY_REMOTE_GROUP,       /* SECURITYGROUP by each remote group. */
     GOAL_N_INDEXES
 };
 

@@ -30,6 +30,9 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/punt.c \
 	plugin/translate/punt.h \
 	plugin/translate/port-security.c \
+	plugin/translate/security-group.c \
+	plugin/translate/security-rules.c \
+	plugin/translate/security-rules.h \
 	plugin/translate/translator-lazy.c \
 	plugin/translate/translator-private.h \
 	plugin/translate/translator.c \

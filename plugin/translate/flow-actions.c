@@ -96,6 +96,41 @@ act_set_mac(struct ofpbuf *ofpacts, enum mf_field_id field,
     set_field(ofpacts, field, mac);
 }
 
+static void
+put_ct(struct ofpbuf *ofpacts, enum mf_field_id zone, uint8_t recirc_table,
+       uint16_t flags)
+{
+    struct ofpact_conntrack *ct = ofpact_put_CT(ofpacts);
+
+    ct->flags = flags;
+    ct->zone_src = (struct mf_subfield) { mf_from_id(zone), 0, 16 };
+    ct->recirc_table = recirc_table;
+    ofpact_finish(ofpacts, &ct->ofpact);
+}
+
+void
+act_ct(struct ofpbuf *ofpacts, enum mf_field_id zone, enum of_stage next)
+{
+    put_ct(ofpacts, zone, of_stage_to_table(next), 0);
+}
+
+void
+act_ct_commit(struct ofpbuf *ofpacts, enum mf_field_id zone)
+{
+    put_ct(ofpacts, zone, NX_CT_RECIRC_NONE, NX_CT_F_COMMIT);
+}
+
+void
+act_conjunction(struct ofpbuf *ofpacts, uint32_t id, uint8_t clause,
+                uint8_t n_clauses)
+{
+    struct ofpact_conjunction *conj = ofpact_put_CONJUNCTION(ofpacts);
+
+    conj->id = id;
+    conj->clause = clause;
+    conj->n_clauses = n_clauses;
+}
+
 void
 act_drop(struct ofpbuf *ofpacts, enum of_drop reason)
 {

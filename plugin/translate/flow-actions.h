@@ -18,6 +18,15 @@ struct ofpbuf;
 
 void act_goto(struct ofpbuf *ofpacts, enum of_stage);
 void act_resubmit(struct ofpbuf *ofpacts, enum of_stage);
+/* Sends the packet through the conntrack zone in register 'zone', and on to
+ * stage 'next'. */
+void act_ct(struct ofpbuf *ofpacts, enum mf_field_id zone,
+            enum of_stage next);
+/* Makes conntrack remember the packet's connection. */
+void act_ct_commit(struct ofpbuf *ofpacts, enum mf_field_id zone);
+/* The flow is part of clause 'clause' (from 0) of 'n_clauses'. */
+void act_conjunction(struct ofpbuf *ofpacts, uint32_t id, uint8_t clause,
+                     uint8_t n_clauses);
 /* Ends in stage DROP, where the reason is counted. */
 void act_drop(struct ofpbuf *ofpacts, enum of_drop);
 void act_output(struct ofpbuf *ofpacts, uint32_t ofport);

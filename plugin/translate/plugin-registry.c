@@ -31,6 +31,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &l2_switching_plugin_class,
     &arp_nd_plugin_class,
     &port_security_plugin_class,
+    &security_group_plugin_class,
     &l2_flood_plugin_class,
     &on_demand_plugin_class,
 };
