@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a test controller (alcor_controller.py) as a daemon, and talks to it.
+"""Runs a test controller (alcor_controller.py) as a daemon, to which ovs-appctl
+talks: where the suite runs slowly, Python would take most of the time.
 
 usage: alcor-controller.py --unixctl SOCKET --publish EP --control EP
                            [--pidfile FILE] [--log FILE] [--sender ID]
                            [--no-heartbeats] [--foreground]
-       alcor-controller.py -t SOCKET COMMAND [ARG...]
+       ovs-appctl -t SOCKET COMMAND [ARG...]
 
-The first form returns when both endpoints are bound and runs until "exit".
+Returns when both endpoints are bound and runs until "exit".
 Commands (those that wait give up after --timeout=SECONDS, default
 $ALCOR_CTL_TIMEOUT or 15):
 
@@ -19,10 +20,10 @@ $ALCOR_CTL_TIMEOUT or 15):
           [--no-wait] FILE...
       Publishes goal state and waits for all answers, which it prints as
       "HOST TYPE ID OPERATION STATUS", sorted; "HOST -" is an answer without
-      statuses.  FILE is a network (see alcor_goal.py; "-" is standard input,
-      several are read as one), or GoalStateV2 as *.json.  It goes out as one
-      message on topic "all"; with --each as one a host on "node/HOST"; with
-      --v1 likewise, as version 1.
+      statuses.  FILE, relative to --cwd=DIRECTORY, is a network (see
+      alcor_goal.py; several are read as one), or GoalStateV2 as *.json.  It
+      goes out as one message on topic "all"; with --each as one a host on
+      "node/HOST"; with --v1 likewise, as version 1.
   vector NAME [--no-wait]
       Publishes a vector of messages.json as it stands.
   replies [ID]           prints answers so far (to ID), in order of arrival
@@ -49,44 +50,20 @@ import socket
 import sys
 import traceback
 
-CLIENT_PATIENCE = 30            # Beyond the server's own time limit.
-
 
 def parse_command_line(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, usage=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-t", "--target", metavar="SOCKET")
-    parser.add_argument("--unixctl", metavar="SOCKET")
-    parser.add_argument("--publish")
-    parser.add_argument("--control")
+    parser.add_argument("--unixctl", metavar="SOCKET", required=True)
+    parser.add_argument("--publish", required=True)
+    parser.add_argument("--control", required=True)
     parser.add_argument("--pidfile")
     parser.add_argument("--log", default="/dev/null")
     parser.add_argument("--sender", default="ctl-1")
     parser.add_argument("--no-heartbeats", action="store_true")
     parser.add_argument("--foreground", action="store_true")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    args = parser.parse_args(argv)
-    if not args.target and not (args.unixctl and args.publish
-                                and args.control):
-        parser.error("--unixctl, --publish and --control are required")
-    return args
-
-
-# Client.
-
-def request(target, command):
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(timeout_of(command) + CLIENT_PATIENCE)
-        sock.connect(target)
-        stdin = sys.stdin.read() if "-" in command else ""
-        sock.sendall(json.dumps({"argv": command, "cwd": os.getcwd(),
-                                 "stdin": stdin}).encode() + b"\n")
-        sock.shutdown(socket.SHUT_WR)
-        answer = json.loads(read_all(sock))
-    sys.stdout.write(answer["out"])
-    sys.stderr.write(answer["err"])
-    return answer["status"]
+    return parser.parse_args(argv)
 
 
 def timeout_of(command):
@@ -96,13 +73,17 @@ def timeout_of(command):
     return float(os.environ.get("ALCOR_CTL_TIMEOUT", 15))
 
 
-def read_all(sock):
+def read_json(sock):
+    """Reads one JSON object, after which the client waits for the answer."""
     data = b""
     while True:
         chunk = sock.recv(65536)
-        if not chunk:
-            return data
         data += chunk
+        try:
+            return json.loads(data)
+        except ValueError:
+            if not chunk:
+                raise
 
 
 # Server.
@@ -115,7 +96,7 @@ class Options:
     """Words of a command, split into --KEY[=VALUE] and the rest."""
 
     def __init__(self, words):
-        self.args = [w for w in words if w == "-" or not w.startswith("--")]
+        self.args = [w for w in words if not w.startswith("--")]
         self._options = {}
         for w in words:
             if w.startswith("--"):
@@ -147,14 +128,15 @@ class Server:
 
     def serve(self, connection):
         connection.settimeout(5)
-        answer = {"status": 0, "out": "", "err": ""}
+        answer = {"id": None, "result": None, "error": None}
         try:
-            self.request = json.loads(read_all(connection))
-            answer["out"] = self.execute(self.request["argv"]) or ""
+            request = read_json(connection)
+            answer["id"] = request["id"]
+            answer["result"] = self.execute(
+                [request["method"]] + request["params"])
         except Exception as e:
             traceback.print_exc()
-            answer["status"] = 1
-            answer["err"] = "alcor-controller: %s: %s\n" % (
+            answer["error"] = "alcor-controller: %s: %s\n" % (
                 type(e).__name__, e)
         try:
             connection.sendall(json.dumps(answer).encode())
@@ -218,9 +200,9 @@ class Server:
 
     def do_snapshot(self, o):
         from alcor_controller import Snapshot
-        node, *files = o.args
+        node = o.args.pop(0)
         self.controller.snapshots[node] = Snapshot(
-            [], [self.network(files).v2()]) if files else None
+            [], [self.network(o).v2()]) if o.args else None
 
     def do_on_demand(self, o):
         from alcor_controller import Answer
@@ -258,24 +240,22 @@ class Server:
     def name_and_count(o):
         return o.args[0], int(o.args[1]) if len(o.args) > 1 else 1
 
-    def text(self, names):
+    @staticmethod
+    def text(o):
         parts = []
-        for name in names:
-            if name == "-":
-                parts.append(self.request["stdin"])
-            else:
-                with open(os.path.join(self.request["cwd"], name)) as f:
-                    parts.append(f.read())
+        for name in o.args:
+            with open(os.path.join(o.get("cwd", ""), name)) as f:
+                parts.append(f.read())
         return "\n".join(parts)
 
-    def network(self, names):
-        return self.goal.Network(self.controller.schema, self.text(names))
+    def network(self, o):
+        return self.goal.Network(self.controller.schema, self.text(o))
 
     def json_messages(self, o):
         from google.protobuf import json_format
         schema = self.controller.schema
         kind = "GOAL_STATE" if o.get("v1") else "GOAL_STATE_V2"
-        message = json_format.Parse(self.text(o.args),
+        message = json_format.Parse(self.text(o),
                                     schema.payload_class(kind)())
         topic = o.get("topic", "all")
         n = len(self.controller.hellos) if topic == "all" else 1
@@ -283,7 +263,7 @@ class Server:
 
     def network_messages(self, o):
         """(topic, kind, message, id, number of answers) of each message."""
-        network = self.network(o.args)
+        network = self.network(o)
         id = o.get("id")
         if not o.get("v1") and not o.get("each"):
             topic = o.get("topic", "all")
@@ -359,10 +339,7 @@ def serve(args):
 
 
 def main():
-    args = parse_command_line(sys.argv[1:])
-    if args.target:
-        sys.exit(request(args.target, args.command))
-    serve(args)
+    serve(parse_command_line(sys.argv[1:]))
 
 
 if __name__ == "__main__":

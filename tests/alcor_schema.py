@@ -150,9 +150,22 @@ def proto_text(package, types):
     return "\n".join(lines) + "\n"
 
 
+def import_modules(directory, names):
+    sys.path.insert(0, directory)
+    try:
+        return [importlib.import_module(name + "_pb2") for name in names]
+    finally:
+        sys.path.remove(directory)
+
+
 def compile_protos(protos):
-    """Compiles {module name: text} with protoc and imports the result."""
-    directory = tempfile.mkdtemp(prefix="alcor-schema-")
+    """Compiles {module name: text} with protoc and imports the result.  If
+    $ALCOR_SCHEMA_CACHE is set, it is kept in that directory, whose owner sees
+    to it that it serves one wire-protocol.md only."""
+    cache = os.environ.get("ALCOR_SCHEMA_CACHE")
+    if cache and os.listdir(cache):
+        return import_modules(cache, protos)
+    directory = cache or tempfile.mkdtemp(prefix="alcor-schema-")
     try:
         for name, text in protos.items():
             with open(os.path.join(directory, name + ".proto"), "w") as f:
@@ -160,13 +173,10 @@ def compile_protos(protos):
         subprocess.run(["protoc", "-I", directory, "--python_out", directory]
                        + [name + ".proto" for name in protos],
                        cwd=directory, check=True)
-        sys.path.insert(0, directory)
-        try:
-            return [importlib.import_module(name + "_pb2") for name in protos]
-        finally:
-            sys.path.remove(directory)
+        return import_modules(directory, protos)
     finally:
-        shutil.rmtree(directory)
+        if not cache:
+            shutil.rmtree(directory)
 
 
 class Schema:

@@ -294,10 +294,12 @@ sb_is_up() {
 # sb_namespace_gone NAME: ends what still runs in the namespace, by process
 # id, and removes it.
 sb_namespace_gone() {
-    local pid signal SB_TIMEOUT
+    local pid pids signal SB_TIMEOUT
     SB_TIMEOUT=3
     for signal in TERM KILL; do
-        for pid in $(ip netns pids "$SB_PREFIX$1" 2>/dev/null); do
+        pids=$(ip netns pids "$SB_PREFIX$1" 2>/dev/null)
+        test -n "$pids" || break
+        for pid in $pids; do
             kill -"$signal" "$pid" 2>/dev/null
         done
         sb_wait_until "processes in $1 to end" \
@@ -319,12 +321,8 @@ sb_stop() {
     local name
     test -e "$SB_DIR/prefix" || return 0
     SB_PREFIX=$(cat "$SB_DIR/prefix")
-    for name in $(sb_names vms); do
+    for name in $(sb_names vms) $(sb_names hosts) underlay; do
         sb_namespace_gone "$name"
     done
-    for name in $(sb_names hosts); do
-        sb_host_gone "$name"
-    done
-    sb_namespace_gone underlay
     rm -f "$SB_DIR/hosts" "$SB_DIR/vms" "$SB_DIR/prefix"
 }
