@@ -18,6 +18,7 @@ testsuite_at = \
 	tests/desired-state.at \
 	tests/equivalence.at \
 	tests/external-plugin.at \
+	tests/lazy.at \
 	tests/on-demand.at \
 	tests/packet-in.at \
 	tests/port-security.at \
@@ -37,6 +38,7 @@ system_testsuite_at = \
 	tests/system-macros.at \
 	tests/system-port-security.at \
 	tests/system-security-group.at \
+	tests/system-on-demand.at \
 	tests/system-smoke.at \
 	tests/system-spine.at \
 	tests/system-switching.at
@@ -56,6 +58,7 @@ test_scripts = \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
 	tests/deb-host \
+	tests/send-frames.py \
 	tests/equivalence.py \
 	tests/equivalence_model.py \
 	tests/send-frame.py \

@@ -179,6 +179,11 @@ of_cookie_is_ours(uint64_t cookie)
  * not to be punted for that reason again. */
 #define OF_FLAG_RELEASED (1u << 31)
 
+/* The packet is ARP or ND, but announces an address, thus is to be flooded; or
+ * has been looked at and does not. */
+#define OF_FLAG_ANNOUNCE (1u << 30)
+#define OF_FLAG_NO_ANNOUNCE (1u << 29)
+
 /* Why packets are dropped: OF_DROP(NAME, "name", "explanation").  Add at the
  * end: the numbers are in flows. */
 #define OF_DROP_REASONS                                                 \

@@ -7,6 +7,7 @@
 plugin_libalcor_a_SOURCES += \
 	plugin/translate/activation.c \
 	plugin/translate/activation.h \
+	plugin/translate/announce.c \
 	plugin/translate/arp-nd.c \
 	plugin/translate/dependency.c \
 	plugin/translate/dependency.h \

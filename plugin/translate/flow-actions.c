@@ -81,6 +81,15 @@ act_set_u32(struct ofpbuf *ofpacts, enum mf_field_id field, uint32_t value)
     set_field(ofpacts, field, &v);
 }
 
+/* Sets one or more of OF_FLAG_* and leaves the others as they are. */
+void
+act_set_flag(struct ofpbuf *ofpacts, uint32_t of_flag)
+{
+    ovs_be32 v = htonl(of_flag);
+
+    ofpact_put_set_field(ofpacts, mf_from_id(MFF_ALCOR_FLAGS), &v, &v);
+}
+
 void
 act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id field, uint16_t value)
 {

@@ -37,6 +37,7 @@ size_t act_clone_begin(struct ofpbuf *ofpacts);
 void act_clone_end(struct ofpbuf *ofpacts, size_t offset);
 void act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask);
 void act_set_u32(struct ofpbuf *ofpacts, enum mf_field_id, uint32_t value);
+void act_set_flag(struct ofpbuf *ofpacts, uint32_t of_flag);
 void act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id, uint16_t value);
 void act_set_mac(struct ofpbuf *ofpacts, enum mf_field_id,
                  const struct eth_addr *);

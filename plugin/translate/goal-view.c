@@ -225,6 +225,21 @@ goal_view_host_ip(const struct goal_view *view)
     return host ? &host->ip : &in6addr_any;
 }
 
+bool
+goal_view_has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
+{
+    for (size_t i = 0; i < vpc->gateway_ids.n; i++) {
+        const struct goal_resource *r = goal_view_get(
+            view, GOAL_GATEWAY, vpc->gateway_ids.names[i]);
+
+        if (r && (GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ZETA
+                  || GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ARION)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum plugin_result
 goal_view_network(struct goal_view *view, const char *subnet_id,
                   struct goal_network *network, char **errorp)

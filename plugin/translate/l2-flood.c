@@ -32,9 +32,7 @@
  * tell, and no flows for neighbours.
  *
  * ARP, ND and DHCP are never flooded: they are answered on the host
- * or not at all. */
-
-#define GATEWAY_ZETA 1          /* Alcor's GatewayType. */
+ * or not at all; but for announcements (announce.c). */
 
 static const struct eth_addr multicast_bit = ETH_ADDR_C(01,00,00,00,00,00);
 
@@ -96,6 +94,8 @@ remote_part(struct plugin_output *out, uint64_t tag,
 static void
 never_flow(struct flow_draft *f, struct plugin_output *out)
 {
+    match_set_reg_masked(&f->match, MFF_ALCOR_FLAGS - MFF_REG0, 0,
+                         OF_FLAG_ANNOUNCE);
     act_drop(&f->acts, OF_DROP_UNANSWERED);
     flow_draft_output(f, out, OFS_FLOOD, OF_PRIO_HIGH);
 }
@@ -256,20 +256,12 @@ translate_port(struct goal_view *view, const struct goal_port *port,
     return PLUGIN_DONE;
 }
 
-/* True if the gateway of 'vpc' carries what is not known here: its broadcasts
- * stay on the host. */
+/* True if broadcasts of 'vpc' stay on the host. */
 static bool
-has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
+stays_here(struct goal_view *view, const struct goal_vpc *vpc)
 {
-    for (size_t i = 0; i < vpc->gateway_ids.n; i++) {
-        const struct goal_resource *r = goal_view_get(
-            view, GOAL_GATEWAY, vpc->gateway_ids.names[i]);
-
-        if (r && GOAL_GATEWAY_CAST(r)->type == GATEWAY_ZETA) {
-            return true;
-        }
-    }
-    return false;
+    return (goal_view_volatile(view, VOL_LAZY_VPC, vpc->up.id)
+            || goal_view_has_gateway(view, vpc));
 }
 
 /* In a VNI with several subnets, what 'mac' floods is in the subnet 'net'. */
@@ -308,7 +300,7 @@ translate_neighbor(struct goal_view *view,
         if (result != PLUGIN_DONE) {
             return result;
         }
-        if (net.type != GOAL_NET_VLAN && !has_gateway(view, net.vpc)) {
+        if (net.type != GOAL_NET_VLAN && !stays_here(view, net.vpc)) {
             remote_part(out, net.tag, &neighbor->host_ip);
         }
         sender_flow(view, out, &net, &neighbor->mac);

@@ -50,22 +50,6 @@ struct punt_data {
 
 /* Translation. */
 
-/* True if a VPC of these gateways has one that takes unknown destinations. */
-static bool
-has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
-{
-    for (size_t i = 0; i < vpc->gateway_ids.n; i++) {
-        const struct goal_resource *r = goal_view_get(
-            view, GOAL_GATEWAY, vpc->gateway_ids.names[i]);
-
-        if (r && (GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ZETA
-                  || GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ARION)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* True if somebody can be asked about destinations in 'vpc'. */
 static bool
 is_wanted(struct goal_view *view, const struct goal_vpc *vpc)
@@ -75,7 +59,7 @@ is_wanted(struct goal_view *view, const struct goal_vpc *vpc)
 
     return (((on_demand && on_demand->enabled)
              || goal_view_volatile(view, VOL_LAZY_VPC, vpc->up.id))
-            && !has_gateway(view, vpc));
+            && !goal_view_has_gateway(view, vpc));
 }
 
 /* What a port's punts have in common. */

@@ -162,6 +162,10 @@ size_t goal_view_count(struct goal_view *, enum goal_index,
 /* Address of this host; all zeros if it has none. */
 const struct in6_addr *goal_view_host_ip(const struct goal_view *);
 
+/* True if the VPC has a Zeta or ARION gateway: it carries what is not known
+ * here. */
+bool goal_view_has_gateway(struct goal_view *, const struct goal_vpc *);
+
 /* A subnet together with its VPC and what follows from both. */
 struct goal_network {
     const struct goal_subnet *subnet;

@@ -34,6 +34,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &security_group_plugin_class,
     &l2_flood_plugin_class,
     &on_demand_plugin_class,
+    &announce_plugin_class,
 };
 
 static const struct plugin_entry *

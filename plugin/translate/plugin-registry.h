@@ -67,5 +67,6 @@ extern const struct plugin_class arp_nd_plugin_class;
 extern const struct plugin_class port_security_plugin_class;
 extern const struct plugin_class security_group_plugin_class;
 extern const struct plugin_class on_demand_plugin_class;
+extern const struct plugin_class announce_plugin_class;
 
 #endif /* translate/plugin-registry.h */

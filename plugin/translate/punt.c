@@ -133,13 +133,17 @@ packet_reply_answer(struct packet_reply *reply, const void *packet,
 }
 
 void
-packet_reply_resume(struct packet_reply *reply, enum of_stage stage)
+packet_reply_resume(struct packet_reply *reply, enum of_stage stage,
+                    uint32_t of_flags)
 {
     const struct dp_packet *packet = reply->view->packet;
     uint64_t stub[64 / 8];
     struct ofpbuf ofpacts;
 
     ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
+    if (of_flags) {
+        act_set_flag(&ofpacts, of_flags);
+    }
     act_resubmit(&ofpacts, stage);
     packet_reply_send(reply, dp_packet_data(packet), dp_packet_size(packet),
                       &ofpacts);

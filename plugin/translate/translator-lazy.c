@@ -11,6 +11,7 @@
 #include "apply/of-pipeline.h"
 #include "coverage.h"
 #include "store/goal-store.h"
+#include "store/volatile-store.h"
 #include "timeval.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
@@ -88,6 +89,27 @@ translator_check_vpcs(struct translator *tr)
 {
     sset_clear(&tr->checked);
     goal_store_for_each(tr->store, GOAL_VPC, check_stored_vpc, tr);
+}
+
+static void
+add_vpc(const char *vpc_id, const void *record OVS_UNUSED, void *ids)
+{
+    sset_add(ids, vpc_id);
+}
+
+/* Neighbours have been deleted: compares those VPCs that are lazy with the
+ * threshold. */
+void
+translator_check_lazy(struct translator *tr)
+{
+    struct sset ids = SSET_INITIALIZER(&ids);
+    const char *id;
+
+    vol_for_each(tr->activation.vol, VOL_LAZY_VPC, add_vpc, &ids);
+    SSET_FOR_EACH (id, &ids) {
+        translator_check_vpc(tr, id);
+    }
+    sset_destroy(&ids);
 }
 
 void

@@ -74,5 +74,6 @@ void translator_queue(struct translator *, const struct goal_key *,
 /* translator-lazy.c. */
 void translator_check_vpc(struct translator *, const char *vpc_id);
 void translator_check_vpcs(struct translator *);
+void translator_check_lazy(struct translator *);
 
 #endif /* translate/translator-private.h */

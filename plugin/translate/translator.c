@@ -239,6 +239,8 @@ void
 translator_goal_changes(struct translator *tr,
                         const struct goal_changes *changes)
 {
+    bool fewer = false;         /* Neighbours. */
+
     sset_clear(&tr->checked);
     for (size_t i = 0; i < changes->n; i++) {
         const struct goal_change *change = &changes->changes[i];
@@ -259,6 +261,10 @@ translator_goal_changes(struct translator *tr,
             goal_view_invalidate(tr->view, change->touched[j]);
             dep_wake(&tr->graph, change->touched[j], wake_reader, tr);
         }
+        fewer |= change->deleted && change->key.kind == GOAL_NEIGHBOR;
+    }
+    if (fewer) {
+        translator_check_lazy(tr);
     }
 }
 
