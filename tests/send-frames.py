@@ -60,7 +60,7 @@ def udp(mac, source, destination):
 
 def frames(mac, what, args):
     if what == "garp":
-        yield arp(mac, args[0], args[1], 2 if args[2:] else 1)
+        yield arp(mac, args[0], args[1], 2 if "reply" in args else 1)
     elif what == "na":
         yield advertisement(mac, args[0])
     else:
