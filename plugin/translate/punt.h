@@ -175,8 +175,8 @@ void packet_reply_send(struct packet_reply *, const void *packet, size_t len,
 void packet_reply_answer(struct packet_reply *, const void *packet,
                          size_t len);
 
-/* The same, for the punted packet itself: it goes on in 'stage', with 'of_flags'
- * (OF_FLAG_*) beside those that it had. */
+/* The same, for the punted packet itself: it goes on in 'stage', with
+ * 'of_flags' (OF_FLAG_*) beside those that it had. */
 void packet_reply_resume(struct packet_reply *, enum of_stage,
                          uint32_t of_flags);
 
