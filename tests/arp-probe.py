@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Duplicate-address detection (RFC 5227): sends ARP probes, one for each
-ADDRESS, and prints who answered to each.
+ADDRESS but the last, and prints who answered to each.
 
-usage: arp-probe.py INTERFACE ADDRESS...
+usage: arp-probe.py INTERFACE SENDER ADDRESS...
 
-The last ADDRESS must be one that is answered: answers come in order, so when
-it has been answered, no other answer is on its way and nobody has to wait in
-case there is one.  Exits with status 1 if that took more than 5 seconds.
+The last ADDRESS must be one that is answered, and is asked for in the name of
+SENDER: answers come in order, so when it has been answered, no other answer is
+on its way and nobody has to wait in case there is one.  Exits with status 1 if
+that took more than 5 seconds.
 """
 
 import socket
@@ -19,10 +20,10 @@ ETH_P_ARP = 0x0806
 REQUEST, REPLY = 1, 2
 
 
-def probe(mac, ip):
+def probe(mac, ip, sender=b"\0" * 4):
     return (b"\xff" * 6 + mac + struct.pack("!H", ETH_P_ARP)
             + struct.pack("!HHBBH", 1, 0x0800, 6, 4, REQUEST)
-            + mac + b"\0" * 4 + b"\0" * 6 + ip)
+            + mac + sender + b"\0" * 6 + ip)
 
 
 def parse_reply(frame):
@@ -33,14 +34,15 @@ def parse_reply(frame):
 
 
 def main():
-    interface, *addresses = sys.argv[1:]
+    interface, sender, *addresses = sys.argv[1:]
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                          socket.htons(ETH_P_ARP))
     sock.bind((interface, ETH_P_ARP))
     mac = sock.getsockname()[4]
     asked = [socket.inet_aton(address) for address in addresses]
-    for ip in asked:
+    for ip in asked[:-1]:
         sock.send(probe(mac, ip))
+    sock.send(probe(mac, asked[-1], socket.inet_aton(sender)))
 
     answers = {ip: [] for ip in asked}
     deadline = time.monotonic() + 5
