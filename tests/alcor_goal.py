@@ -7,6 +7,7 @@ A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
     host h1 ip=172.31.0.1 mac=02:ac:1f:00:00:01
     vpc v vni=100 cidr=10.0.0.0/16
     subnet s vpc=v cidr=10.0.0.0/24 [vni=N] [gw=IP,MAC] [type=VXLAN]
+        [dhcp=yes]
     vm p subnet=s ip=10.0.0.2 mac=02:00:00:00:00:02 host=h1
     port p subnet=s ip=A[,A...] mac=M host=H
     neighbor n subnet=s ip=A[,A...] mac=M host=H [to=H,H...] [l3=yes|both]
@@ -316,6 +317,7 @@ class Network:
             line.id, options["vpc"], cidr, int(options.get("vni", 0)),
             gw.split(",") if gw else None, options.get("type", "VXLAN"),
             **common)
+        state.configuration.dhcp_enable = options.get("dhcp") == "yes"
         self._resource("SUBNET", state, to or self._members(options["vpc"]))
 
     def _members(self, vpc):
@@ -376,5 +378,6 @@ class Network:
             destination=options["dest"], next_hop_ip=options.get("via", ""),
             priority=int(options.get("priority", 0)))
         extra = rule.routing_rule_extra_info
-        extra.destination_type = options.get("type", "VPC_GW")
+        extra.destination_type = self.build.pb.DestinationType.Value(
+            options.get("type", "VPC_GW"))
         extra.next_hop_mac = options.get("mac", "")

@@ -41,6 +41,8 @@ system_testsuite_at = \
 	tests/system-on-demand.at \
 	tests/system-smoke.at \
 	tests/system-spine.at \
+	tests/system-nd.at \
+	tests/system-routing.at \
 	tests/system-switching.at
 
 deb_testsuite_at = \

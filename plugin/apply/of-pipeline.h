@@ -82,8 +82,12 @@
     PIPELINE_STAGE(EGRESS_VERDICT, 19, "egress-verdict")                \
     /* Questions answered on this host: ARP, ND, DHCP. */               \
     PIPELINE_STAGE(RESPOND,      24, "respond")                         \
-    /* Packets for a gateway's MAC; where to, by prefix; to whom. */    \
+    /* The rest of the answers of neighbour discovery. */               \
+    PIPELINE_STAGE(RESPOND_ND,   26, "respond-nd")                      \
+    /* Packets for a gateway's MAC: what is for the router itself; */   \
+    /* where to, by prefix; to whom. */                                 \
     PIPELINE_STAGE(ROUTE,        32, "route")                           \
+    PIPELINE_STAGE(ROUTE_SELF,   33, "route-self")                      \
     PIPELINE_STAGE(ROUTE_LOOKUP, 34, "route-lookup")                    \
     PIPELINE_STAGE(ROUTE_NEXT_HOP, 36, "route-next-hop")                \
     /* Destination MAC within the subnet. */                            \
@@ -171,6 +175,8 @@ of_cookie_is_ours(uint64_t cookie)
 /* Registers.  The others are scratch within the tables of one stage: 0...3 for
  * EGRESS and INGRESS, 4...11 for ROUTE. */
 #define MFF_ALCOR_OUT MFF_REG15 /* OpenFlow port to deliver to. */
+#define MFF_ALCOR_FROM MFF_REG12 /* From ROUTE on: last half of the tag of the
+                                  * subnet that it was routed from. */
 #define MFF_ALCOR_REASON MFF_REG14 /* enum of_drop, on the way to DROP. */
 #define MFF_ALCOR_FLAGS MFF_REG13 /* Bitmap of OF_FLAG_*; stays as it is from
                                    * stage to stage. */
@@ -221,7 +227,12 @@ of_cookie_is_ours(uint64_t cookie)
     OF_DROP(SECURITY_GROUP, "security-group",                           \
             "no rule of the port's security groups allows it")          \
     OF_DROP(CT_INVALID, "ct-invalid",                                   \
-            "belongs to no connection and cannot open one")
+            "belongs to no connection and cannot open one")             \
+    OF_DROP(TO_GATEWAY, "to-gateway",                                   \
+            "for the gateway itself, which answers pings only")         \
+    OF_DROP(TTL, "ttl", "the TTL or hop limit is used up")              \
+    OF_DROP(NOT_IP, "not-ip", "for the gateway's MAC, and not IP")      \
+    OF_DROP(NO_ROUTE, "no-route", "the router knows no way there")
 
 enum of_drop {
     OF_DROP_NONE,

@@ -21,8 +21,8 @@ goal_effective_vni(const struct goal_vpc *vpc,
 }
 
 /* True if 'ip' is of the family of 'prefix' and within it. */
-static bool
-prefix_contains(const struct goal_prefix *prefix, const struct in6_addr *ip)
+bool
+goal_prefix_has(const struct goal_prefix *prefix, const struct in6_addr *ip)
 {
     bool v4 = IN6_IS_ADDR_V4MAPPED(&prefix->addr);
 
@@ -64,7 +64,7 @@ goal_fit_subnet(const struct goal_vpc *vpc, const struct goal_subnet *subnet)
         && (IN6_IS_ADDR_V4MAPPED(&outer->addr)
             == IN6_IS_ADDR_V4MAPPED(&inner->addr))
         && (inner->plen < outer->plen
-            || !prefix_contains(outer, &inner->addr))) {
+            || !goal_prefix_has(outer, &inner->addr))) {
         return outside("cidr", &inner->addr, "its VPC's", outer);
     }
     return NULL;
@@ -73,7 +73,15 @@ goal_fit_subnet(const struct goal_vpc *vpc, const struct goal_subnet *subnet)
 char *
 goal_fit_address(const struct goal_subnet *subnet, const struct in6_addr *ip)
 {
-    return (prefix_contains(&subnet->cidr, ip) ? NULL
+    return (goal_prefix_has(&subnet->cidr, ip) ? NULL
             : outside("fixed_ips.ip_address", ip, "its subnet's cidr",
                       &subnet->cidr));
+}
+
+bool
+goal_prefix_covers(const struct goal_prefix *outer,
+                   const struct goal_prefix *inner)
+{
+    return outer->given && inner->given && outer->plen <= inner->plen
+           && goal_prefix_has(outer, &inner->addr);
 }

@@ -26,4 +26,11 @@ char *goal_fit_subnet(const struct goal_vpc *, const struct goal_subnet *)
 char *goal_fit_address(const struct goal_subnet *, const struct in6_addr *)
     OVS_WARN_UNUSED_RESULT;
 
+/* True if 'ip' is in 'prefix'. */
+bool goal_prefix_has(const struct goal_prefix *, const struct in6_addr *ip);
+
+/* True if all of 'inner', which may be not given, is in 'outer'. */
+bool goal_prefix_covers(const struct goal_prefix *outer,
+                        const struct goal_prefix *inner);
+
 #endif /* store/goal-fit.h */

@@ -6,74 +6,287 @@
 
 #include "byte-order.h"
 #include "flow.h"
-#include "openvswitch/match.h"
-#include "openvswitch/ofpbuf.h"
+#include "store/goal-fit.h"
 #include "translate/flow-actions.h"
+#include "translate/flow-draft.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
+#include "translate/router-advert.h"
+#include "translate/tenant-mtu.h"
 #include "util.h"
 
-/* For every IPv4 address known in a subnet (of ports, of neighbours in their
- * L2 role, and the gateway's) one flow in RESPOND turns an ARP request into
- * the answer and sends it back, without a controller and without flooding
- * (RFC 826; the answer is unicast).
+/* For every address known in a subnet (of ports, of neighbours in their L2
+ * role, of their allowed address pairs, and the gateway's) one flow in RESPOND
+ * turns an ARP request or a neighbour solicitation into the answer and sends
+ * it back, without a controller and without flooding (RFC 826, RFC 4861).
  *
- * A port's own address is not answered to the port itself, so that its
- * duplicate-address detection (RFC 5227) finds what it should: others. */
+ * Neighbour advertisements take two steps: the address's own flow in RESPOND
+ * tells the MAC, and a few flows in RESPOND_ND that all addresses share do the
+ * rest, according to what the solicitation was: one of duplicate address
+ * detection (from ::, answered to all nodes), one with a link-layer address
+ * option, which becomes that of the answer, or one without.
+ *
+ * Link-local addresses that are made from MACs (RFC 4291, appendix A) tell the
+ * MAC themselves: two flows answer for all of them.
+ *
+ * An allowed pair with a whole network is answered for unless it contains the
+ * subnet, as 0.0.0.0/0 does; single addresses come first, then longer
+ * prefixes.
+ *
+ * Router solicitations of local ports are answered as well (router-advert.h).
+ *
+ * A port's own addresses are not answered to the port itself, so that its
+ * duplicate address detection (RFC 5227, RFC 4862) finds what it should:
+ * others. */
 
-static void
-match_arp_request(struct match *match, const struct in6_addr *ip)
+/* Flags of an advertisement, where they are in MFF_ND_RESERVED. */
+#define NA_ROUTER UINT32_C(0x80000000)
+#define NA_SOLICITED UINT32_C(0x40000000)
+#define NA_OVERRIDE UINT32_C(0x20000000)
+
+/* Between RESPOND and RESPOND_ND: the flags. */
+#define MFF_NA_FLAGS MFF_REG0
+
+/* Answers for all link-local addresses. */
+#define PRIO_LINK_LOCAL (OF_PRIO_NORMAL - 1)
+
+static const struct eth_addr all_nodes_mac
+    = ETH_ADDR_C(33,33,00,00,00,01);
+
+static bool
+is_single(const struct goal_prefix *ip)
 {
-    match_init_catchall(match);
-    match_set_dl_type(match, htons(ETH_TYPE_ARP));
-    match_set_nw_proto(match, ARP_OP_REQUEST);
-    match_set_nw_dst(match, in6_addr_get_mapped_ipv4(ip));
+    return ip->plen == (IN6_IS_ADDR_V4MAPPED(&ip->addr) ? 32 : 128);
 }
 
-/* Requests for 'ip' in the subnet with 'tag' are answered with 'mac'. */
-static void
-arp_flow(struct plugin_output *out, uint64_t tag, const struct in6_addr *ip,
-         const struct eth_addr *mac)
+static struct goal_prefix
+single(const struct in6_addr *ip)
 {
-    uint64_t stub[1024 / 8];
-    struct ofpbuf ofpacts;
-    struct match match;
+    return (struct goal_prefix) {
+        .addr = *ip,
+        .plen = IN6_IS_ADDR_V4MAPPED(ip) ? 32 : 128,
+        .given = 1,
+    };
+}
 
-    if (!IN6_IS_ADDR_V4MAPPED(ip)) {
-        return;
+/* Priority of answers for 'ip', of which 0 is for the port's own: those to the
+ * owner have one more. */
+static uint16_t
+answer_priority(const struct goal_prefix *ip)
+{
+    if (is_single(ip)) {
+        return OF_PRIO_NORMAL;
     }
-    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
-    match_arp_request(&match, ip);
-    match_set_metadata(&match, htonll(tag));
-    act_copy(&ofpacts, MFF_ETH_SRC, MFF_ETH_DST);
-    act_set_mac(&ofpacts, MFF_ETH_SRC, mac);
-    act_set_u16(&ofpacts, MFF_ARP_OP, ARP_OP_REPLY);
-    act_copy(&ofpacts, MFF_ARP_SHA, MFF_ARP_THA);
-    act_set_mac(&ofpacts, MFF_ARP_SHA, mac);
-    act_copy(&ofpacts, MFF_ARP_SPA, MFF_ARP_TPA);
-    act_set_ip(&ofpacts, MFF_ARP_SPA, MFF_IPV6_SRC, ip);
-    act_output_in_port(&ofpacts);
-    output_flow(out, OFS_RESPOND, OF_PRIO_NORMAL, &match, &ofpacts);
-    ofpbuf_uninit(&ofpacts);
+
+    /* IPv6 prefixes in a subnet are long. */
+    uint32_t plen = (IN6_IS_ADDR_V4MAPPED(&ip->addr) ? ip->plen
+                     : ip->plen > 80 ? ip->plen - 80
+                     : 0);
+    return OF_PRIO_LOW + 1 + 2 * plen;
 }
 
-/* Requests for 'ip' from the port that owns it get no answer. */
+/* Adds to the match: ARP requests or neighbour solicitations for 'ip'. */
+static void
+match_question(struct flow_draft *f, const struct goal_prefix *ip)
+{
+    if (IN6_IS_ADDR_V4MAPPED(&ip->addr)) {
+        match_set_dl_type(&f->match, htons(ETH_TYPE_ARP));
+        match_set_nw_proto(&f->match, ARP_OP_REQUEST);
+        match_set_nw_dst_masked(&f->match,
+                                in6_addr_get_mapped_ipv4(&ip->addr),
+                                be32_prefix_mask(ip->plen));
+    } else {
+        struct in6_addr mask = ipv6_create_mask(ip->plen);
+
+        flow_draft_match_icmp6(f, ND_NEIGHBOR_SOLICIT);
+        match_set_nd_target_masked(&f->match, &ip->addr, &mask);
+    }
+}
+
+/* ARP. */
+
+static void
+arp_answer(struct flow_draft *f, const struct goal_prefix *ip,
+           const struct eth_addr *mac)
+{
+    act_copy(&f->acts, MFF_ETH_SRC, MFF_ETH_DST);
+    act_set_mac(&f->acts, MFF_ETH_SRC, mac);
+    act_set_u16(&f->acts, MFF_ARP_OP, ARP_OP_REPLY);
+    act_copy(&f->acts, MFF_ARP_SHA, MFF_ARP_THA);
+    act_set_mac(&f->acts, MFF_ARP_SHA, mac);
+    if (is_single(ip)) {
+        act_copy(&f->acts, MFF_ARP_SPA, MFF_ARP_TPA);
+        act_set_ip(&f->acts, MFF_ARP_SPA, MFF_IPV6_SRC, &ip->addr);
+    } else {
+        /* Exchange the addresses. */
+        act_copy(&f->acts, MFF_ARP_SPA, MFF_REG0);
+        act_copy(&f->acts, MFF_ARP_TPA, MFF_ARP_SPA);
+        act_copy(&f->acts, MFF_REG0, MFF_ARP_TPA);
+    }
+    act_output_in_port(&f->acts);
+}
+
+/* Neighbour discovery. */
+
+/* The last steps in RESPOND; eth_src is the MAC that is asked for. */
+static void
+nd_goto(struct flow_draft *f, bool router)
+{
+    act_set_u8(&f->acts, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
+    act_set_u32(&f->acts, MFF_NA_FLAGS,
+                NA_SOLICITED | NA_OVERRIDE | (router ? NA_ROUTER : 0));
+    act_goto(&f->acts, OFS_RESPOND_ND);
+}
+
+static void
+nd_answer(struct flow_draft *f, const struct eth_addr *mac, bool router)
+{
+    act_copy(&f->acts, MFF_ETH_SRC, MFF_ETH_DST);
+    act_set_mac(&f->acts, MFF_ETH_SRC, mac);
+    nd_goto(f, router);
+}
+
+/* To the solicitation of a station with an address, with a link-layer address
+ * option or without. */
+static void
+nd_reply_flow(struct plugin_output *out, bool option)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    flow_draft_match_icmp6(&f, ND_NEIGHBOR_ADVERT);
+    if (option) {
+        match_set_nd_options_type(&f.match, ND_OPT_SOURCE_LINKADDR);
+    }
+    act_copy(&f.acts, MFF_IPV6_SRC, MFF_IPV6_DST);
+    act_copy(&f.acts, MFF_ND_TARGET, MFF_IPV6_SRC);
+    act_copy(&f.acts, MFF_NA_FLAGS, MFF_ND_RESERVED);
+    if (option) {
+        act_set_u8(&f.acts, MFF_ND_OPTIONS_TYPE, ND_OPT_TARGET_LINKADDR);
+        act_copy(&f.acts, MFF_ETH_SRC, MFF_ND_TLL);
+    }
+    act_output_in_port(&f.acts);
+    flow_draft_output(&f, out, OFS_RESPOND_ND,
+                      option ? OF_PRIO_NORMAL : OF_PRIO_LOW);
+}
+
+/* To duplicate address detection: to all nodes, not solicited. */
+static void
+nd_duplicate_flow(struct plugin_output *out)
+{
+    const struct in6_addr all_nodes = IN6ADDR_ALL_HOSTS_INIT;
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    flow_draft_match_icmp6(&f, ND_NEIGHBOR_ADVERT);
+    match_set_ipv6_src(&f.match, &in6addr_any);
+    act_set_mac(&f.acts, MFF_ETH_DST, &all_nodes_mac);
+    act_set_ip(&f.acts, MFF_IPV4_DST, MFF_IPV6_DST, &all_nodes);
+    act_copy(&f.acts, MFF_ND_TARGET, MFF_IPV6_SRC);
+    act_set_u32(&f.acts, MFF_ND_RESERVED, NA_OVERRIDE);
+    act_output_in_port(&f.acts);
+    flow_draft_output(&f, out, OFS_RESPOND_ND, OF_PRIO_HIGH);
+}
+
+/* To solicitations for link-local addresses made from MACs whose bit
+ * "universal/local" is 'local'; the address has the inverse. */
+static void
+nd_link_local_flow(struct plugin_output *out, bool local)
+{
+    struct in6_addr target = { .s6_addr = { 0xfe, 0x80 } };
+    struct in6_addr mask = ipv6_create_mask(64);
+    struct flow_draft f;
+
+    target.s6_addr[8] = local ? 0 : 2;
+    target.s6_addr[11] = 0xff;
+    target.s6_addr[12] = 0xfe;
+    mask.s6_addr[8] = 2;
+    mask.s6_addr[11] = mask.s6_addr[12] = 0xff;
+
+    flow_draft_init(&f, 0);
+    flow_draft_match_icmp6(&f, ND_NEIGHBOR_SOLICIT);
+    match_set_nd_target_masked(&f.match, &target, &mask);
+    act_copy(&f.acts, MFF_ETH_SRC, MFF_ETH_DST);
+    act_move(&f.acts, MFF_ND_TARGET, 0, MFF_ETH_SRC, 0, 24);
+    act_move(&f.acts, MFF_ND_TARGET, 40, MFF_ETH_SRC, 24, 17);
+    act_set_mac_bit(&f.acts, MFF_ETH_SRC, 41, local);
+    act_move(&f.acts, MFF_ND_TARGET, 58, MFF_ETH_SRC, 42, 6);
+    nd_goto(&f, false);
+    flow_draft_output(&f, out, OFS_RESPOND, PRIO_LINK_LOCAL);
+}
+
+/* The flows that all addresses share. */
+static void
+nd_shared_flows(struct plugin_output *out)
+{
+    nd_reply_flow(out, true);
+    nd_reply_flow(out, false);
+    nd_duplicate_flow(out);
+    nd_link_local_flow(out, false);
+    nd_link_local_flow(out, true);
+}
+
+/* Answers. */
+
+/* Questions for 'ip' in the subnet with 'tag' are answered with 'mac'. */
+static void
+answer_flow(struct plugin_output *out, uint64_t tag,
+            const struct goal_prefix *ip, const struct eth_addr *mac,
+            bool router)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, tag);
+    match_question(&f, ip);
+    if (IN6_IS_ADDR_V4MAPPED(&ip->addr)) {
+        arp_answer(&f, ip, mac);
+    } else {
+        nd_answer(&f, mac, router);
+    }
+    flow_draft_output(&f, out, OFS_RESPOND, answer_priority(ip));
+}
+
+/* Questions for 'ip' from the port that owns it get no answer. */
 static void
 own_address_flow(struct plugin_output *out, uint32_t ofport,
-                 const struct in6_addr *ip)
+                 const struct goal_prefix *ip)
 {
-    uint64_t stub[64 / 8];
-    struct ofpbuf ofpacts;
-    struct match match;
+    struct flow_draft f;
 
-    if (!IN6_IS_ADDR_V4MAPPED(ip)) {
-        return;
+    flow_draft_init(&f, 0);
+    match_question(&f, ip);
+    match_set_in_port(&f.match, u16_to_ofp(ofport));
+    flow_draft_output(&f, out, OFS_RESPOND,
+                      is_single(ip) ? OF_PRIO_GUARD : answer_priority(ip) + 1);
+}
+
+/* The same for the link-local address that is made from 'mac'. */
+static void
+own_link_local_flow(struct plugin_output *out, uint32_t ofport,
+                    const struct eth_addr *mac)
+{
+    struct in6_addr ip;
+
+    in6_generate_lla(*mac, &ip);
+    struct goal_prefix prefix = single(&ip);
+    own_address_flow(out, ofport, &prefix);
+}
+
+/* Allowed pairs of the owner of 'mac', in the subnet of 'net'. */
+static void
+answer_pairs(struct plugin_output *out, const struct goal_network *net,
+             const struct eth_addr *mac, const struct goal_address_pair *pairs,
+             size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct goal_address_pair *pair = &pairs[i];
+
+        if (!goal_prefix_covers(&pair->ip, &net->subnet->cidr)) {
+            answer_flow(out, net->tag, &pair->ip,
+                        eth_addr_is_zero(pair->mac) ? mac : &pair->mac,
+                        false);
+        }
     }
-    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
-    match_arp_request(&match, ip);
-    match_set_in_port(&match, u16_to_ofp(ofport));
-    output_flow(out, OFS_RESPOND, OF_PRIO_GUARD, &match, &ofpacts);
-    ofpbuf_uninit(&ofpacts);
 }
 
 static enum plugin_result
@@ -84,11 +297,53 @@ translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
     enum plugin_result result = goal_view_network(view, subnet->up.id, &net,
                                                   errorp);
 
-    if (result == PLUGIN_DONE && ipv6_addr_is_set(&subnet->gateway_ip)
-        && !eth_addr_is_zero(subnet->gateway_mac)) {
-        arp_flow(out, net.tag, &subnet->gateway_ip, &subnet->gateway_mac);
+    if (result != PLUGIN_DONE) {
+        return result;
     }
-    return result;
+
+    bool ipv6 = (subnet->cidr.given
+                 && !IN6_IS_ADDR_V4MAPPED(&subnet->cidr.addr));
+    if (ipv6) {
+        nd_shared_flows(out);
+    }
+    if (ipv6_addr_is_set(&subnet->gateway_ip)
+        && !eth_addr_is_zero(subnet->gateway_mac)) {
+        struct goal_prefix ip = single(&subnet->gateway_ip);
+
+        answer_flow(out, net.tag, &ip, &subnet->gateway_mac, true);
+        if (ipv6) {
+            struct in6_addr link_local;
+
+            in6_generate_lla(subnet->gateway_mac, &link_local);
+            ip = single(&link_local);
+            answer_flow(out, net.tag, &ip, &subnet->gateway_mac, true);
+        }
+    }
+    return PLUGIN_DONE;
+}
+
+/* What 'port', plugged into 'ofport', does not hear about itself. */
+static void
+own_addresses(const struct goal_port *port, uint32_t ofport,
+              struct plugin_output *out)
+{
+    bool ipv6 = false;
+
+    for (size_t i = 0; i < port->n_fixed_ips; i++) {
+        struct goal_prefix ip = single(&port->fixed_ips[i].ip);
+
+        own_address_flow(out, ofport, &ip);
+        ipv6 = ipv6 || !IN6_IS_ADDR_V4MAPPED(&ip.addr);
+    }
+    for (size_t i = 0; i < port->n_allowed; i++) {
+        own_address_flow(out, ofport, &port->allowed[i].ip);
+        if (ipv6 && !eth_addr_is_zero(port->allowed[i].mac)) {
+            own_link_local_flow(out, ofport, &port->allowed[i].mac);
+        }
+    }
+    if (ipv6) {
+        own_link_local_flow(out, ofport, &port->mac);
+    }
 }
 
 static enum plugin_result
@@ -100,6 +355,7 @@ translate_port(struct goal_view *view, const struct goal_port *port,
 
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
         const struct goal_fixed_ip *fixed = &port->fixed_ips[i];
+        struct goal_prefix ip = single(&fixed->ip);
         struct goal_network net;
         enum plugin_result result = goal_view_network(
             view, fixed->subnet_id, &net, errorp);
@@ -107,10 +363,22 @@ translate_port(struct goal_view *view, const struct goal_port *port,
         if (result != PLUGIN_DONE) {
             return result;
         }
-        arp_flow(out, net.tag, &fixed->ip, &port->mac);
+        answer_flow(out, net.tag, &ip, &port->mac, false);
+        answer_pairs(out, &net, &port->mac, port->allowed, port->n_allowed);
         if (binding) {
-            own_address_flow(out, binding->ofport, &fixed->ip);
+            const struct router_advert_listener listener = {
+                port, binding->ofport, &net,
+                tenant_mtu(net.type, goal_view_host_ip(view)),
+            };
+
+            *errorp = router_advert_flow(&listener, out);
+            if (*errorp) {
+                return PLUGIN_FAIL;
+            }
         }
+    }
+    if (binding) {
+        own_addresses(port, binding->ofport, out);
     }
     return PLUGIN_DONE;
 }
@@ -122,6 +390,7 @@ translate_neighbor(struct goal_view *view,
 {
     for (size_t i = 0; i < neighbor->n_fixed_ips; i++) {
         const struct goal_neighbor_ip *fixed = &neighbor->fixed_ips[i];
+        struct goal_prefix ip = single(&fixed->ip);
         struct goal_network net;
 
         if (fixed->type != GOAL_NEIGHBOR_L2) {
@@ -132,7 +401,9 @@ translate_neighbor(struct goal_view *view,
         if (result != PLUGIN_DONE) {
             return result;
         }
-        arp_flow(out, net.tag, &fixed->ip, &neighbor->mac);
+        answer_flow(out, net.tag, &ip, &neighbor->mac, false);
+        answer_pairs(out, &net, &neighbor->mac, neighbor->allowed,
+                     neighbor->n_allowed);
     }
     return PLUGIN_DONE;
 }
@@ -166,7 +437,8 @@ const struct plugin_class arp_nd_plugin_class = {
     .name = "arp-nd",
     .number = 4,
     .inputs = 1u << GOAL_SUBNET | 1u << GOAL_PORT | 1u << GOAL_NEIGHBOR,
-    .stages = UINT64_C(1) << OFS_RESPOND,
-    .summary = "ARP answered on the host",
+    .stages = UINT64_C(1) << OFS_RESPOND | UINT64_C(1) << OFS_RESPOND_ND,
+    .summary = "ARP and neighbour discovery answered on the host",
     .translate = arp_translate,
+    .packet_in = router_advert_packet_in,
 };

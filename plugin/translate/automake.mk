@@ -17,8 +17,14 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/flow-draft.h \
 	plugin/translate/goal-view.c \
 	plugin/translate/goal-view.h \
+	plugin/translate/icmp-error.c \
+	plugin/translate/icmp-error.h \
 	plugin/translate/l2-flood.c \
 	plugin/translate/l2-switching.c \
+	plugin/translate/l3-ecmp.c \
+	plugin/translate/l3-errors.c \
+	plugin/translate/l3-router.h \
+	plugin/translate/l3-routing.c \
 	plugin/translate/on-demand.c \
 	plugin/translate/on-demand.h \
 	plugin/translate/pipeline-base.c \
@@ -36,6 +42,9 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/security-rules.h \
 	plugin/translate/translator-lazy.c \
 	plugin/translate/translator-private.h \
+	plugin/translate/router-advert.c \
+	plugin/translate/router-advert.h \
+	plugin/translate/tenant-mtu.h \
 	plugin/translate/translator.c \
 	plugin/translate/translator.h \
 	plugin/translate/tunnel.c

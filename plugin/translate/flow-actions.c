@@ -91,6 +91,57 @@ act_set_flag(struct ofpbuf *ofpacts, uint32_t of_flag)
 }
 
 void
+act_set_u64(struct ofpbuf *ofpacts, enum mf_field_id field, uint64_t value)
+{
+    ovs_be64 v = htonll(value);
+
+    set_field(ofpacts, field, &v);
+}
+
+void
+act_set_u8(struct ofpbuf *ofpacts, enum mf_field_id field, uint8_t value)
+{
+    set_field(ofpacts, field, &value);
+}
+
+void
+act_set_mac_bit(struct ofpbuf *ofpacts, enum mf_field_id field, int bit,
+                bool value)
+{
+    struct eth_addr v = eth_addr_zero, m = eth_addr_zero;
+
+    m.ea[5 - bit / 8] = 1 << bit % 8;
+    if (value) {
+        v = m;
+    }
+    ofpact_put_set_field(ofpacts, mf_from_id(field), &v, &m);
+}
+
+void
+act_check_larger(struct ofpbuf *ofpacts, uint16_t len, enum mf_field_id field)
+{
+    struct ofpact_check_pkt_larger *check
+        = ofpact_put_CHECK_PKT_LARGER(ofpacts);
+
+    check->pkt_len = len;
+    check->dst = (struct mf_subfield) { mf_from_id(field), 0, 1 };
+}
+
+/* Packets whose TTL must not be decremented have to be caught before: the
+ * switch would send them to controllers. */
+void
+act_dec_ttl(struct ofpbuf *ofpacts)
+{
+    struct ofpact_cnt_ids *ids = ofpact_put_DEC_TTL(ofpacts);
+    uint16_t id = 0;
+
+    ids->n_controllers = 1;
+    ofpbuf_put(ofpacts, &id, sizeof id);
+    ids = ofpacts->header;
+    ofpact_finish_DEC_TTL(ofpacts, &ids);
+}
+
+void
 act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id field, uint16_t value)
 {
     ovs_be16 v = htons(value);

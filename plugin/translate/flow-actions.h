@@ -38,7 +38,16 @@ void act_clone_end(struct ofpbuf *ofpacts, size_t offset);
 void act_set_metadata(struct ofpbuf *ofpacts, uint64_t value, uint64_t mask);
 void act_set_u32(struct ofpbuf *ofpacts, enum mf_field_id, uint32_t value);
 void act_set_flag(struct ofpbuf *ofpacts, uint32_t of_flag);
+void act_set_u64(struct ofpbuf *ofpacts, enum mf_field_id, uint64_t value);
 void act_set_u16(struct ofpbuf *ofpacts, enum mf_field_id, uint16_t value);
+void act_set_u8(struct ofpbuf *ofpacts, enum mf_field_id, uint8_t value);
+/* Sets bit 'bit' (0 is the last one) of a MAC. */
+void act_set_mac_bit(struct ofpbuf *ofpacts, enum mf_field_id, int bit,
+                     bool value);
+void act_dec_ttl(struct ofpbuf *ofpacts);
+/* Sets bit 0 of 'field' to whether the frame is longer than 'len' bytes. */
+void act_check_larger(struct ofpbuf *ofpacts, uint16_t len,
+                      enum mf_field_id field);
 void act_set_mac(struct ofpbuf *ofpacts, enum mf_field_id,
                  const struct eth_addr *);
 

@@ -4,6 +4,7 @@
 
 #include <config.h>
 
+#include <stdlib.h>
 #include "byte-order.h"
 #include "flow.h"
 #include "openvswitch/match.h"
@@ -24,8 +25,11 @@
  *
  *    DELIVER: output.
  *
- * A neighbour on another host outputs, in each subnet where it has an L2
- * address, one L2_LOOKUP flow: its MAC leads to the tunnel to its host.
+ * A neighbour on another host outputs, in each subnet where it has an address,
+ * in whichever role, one L2_LOOKUP flow: its MAC leads to the tunnel to its
+ * host.  (What is routed to it comes there as well.)
+ *
+ * The MACs of allowed address pairs lead to their owners likewise.
  *
  * A port that is not bound yet outputs nothing and is no error: the goal state
  * is in, and binding it comes by itself. */
@@ -95,6 +99,31 @@ deliver_flow(struct plugin_output *out, uint32_t ofport)
     ofpbuf_uninit(&ofpacts);
 }
 
+/* In the subnet 'subnet_id', which is there, the MACs of allowed pairs lead to
+ * 'port', too. */
+static void
+pair_flows(struct goal_view *view, const struct goal_port *port,
+           const char *subnet_id, uint32_t ofport, struct plugin_output *out)
+{
+    struct goal_network net;
+    char *error = NULL;
+
+    if (!port->n_allowed
+        || goal_view_network(view, subnet_id, &net, &error) != PLUGIN_DONE) {
+        free(error);
+        return;
+    }
+    for (size_t i = 0; i < port->n_allowed; i++) {
+        const struct eth_addr *mac = &port->allowed[i].mac;
+
+        if (!eth_addr_is_zero(*mac) && !eth_addr_equals(*mac, port->mac)) {
+            local_flow(out, OFS_L2_LOOKUP, net.tag, mac, ofport, net.tag);
+            local_flow(out, OFS_ARRIVAL, of_vpc_tag(net.type, net.vni), mac,
+                       ofport, net.tag);
+        }
+    }
+}
+
 static enum plugin_result
 translate_port(struct goal_view *view, const struct goal_port *port,
                struct plugin_output *out, char **errorp)
@@ -132,6 +161,10 @@ translate_port(struct goal_view *view, const struct goal_port *port,
             local_flow(out, OFS_ARRIVAL, of_vpc_tag(net.type, net.vni),
                        &port->mac, binding->ofport, net.tag);
         }
+    }
+    for (size_t i = 0; i < port->n_fixed_ips; i++) {
+        pair_flows(view, port, port->fixed_ips[i].subnet_id, binding->ofport,
+                   out);
     }
     deliver_flow(out, binding->ofport);
     output_installed(out, port->up.id);
@@ -171,9 +204,6 @@ translate_neighbor(struct goal_view *view,
         const struct goal_neighbor_ip *fixed = &neighbor->fixed_ips[i];
         struct goal_network net;
 
-        if (fixed->type != GOAL_NEIGHBOR_L2) {
-            continue;
-        }
         enum plugin_result result = goal_view_network(
             view, fixed->subnet_id, &net, errorp);
         if (result != PLUGIN_DONE) {
@@ -181,6 +211,13 @@ translate_neighbor(struct goal_view *view,
         }
         if (net.tag != last_tag) {
             remote_flow(out, net.tag, &neighbor->mac, &neighbor->host_ip);
+            for (size_t j = 0; j < neighbor->n_allowed; j++) {
+                const struct eth_addr *mac = &neighbor->allowed[j].mac;
+
+                if (!eth_addr_is_zero(*mac)) {
+                    remote_flow(out, net.tag, mac, &neighbor->host_ip);
+                }
+            }
             last_tag = net.tag;
         }
     }

@@ -35,6 +35,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &l2_flood_plugin_class,
     &on_demand_plugin_class,
     &announce_plugin_class,
+    &l3_routing_plugin_class,
 };
 
 static const struct plugin_entry *

@@ -71,7 +71,11 @@ struct plugin_output;
     PUNT_KIND(UNKNOWN, "unknown", 100, 200,                             \
               "packets to destinations that are not known")             \
     PUNT_KIND(RESOLVE, "resolve", 100, 200,                             \
-              "ARP and ND for addresses that are not known")
+              "ARP and ND for addresses that are not known")            \
+    PUNT_KIND(ICMP_ERROR, "icmp-error", 50, 100,                        \
+              "packets that the router does not forward")               \
+    PUNT_KIND(ROUTER_SOLICIT, "router-solicit", 5, 10,                  \
+              "questions for IPv6 routers")
 
 enum punt_kind {
 #define PUNT_KIND(NAME, STRING, PPS, BURST, WHAT) PUNT_##NAME,
