@@ -574,7 +574,7 @@ agent_messages_run(struct agent *agent)
     if (!agent->transport || !agent->translator) {
         return;
     }
-    if (agent->topics_changed) {
+    if (agent->topics_changed && time_msec() >= agent->topics_next) {
         agent_update_topics(agent);
     }
     transport_run(agent->transport);
@@ -606,7 +606,7 @@ agent_messages_wait(struct agent *agent)
     agent_transport_wait(agent);
     if (agent->transport && agent->translator) {
         if (agent->topics_changed) {
-            poll_immediate_wake();
+            poll_timer_wait_until(agent->topics_next);
         }
         resync_wait(agent->resync);
         agent_hello_wait(agent);

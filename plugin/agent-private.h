@@ -124,6 +124,7 @@ struct agent {
     struct sset topics;         /* Wanted. */
     struct smap joined;         /* Topics joined by SUBSCRIBE_INFO -> key. */
     bool topics_changed;
+    long long int topics_next;  /* When topics may be updated again. */
     uint64_t epoch;             /* Ours: µs since 1970 at start. */
     struct agent_counters counters;
 

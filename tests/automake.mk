@@ -65,6 +65,7 @@ test_scripts = \
 	tests/equivalence_model.py \
 	tests/send-frame.py \
 	tests/spoof.py \
+	tests/topics.py \
 	tests/traffic.py \
 	tests/with-own-network
 

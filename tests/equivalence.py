@@ -3,9 +3,10 @@
 """Random goal states in random order: whatever has happened, the result is
 that of a fresh agent that is told the final state.
 
-usage: equivalence.py SEED STEPS [CHECKPOINTS]
+usage: equivalence.py SEED STEPS [MINUTES]
 
-Agent A (in $OVS_RUNDIR, started by the test) goes through STEPS steps: messages
+Agent A (in $OVS_RUNDIR, started by the test) goes through STEPS steps, and with
+MINUTES again and again, for so long: messages
 with creations, updates, moves and deletions, children before parents,
 duplicates, lost messages, resynchronisation, ports plugged and unplugged, kills
 and restarts of the agent and of ovs-vswitchd.  Model (equivalence_model.py)
@@ -380,14 +381,16 @@ class Server:
 
 
 class Run:
-    def __init__(self, seed, steps, checkpoints):
+    CHECKPOINTS = 3             # In as many steps as are given.
+
+    def __init__(self, seed, steps):
         self.rng = random.Random(seed)
         self.steps = steps
-        self.every = max(steps // checkpoints, 1)
         self.logfile = open("equivalence.log", "w")
         schema = alcor_schema.load()
         self.a = Host(os.environ["OVS_RUNDIR"])
         self.b = Host(os.path.join(self.a.directory, "b"))
+        self.hosts = [self.a, self.b]           # With the same Interfaces.
         self.model = equivalence_model.Model()
         self.server = Server(self.rng, schema, self.a, self.model, self.log)
         self.generator = equivalence_model.Generator(self.rng, schema)
@@ -400,26 +403,33 @@ class Run:
         self.logfile.writelines("    %s\n" % line for line in lines)
         self.logfile.flush()
 
-    def run(self):
+    def start(self):
         self.a.connect_agent()
         self.plugins = [line.split(",")[0] for line in self.a.agent.command(
             "plugin/list", "--format=csv").splitlines()[1:]]
         self.plugins.remove("pipeline")         # Cannot be disabled.
+        self.server.connect()
+
+    def run(self, end):
+        self.start()
         self.b.start_ovs(self.a)
         self.b.start_agent()
         self.b.idle()
-        self.server.connect()
         actions = (
             (self.do_message, 600), (self.do_wait, 60), (self.do_repeat, 60),
             (self.do_lose, 20), (self.do_serve, 60), (self.do_plug, 45),
             (self.do_kill, 6), (self.do_exit, 3), (self.do_reconnect, 6),
             (self.do_resync, 6), (self.do_recompute, 5), (self.do_switch, 2),
             (self.do_plugins, 3))
-        for self.step in range(1, self.steps + 1):
+        while self.step < self.steps or time.monotonic() < end:
+            self.take_steps(self.steps // self.CHECKPOINTS, actions)
+            self.checkpoint()
+
+    def take_steps(self, n, actions):
+        for _ in range(n):
+            self.step += 1
             self.rng.choices([a[0] for a in actions],
                              [a[1] for a in actions])[0]()
-            if self.step % self.every == 0:
-                self.checkpoint()
 
     # Steps.
 
@@ -469,7 +479,7 @@ class Run:
                        "ofport_request=%d" % (10 + int(name[2:])),
                        "external_ids:iface-id=" + iface_id]
             self.interfaces[name] = iface_id
-        for host in (self.a, self.b):
+        for host in self.hosts:
             host.vsctl(*command)
 
     def do_kill(self):
@@ -606,9 +616,10 @@ class Run:
 
 def main():
     seed, steps = int(sys.argv[1]), int(sys.argv[2])
-    run = Run(seed, steps, int(sys.argv[3]) if len(sys.argv) > 3 else 3)
+    minutes = float(sys.argv[3]) if len(sys.argv) > 3 else 0
+    run = Run(seed, steps)
     try:
-        run.run()
+        run.run(time.monotonic() + 60 * minutes)
     except Mismatch as e:
         sys.exit("seed %d: %s" % (seed, e))
     finally:

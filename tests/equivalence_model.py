@@ -132,7 +132,8 @@ class Model:
 class Generator:
     """Random resources.  Every one is valid with whatever others are there;
     addresses, MACs and ids are few, so that they clash and refer to each
-    other."""
+    other, unless the owner changes 'suffix', which those of neighbours and of
+    DHCP states end with."""
 
     VPCS = {"v1": 100, "v2": 200, "v3": 300}
     SUBNETS = {"s1": ("v1", 1), "s2": ("v1", 2), "s3": ("v2", 1),
@@ -144,6 +145,7 @@ class Generator:
     def __init__(self, rng, schema):
         self.rng = rng
         self.pb = schema.alcor
+        self.suffix = ""
         self.build = alcor_goal.Builder(schema)
 
     def resource(self, tame):
@@ -252,7 +254,8 @@ class Generator:
         n = self.rng.choices((1, 2), (85, 15))[0]
         vpc, subnet, ips = self._subnet_and_ips(n)
         state = self.build.neighbor(
-            "n%d" % self.rng.randrange(30), vpc, subnet, ips, self._mac(),
+            "n%d%s" % (self.rng.randrange(30), self.suffix), vpc, subnet,
+            ips, self._mac(),
             self.rng.choice(HOSTS), revision=0,
             roles=("L3",) if self._often(0.25) else ("L2",))
         self._pairs(state.configuration)
@@ -292,7 +295,7 @@ class Generator:
     def _dhcp(self):
         state = self.pb.DHCPState()
         conf = state.configuration
-        conf.id = "d%d" % self.rng.randrange(4)
+        conf.id = "d%d%s" % (self.rng.randrange(4), self.suffix)
         conf.subnet_id = self._subnet_id()
         conf.mac_address = self._mac()
         conf.ipv4_address = self._address(conf.subnet_id)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-# Our programs a second time, to find what tests alone do not: below sanitized/
-# with ASan and UBSan, on which "make check" runs; below fuzzing/ with clang's
-# libFuzzer, for "make check-fuzz".  Names of programs are the same.
+# What finds what tests alone do not.  Our programs a second time: below
+# sanitized/ with ASan and UBSan, on which "make check" runs; below fuzzing/ with
+# clang's libFuzzer, for "make check-fuzz"; below valgrind/, scripts that run them
+# under it, for "make check-valgrind".  Names of programs are the same.  And
+# "make check-soak", which takes its time.
 
 # Sanitizers.
 if SANITIZED_CHECK
@@ -129,3 +131,45 @@ clean-fuzzing:
 	rm -rf fuzzing/corpus fuzzing/found
 PHONY_TARGETS += clean-fuzzing
 CLEAN_LOCAL += clean-fuzzing
+
+# The rootless suite under valgrind.
+check-valgrind: all tests/atlocal $(TESTSUITE)
+	$(srcdir)/tests/under-valgrind . \
+		$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
+PHONY_TARGETS += check-valgrind
+EXTRA_DIST += \
+	tests/under-valgrind \
+	tests/valgrind.supp
+
+clean-valgrind:
+	rm -rf valgrind
+PHONY_TARGETS += clean-valgrind
+CLEAN_LOCAL += clean-valgrind
+
+# Churn, for SOAK_MINUTES: memory, and the equivalence test without an end.
+SOAK_TESTSUITE = tests/soak-testsuite
+SOAK_MINUTES = 60
+check-soak: all tests/atlocal $(SOAK_TESTSUITE)
+	SOAK_MINUTES='$(SOAK_MINUTES)' \
+	SOAK_REPORT='$(abs_top_builddir)/tests/soak.log' \
+		$(SHELL) $(SOAK_TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
+	tail -n 4 tests/soak.log
+PHONY_TARGETS += check-soak
+EXTRA_DIST += \
+	tests/soak-testsuite.at \
+	tests/soak.at \
+	tests/soak.py
+
+$(SOAK_TESTSUITE): package.m4 tests/soak-testsuite.at \
+	tests/alcor-macros.at tests/soak.at $(ovs_macros)
+	$(AM_V_at)$(MKDIR_P) tests
+	$(AM_V_GEN)$(AUTOTEST) -o $@.tmp $(srcdir)/$@.at
+	$(AM_V_at)mv $@.tmp $@
+CLEANFILES += tests/soak.log
+DISTCLEANFILES += $(SOAK_TESTSUITE)
+
+clean-soak:
+	test ! -f $(SOAK_TESTSUITE) || \
+		$(SHELL) $(SOAK_TESTSUITE) -C tests --clean
+PHONY_TARGETS += clean-soak
+CLEAN_LOCAL += clean-soak
