@@ -481,6 +481,13 @@ ds_readback(struct desired_state *ds, enum ds_sink sink,
     return output;
 }
 
+void
+ds_readback_same(struct ds_output *output)
+{
+    output->flags |= DS_INSTALLED;
+    output->installed_hash = ds_output_hash(output);
+}
+
 enum ds_priority
 ds_output_priority(const struct ds_output *output)
 {

@@ -269,11 +269,13 @@ void ds_confirm(struct desired_state *);
 /* Read-back.  ds_readback_begin() forgets what is installed in 'sink';
  * ds_readback() reports one thing that is (creating an output without
  * contributions when nobody wants it, so that it will be removed); 'foreign'
- * says that it is not ours.  ds_readback_end() queues every difference. */
+ * says that it is not ours; ds_readback_same() reports that 'output' is as it
+ * is wanted.  ds_readback_end() queues every difference. */
 void ds_readback_begin(struct desired_state *, enum ds_sink);
 struct ds_output *ds_readback(struct desired_state *, enum ds_sink,
                               const void *key, size_t key_len,
                               uint64_t hash, bool foreign);
+void ds_readback_same(struct ds_output *);
 void ds_readback_end(struct desired_state *, enum ds_sink);
 
 /* Audit: read-back while commits go on, of what is believed to be known.

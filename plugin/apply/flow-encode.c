@@ -31,13 +31,23 @@ struct flow_key {
 BUILD_ASSERT_DECL(sizeof(struct flow_key) == 4);
 
 void
-flow_key_encode(uint8_t table, uint16_t priority, const struct match *match,
-                struct ofpbuf *key)
+flow_key_from_oxm(uint8_t table, uint16_t priority, const void *oxm,
+                  size_t len, struct ofpbuf *key)
 {
     struct flow_key *header = ofpbuf_put_zeros(key, sizeof *header);
 
     header->table = table;
     header->priority = htons(priority);
+    if (len) {
+        ofpbuf_put(key, oxm, len);
+    }
+}
+
+void
+flow_key_encode(uint8_t table, uint16_t priority, const struct match *match,
+                struct ofpbuf *key)
+{
+    flow_key_from_oxm(table, priority, NULL, 0, key);
     oxm_put_raw(key, match, OFP15_VERSION);
 }
 

@@ -38,6 +38,9 @@ struct ofpbuf;
 
 void flow_key_encode(uint8_t table, uint16_t priority, const struct match *,
                      struct ofpbuf *key);
+/* The same, of a match that is encoded already: 'len' bytes of OXM. */
+void flow_key_from_oxm(uint8_t table, uint16_t priority, const void *oxm,
+                       size_t len, struct ofpbuf *key);
 void flow_part_encode(const struct ofpbuf *ofpacts, bool actions_only,
                       struct ofpbuf *part);
 

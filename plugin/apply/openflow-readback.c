@@ -13,6 +13,7 @@
 #include "apply/meter-encode.h"
 #include "apply/of-pipeline.h"
 #include "byte-order.h"
+#include "openflow/openflow.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
@@ -158,6 +159,96 @@ report_flow(struct desired_state *ds, struct openflow_readback *rb,
     ofpbuf_uninit(&value);
 }
 
+/* What follows a flow's match in a reply: statistics. */
+struct flow_stats_header {
+    ovs_be16 reserved;
+    ovs_be16 length;            /* With this header, without padding. */
+};
+BUILD_ASSERT_DECL(sizeof(struct flow_stats_header) == 4);
+
+/* Returns the output that wants the flow 'ofd' and its instructions, byte for
+ * byte as they are in the reply, or null. */
+static struct ds_output *
+find_same(const struct desired_state *ds, const struct ofp15_flow_desc *ofd,
+          const struct ofpbuf *oxm, const struct ofpbuf *instructions)
+{
+    uint64_t key_stub[512 / 8], value_stub[512 / 8];
+    struct ofpbuf key, value;
+
+    ofpbuf_use_stub(&key, key_stub, sizeof key_stub);
+    ofpbuf_use_stub(&value, value_stub, sizeof value_stub);
+    flow_key_from_oxm(ofd->table_id, ntohs(ofd->priority), oxm->data,
+                      oxm->size, &key);
+
+    struct ds_output *output = ds_lookup(ds, DS_OPENFLOW, key.data, key.size);
+    if (output && ds_output_wanted(output)
+        && ds_output_cookie(output) == ntohll(ofd->cookie)) {
+        flow_value(output, &value);
+        if (!ofpbuf_equal(&value, instructions)) {
+            output = NULL;
+        }
+    } else {
+        output = NULL;
+    }
+
+    ofpbuf_uninit(&key);
+    ofpbuf_uninit(&value);
+    return output;
+}
+
+/* Most flows are just what is wanted, also as bytes, which tells without
+ * decoding them.  If that is so of the first flow in 'msg', pulls it and
+ * returns true. */
+static bool
+pull_same(struct desired_state *ds, struct openflow_readback *rb,
+          struct ofpbuf *msg)
+{
+    const struct ofp15_flow_desc *ofd = msg->data;
+    const struct ofp11_match_header *omh;
+    const struct flow_stats_header *fsh;
+    size_t left = msg->size;
+
+    if (left < sizeof *ofd || ntohs(ofd->length) > left
+        || ofd->idle_timeout || ofd->hard_timeout
+        || !of_is_our_space(ofd->table_id, ntohs(ofd->priority))
+        || !of_cookie_is_ours(ntohll(ofd->cookie))) {
+        return false;
+    }
+    left = ntohs(ofd->length);
+    if (left < sizeof *ofd + sizeof *omh + sizeof *fsh) {
+        return false;
+    }
+    left -= sizeof *ofd;
+    omh = ALIGNED_CAST(const struct ofp11_match_header *, ofd + 1);
+
+    size_t match_len = ntohs(omh->length);
+    size_t padded_len = ROUND_UP(match_len, 8);
+    if (omh->type != htons(OFPMT_OXM) || match_len < sizeof *omh
+        || padded_len + sizeof *fsh > left) {
+        return false;
+    }
+    left -= padded_len;
+    fsh = ALIGNED_CAST(const struct flow_stats_header *,
+                       (const char *) omh + padded_len);
+    size_t stats_len = ROUND_UP(ntohs(fsh->length), 8);
+    if (stats_len > left) {
+        return false;
+    }
+
+    struct ofpbuf oxm, instructions;
+    ofpbuf_use_const(&oxm, omh + 1, match_len - sizeof *omh);
+    ofpbuf_use_const(&instructions, (const char *) fsh + stats_len,
+                     left - stats_len);
+    struct ds_output *output = find_same(ds, ofd, &oxm, &instructions);
+    if (!output) {
+        return false;
+    }
+    ds_readback_same(output);
+    rb->n_same++;
+    ofpbuf_pull(msg, ntohs(ofd->length));
+    return true;
+}
+
 static void
 flow_readback_reply(struct desired_state *ds, struct openflow_readback *rb,
                     const struct ofp_header *oh)
@@ -167,9 +258,14 @@ flow_readback_reply(struct desired_state *ds, struct openflow_readback *rb,
     struct ofpbuf msg;
 
     ofpbuf_use_const(&msg, oh, ntohs(oh->length));
+    bool known = ofpraw_pull_assert(&msg) == OFPRAW_OFPST15_FLOW_REPLY;
     ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
     for (;;) {
         struct ofputil_flow_stats fs;
+
+        if (known && pull_same(ds, rb, &msg)) {
+            continue;
+        }
         int retval = ofputil_decode_flow_stats_reply(&fs, &msg, true,
                                                      &ofpacts);
         if (retval) {
