@@ -44,9 +44,11 @@ TIMEOUT = 60
 # differ from agent to agent.
 ALLOCATED = (
     ("group", r"\bgroup(?:_id)?[:=](\d+)"),
-    ("meter", r"\bmeter[:=](\d+)"),
+    ("meter", r"\bmeter(?:_id)?[:=](\d+)"),
     ("conjunction", r"\b(?:conj_id=|conjunction\()(\d+)"),
     ("zone", r"\b(?:ct_)?zone=(\d+)"),
+    # Security groups know a port by its zone.
+    ("port", r"\b(?:reg0=|set_field:(?=0x[0-9a-f]+->reg0\b))(0x[0-9a-f]+)"),
 )
 # Tables and columns of the database Alcor that tell what is in effect.
 ROWS = (
@@ -216,7 +218,10 @@ def renamed(lines):
             line = re.sub(pattern, lambda m: "%s<%s>" % (
                 m.group(0)[:-len(m.group(1))],
                 names.get((kind, m.group(1)), "")), line)
-        return line
+        # Clauses of one flow are in the order of their numbers.
+        return re.sub(r"conjunction\([^)]*\)(?:,conjunction\([^)]*\))+",
+                      lambda m: ",".join(sorted(re.findall(
+                          r"conjunction\([^)]*\)", m.group(0)))), line)
 
     uses = collections.defaultdict(list)
     for line in lines:
