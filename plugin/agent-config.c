@@ -88,6 +88,25 @@ parse_datapath_type(struct agent_config *config, size_t offset,
 }
 
 static char *
+parse_mappings(struct agent_config *config, size_t offset, const char *value)
+{
+    char *copy = xstrdup(value ? value : "");
+    char *save_ptr = NULL;
+    char *error = NULL;
+
+    for (char *word = strtok_r(copy, ",", &save_ptr); word && !error;
+         word = strtok_r(NULL, ",", &save_ptr)) {
+        const char *colon = strchr(word, ':');
+
+        if (!colon || colon == word || !colon[1] || strlen(colon + 1) > 63) {
+            error = xasprintf("\"%s\", expected NAME:BRIDGE", word);
+        }
+    }
+    free(copy);
+    return error ? error : parse_text(config, offset, value);
+}
+
+static char *
 parse_bool(struct agent_config *config, size_t offset, const char *value)
 {
     bool *member = (bool *) ((char *) config + offset);
@@ -179,6 +198,7 @@ static const struct setting settings[] = {
     SETTING("alcor-neighbor-lazy-threshold", "4096", parse_threshold,
             lazy_threshold),
     SETTING("alcor-on-demand", "true", parse_bool, on_demand),
+    SETTING("alcor-bridge-mappings", NULL, parse_mappings, bridge_mappings),
     SETTING("alcor-encap-csum", "false", parse_bool, encap_csum),
     SETTING("alcor-encap-df", "true", parse_bool, encap_df),
     SETTING("alcor-encap-tos", "inherit", parse_tos, encap_tos),
@@ -188,7 +208,7 @@ static const struct setting settings[] = {
 /* Keys of interfaces.md that this version knows but has no use for yet. */
 static const char *const later_keys[] = {
     "alcor-role", "alcor-uplink", "alcor-fast-path",
-    "alcor-metrics-listen", "alcor-bridge-mappings",
+    "alcor-metrics-listen",
     "alcor-gateway-entrances", "alcor-installed", "alcor-owner",
 };
 
@@ -219,6 +239,7 @@ agent_config_destroy(struct agent_config *config)
     free(config->curve_server_key);
     free(config->plugins);
     free(config->encap_tos);
+    free(config->bridge_mappings);
     smap_destroy(&config->errors);
     smap_destroy(&config->last);
 }

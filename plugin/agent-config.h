@@ -47,6 +47,7 @@ struct agent_config {
     bool encap_csum;
     bool encap_df;
     char *encap_tos;            /* "inherit" or a number. */
+    char *bridge_mappings;      /* "NAME:BRIDGE,...", null if not set. */
     uint16_t encap_port;
     struct smap errors;         /* Key -> message. */
     struct smap last;           /* The external_ids last seen... */

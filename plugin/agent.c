@@ -178,6 +178,30 @@ take_tunnel(const char *encap, uint16_t ofport, void *agent_)
     vol_set(agent->vol, VOL_TUNNEL, encap, &tunnel);
 }
 
+/* Bridges that physical networks are mapped to, and the ports to them. */
+static void
+take_providers(struct agent *agent)
+{
+    char *copy = xstrdup(agent->config.bridge_mappings
+                         ? agent->config.bridge_mappings : "");
+    char *save_ptr = NULL;
+
+    vol_mark(agent->vol, VOL_PROVIDER);
+    for (char *name = strtok_r(copy, ",", &save_ptr); name;
+         name = strtok_r(NULL, ",", &save_ptr)) {
+        char *bridge = strchr(name, ':');
+        struct vol_provider provider;
+
+        memset(&provider, 0, sizeof provider);
+        *bridge++ = '\0';
+        ovs_strlcpy(provider.bridge, bridge, sizeof provider.bridge);
+        provider.ofport = apply_ovsdb_patch_ofport(agent->ovsdb, bridge);
+        vol_set(agent->vol, VOL_PROVIDER, name, &provider);
+    }
+    vol_sweep(agent->vol, VOL_PROVIDER);
+    free(copy);
+}
+
 /* With a dummy data plane there are no ports: every encapsulation has one. */
 static void
 take_dummy_tunnels(struct agent *agent)
@@ -203,6 +227,7 @@ take_ports(struct agent *agent)
         apply_ovsdb_for_each_tunnel(agent->ovsdb, take_tunnel, agent);
     }
     vol_sweep(agent->vol, VOL_TUNNEL);
+    take_providers(agent);
     agent->ports_changed = true;
 }
 

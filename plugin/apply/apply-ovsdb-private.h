@@ -177,6 +177,16 @@ struct ovsdb_rows {
 extern const struct ovsdb_rows ovsdb_tunnel_rows;
 extern const struct ovsdb_rows ovsdb_installed_rows;
 
+/* Patch ports (apply-ovsdb-patch.c), which belong to the rows of tunnels: keys
+ * "patch BRIDGE". */
+bool ovsdb_is_patch_key(const char *key);
+bool ovsdb_is_patch(const struct ovsrec_port *);
+char *ovsdb_patch_compose(struct apply_ovsdb *, const char *key,
+                          const char *value);
+void ovsdb_patch_inspect(struct apply_ovsdb *, struct shash *present);
+/* What is in the way of that patch, owned by the caller, or null. */
+char *ovsdb_patch_obstacle(const struct apply_ovsdb *, const char *key);
+
 /* Adds what is known of 'key' to 'present'.  'value' is copied; null unless
  * 'state' is OVSDB_PRESENT. */
 void ovsdb_present_add(struct shash *present, const char *key,

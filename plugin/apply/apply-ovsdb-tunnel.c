@@ -258,8 +258,10 @@ ovsdb_tunnel_retry(struct apply_ovsdb *ovsdb)
     struct smap_node *node;
 
     SMAP_FOR_EACH_SAFE (node, &ovsdb->refused) {
-        char *rival = find_rival(ovsdb, encap_from_key(node->key),
-                                 node->value);
+        char *rival = (ovsdb_is_patch_key(node->key)
+                       ? ovsdb_patch_obstacle(ovsdb, node->key)
+                       : find_rival(ovsdb, encap_from_key(node->key),
+                                    node->value));
         if (!rival) {
             struct ds_output *output = ds_lookup(ovsdb->ds, DS_OVSDB,
                                                  node->key,
@@ -346,7 +348,9 @@ tunnel_compose(struct apply_ovsdb *ovsdb, const char *key, const char *name,
 {
     const struct encap *encap = encap_from_key(key);
 
-    if (!encap) {
+    if (ovsdb_is_patch_key(key)) {
+        return ovsdb_patch_compose(ovsdb, key, name);
+    } else if (!encap) {
         return name ? xasprintf("\"%s\" is not a known tunnel", key) : NULL;
     }
     if (name) {
@@ -375,6 +379,7 @@ tunnel_inspect(struct apply_ovsdb *ovsdb, struct shash *presents)
 {
     const struct ovsrec_bridge *ours = ovsdb_bridge(ovsdb);
 
+    ovsdb_patch_inspect(ovsdb, presents);
     for (size_t i = 0; i < ARRAY_SIZE(encaps); i++) {
         const struct encap *encap = &encaps[i];
         const struct ovsrec_bridge *bridge;
@@ -469,7 +474,7 @@ ovsdb_tunnel_cleanup(struct apply_ovsdb *ovsdb)
         for (size_t i = 0; i < bridge->n_ports; i++) {
             const struct ovsrec_port *port = bridge->ports[i];
 
-            if (ovsdb_tunnel_encap(port)) {
+            if (ovsdb_tunnel_encap(port) || ovsdb_is_patch(port)) {
                 ovsrec_bridge_update_ports_delvalue(bridge, port);
             } else if (strcmp(port->name, bridge->name)) {
                 others = true;

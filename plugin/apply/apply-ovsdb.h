@@ -41,6 +41,10 @@
  * the same kind with remote_ip=flow (which Open vSwitch refuses with "File
  * exists"), until that port is gone.
  *
+ * Key "patch BRIDGE": a pair of patch ports between the integration bridge and
+ * BRIDGE, which must exist; value: the name of the one on the integration
+ * bridge.
+ *
  * DS_OVSDB_LATE: key "installed IFACE-ID", value "true": set on each Interface
  * with that iface-id on the integration bridge.  An Interface that is gone
  * needs nothing.
@@ -115,6 +119,10 @@ void apply_ovsdb_for_each_binding(
 void apply_ovsdb_for_each_tunnel(
     const struct apply_ovsdb *,
     void (*cb)(const char *encap, uint16_t ofport, void *aux), void *aux);
+
+/* OpenFlow port of the patch port to 'bridge', 0 if there is none. */
+uint16_t apply_ovsdb_patch_ofport(const struct apply_ovsdb *,
+                                  const char *bridge);
 
 /* Removes the rows and keys that are ours (exit --cleanup): tunnel ports,
  * alcor-installed, and the bridge, if we created it and no ports of others are

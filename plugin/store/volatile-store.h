@@ -41,6 +41,7 @@ enum vol_kind {
     VOL_BINDING,                /* By iface-id: struct vol_binding. */
     VOL_TUNNEL,                 /* By encapsulation name: struct vol_tunnel. */
     VOL_HOST,                   /* By "": struct vol_host. */
+    VOL_PROVIDER,               /* By physical network: struct vol_provider. */
     VOL_ON_DEMAND,              /* By "": struct vol_on_demand. */
     VOL_LAZY_VPC,               /* By VPC's id, of those that are lazy (see
                                  * translate/activation.h): struct
@@ -55,6 +56,11 @@ struct vol_binding {
 
 struct vol_tunnel {
     uint32_t ofport;
+};
+
+struct vol_provider {
+    char bridge[64];            /* Name of the bridge. */
+    uint32_t ofport;            /* Of the patch port to it; 0: none yet. */
 };
 
 struct vol_host {

@@ -42,6 +42,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/security-rules.h \
 	plugin/translate/translator-lazy.c \
 	plugin/translate/translator-private.h \
+	plugin/translate/provider.c \
 	plugin/translate/router-advert.c \
 	plugin/translate/router-advert.h \
 	plugin/translate/tenant-mtu.h \

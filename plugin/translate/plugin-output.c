@@ -112,6 +112,18 @@ output_tunnel(struct plugin_output *out, const char *encap)
 }
 
 void
+output_patch(struct plugin_output *out, const char *bridge)
+{
+    char *key = xasprintf("patch %s", bridge);
+    char *port = xasprintf("alcor-to-%s", bridge);
+
+    ds_contribute(out->ds, out->unit, DS_OVSDB, DS_EXCLUSIVE, 0,
+                  key, strlen(key), port, strlen(port));
+    free(key);
+    free(port);
+}
+
+void
 output_installed(struct plugin_output *out, const char *iface_id)
 {
     char *key = xasprintf("installed %s", iface_id);

@@ -216,6 +216,9 @@ void output_meter(struct plugin_output *, uint32_t number, uint32_t pps,
 /* A tunnel port of this encapsulation ("vxlan", "geneve", "gre"). */
 void output_tunnel(struct plugin_output *, const char *encap);
 
+/* Patch ports to the bridge 'bridge'. */
+void output_patch(struct plugin_output *, const char *bridge);
+
 /* Says that the flows for the Interface bound to 'iface_id' are in. */
 void output_installed(struct plugin_output *, const char *iface_id);
 

@@ -36,6 +36,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &on_demand_plugin_class,
     &announce_plugin_class,
     &l3_routing_plugin_class,
+    &provider_plugin_class,
 };
 
 static const struct plugin_entry *

@@ -64,6 +64,7 @@ extern const struct plugin_class tunnel_plugin_class;
 extern const struct plugin_class l2_switching_plugin_class;
 extern const struct plugin_class l2_flood_plugin_class;
 extern const struct plugin_class l3_routing_plugin_class;
+extern const struct plugin_class provider_plugin_class;
 extern const struct plugin_class arp_nd_plugin_class;
 extern const struct plugin_class port_security_plugin_class;
 extern const struct plugin_class security_group_plugin_class;

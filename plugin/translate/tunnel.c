@@ -75,10 +75,10 @@ tunnel_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
     const struct goal_subnet *subnet = GOAL_SUBNET_CAST(r);
     const char *encap = encapsulation(subnet->network_type);
 
-    if (!encap) {
-        *errorp = xasprintf("network_type: %s is not available in this "
-                            "version", subnet->network_type == GOAL_NET_VLAN
-                            ? "VLAN" : "VXLAN_GPE");
+    if (subnet->network_type == GOAL_NET_VLAN) {
+        return PLUGIN_DONE;     /* Plugin "provider" does it. */
+    } else if (!encap) {
+        *errorp = xstrdup("network_type: VXLAN_GPE is not available");
         return PLUGIN_FAIL;
     }
 
