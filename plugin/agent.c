@@ -197,6 +197,9 @@ take_providers(struct agent *agent)
         ovs_strlcpy(provider.bridge, bridge, sizeof provider.bridge);
         provider.ofport = apply_ovsdb_patch_ofport(agent->ovsdb, bridge);
         vol_set(agent->vol, VOL_PROVIDER, name, &provider);
+        if (name == copy) {
+            vol_set(agent->vol, VOL_PROVIDER, "", &provider);
+        }
     }
     vol_sweep(agent->vol, VOL_PROVIDER);
     free(copy);

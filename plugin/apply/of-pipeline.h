@@ -113,6 +113,8 @@
     PIPELINE_STAGE(ENCAP,        88, "encap")                           \
     /* Output to a provider bridge. */                                  \
     PIPELINE_STAGE(PROVIDER,     92, "provider")                        \
+    /* ARP from there for local ports. */                               \
+    PIPELINE_STAGE(PROVIDER_ARP, 93, "provider-arp")                    \
     /* Counts by reason. */                                             \
     PIPELINE_STAGE(DROP,         99, "drop")
 

@@ -41,7 +41,8 @@ enum vol_kind {
     VOL_BINDING,                /* By iface-id: struct vol_binding. */
     VOL_TUNNEL,                 /* By encapsulation name: struct vol_tunnel. */
     VOL_HOST,                   /* By "": struct vol_host. */
-    VOL_PROVIDER,               /* By physical network: struct vol_provider. */
+    VOL_PROVIDER,               /* By physical network, and the first one by
+                                 * "": struct vol_provider. */
     VOL_ON_DEMAND,              /* By "": struct vol_on_demand. */
     VOL_LAZY_VPC,               /* By VPC's id, of those that are lazy (see
                                  * translate/activation.h): struct

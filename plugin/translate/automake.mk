@@ -23,6 +23,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/l2-switching.c \
 	plugin/translate/l3-ecmp.c \
 	plugin/translate/l3-errors.c \
+	plugin/translate/l3-internet.c \
 	plugin/translate/l3-router.h \
 	plugin/translate/l3-routing.c \
 	plugin/translate/on-demand.c \

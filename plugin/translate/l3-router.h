@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
 #include "apply/of-pipeline.h"
+#include "openvswitch/types.h"
 
 struct goal_network;
 struct goal_port;
@@ -49,6 +51,21 @@ char *l3_port_errors(const struct l3_listener *, struct plugin_output *);
  * Returns its number, or 0 if there is none left. */
 uint32_t l3_ecmp_group(struct plugin_output *, const char *name,
                        const struct ofpbuf *buckets, size_t n);
+
+/* l3-internet.c: a way out of the network. */
+struct l3_uplink {
+    uint64_t router;            /* Tag of the router. */
+    uint32_t ofport;            /* Of the patch port. */
+    struct eth_addr mac;        /* Of the router there, on this host. */
+};
+
+/* What comes back for the subnet 'net' is the router's. */
+void l3_internet_flows(const struct l3_uplink *, const struct goal_network *,
+                       struct plugin_output *);
+/* The router answers there for 'ip', a local port's, in the subnet with
+ * 'tag'. */
+void l3_internet_address(uint64_t tag, const struct in6_addr *ip,
+                         struct plugin_output *);
 
 /* The plugin's packet_in. */
 struct packet_reply;

@@ -50,10 +50,12 @@
  * has it, and the other is in conflict.  A table whose subnet is absent, or
  * has no gateway, is passed over until that comes. */
 
+#define DESTINATION_INTERNET 0  /* Alcor's DestinationType. */
+
 struct joined;
 struct routing;
 
-static void route_rules(struct goal_view *, const struct routing *,
+static void route_rules(struct goal_view *, struct routing *,
                         const struct joined *,
                         const struct goal_route_table *);
 
@@ -68,6 +70,8 @@ struct routing {
     const struct goal_router *router;
     uint64_t tag;
     uint32_t mtu;               /* Of the subnet being translated. */
+    const struct vol_provider *uplink; /* For INTERNET rules, or null. */
+    bool waits;                 /* For the port to it. */
     struct plugin_output *out;
     struct joined *joined;      /* One for each table... */
     size_t n_joined;            /* ...that can be used. */
@@ -268,7 +272,7 @@ subnet_flows(struct routing *r, const struct joined *j,
     }
 }
 
-static void
+static enum plugin_result
 translate_router(struct goal_view *view, const struct goal_router *router,
                  struct plugin_output *out)
 {
@@ -277,6 +281,7 @@ translate_router(struct goal_view *view, const struct goal_router *router,
         .router = router,
         .tag = (uint64_t) hash << 32 | hash_string(router->up.id, ~hash),
         .out = out,
+        .uplink = goal_view_volatile(view, VOL_PROVIDER, ""),
         .joined = xmalloc((router->n_tables + 1) * sizeof *r.joined),
     };
     const struct goal_route_table **tables
@@ -296,6 +301,7 @@ translate_router(struct goal_view *view, const struct goal_router *router,
     }
     free(tables);
     free(r.joined);
+    return r.waits ? PLUGIN_PARTIAL : PLUGIN_DONE;
 }
 
 /* Rules. */
@@ -305,6 +311,7 @@ struct leg {
     const struct goal_route *rule;
     const struct joined *j;     /* Subnet of the next hop. */
     struct eth_addr mac;        /* Of the next hop; zero: by its address. */
+    bool internet;              /* By the uplink. */
 };
 
 /* Finds the subnet of the router that 'ip' is in, or returns null. */
@@ -331,24 +338,40 @@ take_mac(const struct goal_resource *resource, void *mac_)
     }
 }
 
+/* 'leg' leads to the outside, or to the subnet that it comes from.  Returns
+ * false if it cannot. */
+static bool
+follow_mac(struct routing *r, struct leg *leg)
+{
+    if (eth_addr_is_zero(leg->mac)) {
+        return false;
+    }
+    if (leg->rule->destination_type == DESTINATION_INTERNET) {
+        if (!r->uplink) {
+            return false;
+        }
+        output_patch(r->out, r->uplink->bridge);
+        r->waits = r->waits || !r->uplink->ofport;
+        leg->internet = true;
+        return r->uplink->ofport != 0;
+    }
+    return true;
+}
+
 /* Finds out where 'rule', of the subnet 'from', leads.  Returns false if that
  * is nowhere: the next hop is in no subnet of the router, or it is the router,
  * which goes by its subnets anyway. */
 static bool
-follow(struct goal_view *view, const struct routing *r,
+follow(struct goal_view *view, struct routing *r,
        const struct joined *from, const struct goal_route *rule,
        struct leg *leg)
 {
     *leg = (struct leg) { .rule = rule, .mac = rule->next_hop_mac };
-    if (!ipv6_addr_is_set(&rule->next_hop)) {
-        leg->j = from;
-        return !eth_addr_is_zero(leg->mac);
-    }
-
-    leg->j = find_subnet(r, &rule->next_hop);
+    leg->j = (ipv6_addr_is_set(&rule->next_hop)
+              ? find_subnet(r, &rule->next_hop) : NULL);
     if (!leg->j) {
         leg->j = from;
-        return !eth_addr_is_zero(leg->mac);
+        return follow_mac(r, leg);
     }
     if (ipv6_addr_equals(&rule->next_hop, &leg->j->net.subnet->gateway_ip)) {
         return false;
@@ -360,10 +383,29 @@ follow(struct goal_view *view, const struct routing *r,
     return true;
 }
 
-/* What 'leg' does with a packet; it ends in stage '*nextp'. */
-static void
-act_leg(struct ofpbuf *acts, const struct leg *leg, enum of_stage *nextp)
+/* The router's MAC outside, for packets of 'j'. */
+static struct eth_addr
+uplink_mac(const struct routing *r, const struct joined *j)
 {
+    return (eth_addr_is_zero(r->router->dvr_mac)
+            ? j->net.subnet->gateway_mac : r->router->dvr_mac);
+}
+
+/* What 'leg' does with a packet; it ends in stage '*nextp', or, if that is
+ * OFS_N_STAGES, outside. */
+static void
+act_leg(const struct routing *r, struct ofpbuf *acts, const struct leg *leg,
+        enum of_stage *nextp)
+{
+    if (leg->internet) {
+        struct eth_addr mac = uplink_mac(r, leg->j);
+
+        act_set_mac(acts, MFF_ETH_SRC, &mac);
+        act_set_mac(acts, MFF_ETH_DST, &leg->mac);
+        act_output(acts, r->uplink->ofport);
+        *nextp = OFS_N_STAGES;
+        return;
+    }
     act_enter_subnet(acts, leg->j);
     if (eth_addr_is_zero(leg->mac)) {
         act_set_ip(acts, MFF_HOP4, MFF_HOP6, &leg->rule->next_hop);
@@ -388,8 +430,10 @@ rule_group(const struct routing *r, const struct joined *from,
         enum of_stage next;
 
         ofpbuf_init(&buckets[i], 128);
-        act_leg(&buckets[i], &legs[i], &next);
-        act_resubmit(&buckets[i], next);
+        act_leg(r, &buckets[i], &legs[i], &next);
+        if (next != OFS_N_STAGES) {
+            act_resubmit(&buckets[i], next);
+        }
     }
     ipv6_string_mapped(ip, &prefix->addr);
     char *name = xasprintf("route %s %s %s/%"PRIu32, r->router->up.id,
@@ -421,8 +465,10 @@ rule_flow(const struct routing *r, const struct joined *from,
     } else {
         enum of_stage next;
 
-        act_leg(&f.acts, legs, &next);
-        act_goto(&f.acts, next);
+        act_leg(r, &f.acts, legs, &next);
+        if (next != OFS_N_STAGES) {
+            act_goto(&f.acts, next);
+        }
     }
     flow_draft_output(&f, r->out, OFS_ROUTE_LOOKUP,
                       route_priority(prefix, false));
@@ -456,10 +502,11 @@ compare_legs(const void *a_, const void *b_)
 /* The rules of the table of the subnet 'from': of those for one prefix, the
  * ones with the highest priority among those that lead somewhere. */
 static void
-route_rules(struct goal_view *view, const struct routing *r,
+route_rules(struct goal_view *view, struct routing *r,
             const struct joined *from, const struct goal_route_table *table)
 {
     struct leg *legs = xmalloc((table->n_routes + 1) * sizeof *legs);
+    bool internet = false;
     size_t n = 0;
 
     for (size_t i = 0; i < table->n_routes; i++) {
@@ -467,6 +514,7 @@ route_rules(struct goal_view *view, const struct routing *r,
 
         if (rule->destination.given
             && follow(view, r, from, rule, &legs[n])) {
+            internet = internet || legs[n].internet;
             n++;
         }
     }
@@ -482,6 +530,13 @@ route_rules(struct goal_view *view, const struct routing *r,
         rule_flow(r, from, &legs[i], n_best);
     }
     free(legs);
+    if (internet) {
+        const struct l3_uplink uplink = {
+            r->tag, r->uplink->ofport, uplink_mac(r, from),
+        };
+
+        l3_internet_flows(&uplink, &from->net, r->out);
+    }
 }
 
 /* Addresses that can be routed to. */
@@ -562,6 +617,8 @@ translate_port(struct goal_view *view, const struct goal_port *port,
         next_hop_pairs(out, &net, &port->mac, port->allowed,
                        port->n_allowed);
         if (binding) {
+            l3_internet_address(net.tag, &fixed->ip, out);
+
             const struct l3_listener listener = {
                 port, binding->ofport, &net,
                 tenant_mtu(net.type, goal_view_host_ip(view)),
@@ -607,8 +664,7 @@ l3_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
 {
     switch (r->kind) {
     case GOAL_ROUTER:
-        translate_router(view, GOAL_ROUTER_CAST(r), out);
-        return PLUGIN_DONE;
+        return translate_router(view, GOAL_ROUTER_CAST(r), out);
     case GOAL_PORT:
         return translate_port(view, GOAL_PORT_CAST(r), out, errorp);
     case GOAL_NEIGHBOR:
@@ -633,7 +689,9 @@ const struct plugin_class l3_routing_plugin_class = {
     .stages = (UINT64_C(1) << OFS_ROUTE | UINT64_C(1) << OFS_ROUTE_SELF
                | UINT64_C(1) << OFS_ROUTE_LOOKUP
                | UINT64_C(1) << OFS_ROUTE_NEXT_HOP
-               | UINT64_C(1) << OFS_UNKNOWN),
+               | UINT64_C(1) << OFS_UNKNOWN
+               | UINT64_C(1) << OFS_CLASSIFY
+               | UINT64_C(1) << OFS_PROVIDER_ARP),
     .summary = "the distributed router",
     .translate = l3_translate,
     .packet_in = l3_packet_in,
