@@ -54,13 +54,21 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/unixctl-client.c \
 	plugin/apply/unixctl-client.h
 
-# The eBPF fast path.
+# The eBPF fast path, or what stands in for it.
 fast_path_sources = \
+	plugin/apply/apply-bpf-attach.c \
+	plugin/apply/apply-bpf-entry.c \
+	plugin/apply/apply-bpf-private.h \
+	plugin/apply/apply-bpf-veth.c \
+	plugin/apply/apply-bpf.c \
 	plugin/apply/bpf-clock.c \
 	plugin/apply/bpf-clock.h \
 	plugin/apply/bpf-gateway-table.c \
 	plugin/apply/bpf-gateway-table.h
+plugin_libalcor_a_SOURCES += plugin/apply/apply-bpf.h
 if HAVE_FAST_PATH
 plugin_libalcor_a_SOURCES += $(fast_path_sources)
+else
+plugin_libalcor_a_SOURCES += plugin/apply/apply-bpf-stub.c
 endif
-EXTRA_DIST += $(fast_path_sources)
+EXTRA_DIST += $(fast_path_sources) plugin/apply/apply-bpf-stub.c

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-bpf-attach: one eBPF program on one device. */
+
+#include <config.h>
+
+#include "apply/apply-bpf-private.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "netlink.h"
+#include "netlink-socket.h"
+#include "openvswitch/ofpbuf.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(apply_bpf_attach);
+
+/* Where our filters are, among others of tc. */
+#define TC_PRIORITY 0xa1c
+#define TC_HANDLE 1
+
+/* Programs of ours have names that begin so. */
+#define OUR_PREFIX "alcor_"
+
+char *
+apply_bpf_choose_hook(const struct apply_bpf *ab, const char *device,
+                      enum apply_bpf_hook *hook)
+{
+    switch (ab->config.mode) {
+    case APPLY_BPF_AUTO:
+        *hook = (ab->config.userspace ? APPLY_BPF_HOOK_XDP_NATIVE
+                 : APPLY_BPF_HOOK_TC);
+        break;
+    case APPLY_BPF_NATIVE:
+        *hook = APPLY_BPF_HOOK_XDP_NATIVE;
+        break;
+    case APPLY_BPF_GENERIC:
+        *hook = APPLY_BPF_HOOK_XDP_GENERIC;
+        break;
+    case APPLY_BPF_TC:
+        if (ab->config.userspace) {
+            return xasprintf("%s: tc would deliver every packet twice, since "
+                             "the userspace datapath sees them first: use "
+                             "native, generic or interpose", device);
+        }
+        *hook = APPLY_BPF_HOOK_TC;
+        break;
+    case APPLY_BPF_INTERPOSE:
+        *hook = APPLY_BPF_HOOK_TC;
+        break;
+    default:
+        OVS_NOT_REACHED();
+    }
+    return (*hook == APPLY_BPF_HOOK_TC ? NULL
+            : apply_bpf_check_offloads(device));
+}
+
+/* True if program 'id' is of ours; puts its name in 'name'. */
+static bool
+is_our_program(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+{
+    struct bpf_prog_info info = { .id = 0 };
+    uint32_t len = sizeof info;
+    int fd = bpf_prog_get_fd_by_id(id);
+
+    ovs_strlcpy(name, "unknown", BPF_OBJ_NAME_LEN);
+    if (fd >= 0) {
+        if (!bpf_obj_get_info_by_fd(fd, &info, &len)) {
+            ovs_strlcpy(name, info.name, BPF_OBJ_NAME_LEN);
+        }
+        close(fd);
+    }
+    return !strncmp(name, OUR_PREFIX, strlen(OUR_PREFIX));
+}
+
+/* tc. */
+
+/* Looks for filters of others on the ingress of a device. */
+static char *
+find_foreign_filter(const struct device_record *device)
+{
+    struct ofpbuf request, reply, buffer;
+    struct nl_dump dump;
+    char *error = NULL;
+
+    ofpbuf_init(&request, 64);
+    nl_msg_put_nlmsghdr(&request, sizeof(struct tcmsg), RTM_GETTFILTER,
+                        NLM_F_REQUEST);
+    struct tcmsg *tcm = ofpbuf_put_zeros(&request, sizeof *tcm);
+    tcm->tcm_ifindex = device->ifindex;
+    tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+
+    ofpbuf_init(&buffer, NL_DUMP_BUFSIZE);
+    nl_dump_start(&dump, NETLINK_ROUTE, &request);
+    while (nl_dump_next(&dump, &reply, &buffer)) {
+        const struct tcmsg *found = ofpbuf_at(&reply, NLMSG_HDRLEN,
+                                              sizeof *found);
+
+        if (found && TC_H_MAJ(found->tcm_info) >> 16 != TC_PRIORITY
+            && !error) {
+            error = xasprintf("%s: someone else's tc filter (priority %u) is "
+                              "on it", device->name,
+                              TC_H_MAJ(found->tcm_info) >> 16);
+        }
+    }
+    nl_dump_done(&dump);
+    ofpbuf_uninit(&buffer);
+    ofpbuf_uninit(&request);
+    return error;
+}
+
+static char *
+attach_tc(const struct device_record *device, int prog_fd)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device->ifindex,
+                .attach_point = BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE,
+                .priority = TC_PRIORITY, .prog_fd = prog_fd,
+                .flags = BPF_TC_F_REPLACE);
+    char *reason = find_foreign_filter(device);
+    int error;
+
+    if (reason) {
+        return reason;
+    }
+    error = bpf_tc_hook_create(&hook);
+    if (error && error != -EEXIST) {
+        return xasprintf("%s: cannot create clsact: %s", device->name,
+                         ovs_strerror(-error));
+    }
+    error = bpf_tc_attach(&hook, &opts);
+    return (error
+            ? xasprintf("%s: cannot attach to tc: %s", device->name,
+                        ovs_strerror(-error))
+            : NULL);
+}
+
+static void
+detach_tc(const struct device_record *device)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device->ifindex,
+                .attach_point = BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE,
+                .priority = TC_PRIORITY);
+
+    bpf_tc_detach(&hook, &opts);
+}
+
+/* XDP. */
+
+static char *
+link_path(const struct apply_bpf *ab, const struct device_record *device)
+{
+    return xasprintf("%s/link-%"PRIu32, ab->dir, device->ifindex);
+}
+
+/* The link of a program that is on 'device' already, opened; negative if there
+ * is none, or its device has gone. */
+static int
+open_link(const struct apply_bpf *ab, const struct device_record *device)
+{
+    char *path = link_path(ab, device);
+    struct bpf_link_info info = { .type = 0 };
+    uint32_t len = sizeof info;
+    int fd = bpf_obj_get(path);
+
+    if (fd >= 0
+        && (bpf_obj_get_info_by_fd(fd, &info, &len)
+            || info.xdp.ifindex != device->ifindex)) {
+        unlink(path);
+        close(fd);
+        fd = -1;
+    }
+    free(path);
+    return fd;
+}
+
+static char *
+check_xdp(const struct device_record *device)
+{
+    LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+    char name[BPF_OBJ_NAME_LEN];
+
+    if (!bpf_xdp_query(device->ifindex, 0, &opts) && opts.prog_id) {
+        bool ours = is_our_program(opts.prog_id, name);
+
+        return xasprintf(ours
+                         ? "%s: program \"%s\" (id %u) is on it, of another "
+                           "instance of the agent"
+                         : "%s: someone else's XDP program \"%s\" (id %u) is "
+                           "on it", device->name, name, opts.prog_id);
+    }
+    return NULL;
+}
+
+static char *
+attach_xdp(const struct apply_bpf *ab, const struct device_record *device,
+           int prog_fd, enum apply_bpf_hook hook)
+{
+    LIBBPF_OPTS(bpf_link_create_opts, opts,
+                .flags = (hook == APPLY_BPF_HOOK_XDP_NATIVE
+                          ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE));
+    char *path, *reason;
+    int fd = open_link(ab, device);
+
+    if (fd >= 0 && device->hook == hook) {
+        int error = bpf_link_update(fd, prog_fd, NULL) ? errno : 0;
+
+        close(fd);
+        return (error
+                ? xasprintf("%s: cannot replace the XDP program: %s",
+                            device->name, ovs_strerror(error))
+                : NULL);
+    } else if (fd >= 0) {
+        bpf_link_detach(fd);
+        close(fd);
+    }
+
+    reason = check_xdp(device);
+    if (reason) {
+        return reason;
+    }
+    fd = bpf_link_create(prog_fd, device->ifindex, BPF_XDP, &opts);
+    if (fd < 0) {
+        return xasprintf("%s: cannot attach to %s: %s", device->name,
+                         apply_bpf_hook_to_string(hook), ovs_strerror(errno));
+    }
+    path = link_path(ab, device);
+    unlink(path);
+    if (bpf_obj_pin(fd, path)) {
+        reason = xasprintf("%s: cannot pin: %s", path, ovs_strerror(errno));
+    }
+    free(path);
+    close(fd);
+    return reason;
+}
+
+static void
+detach_xdp(const struct apply_bpf *ab, const struct device_record *device)
+{
+    char *path = link_path(ab, device);
+    int fd = open_link(ab, device);
+
+    if (fd >= 0) {
+        bpf_link_detach(fd);
+        close(fd);
+    }
+    unlink(path);
+    free(path);
+}
+
+/* Both. */
+
+char *
+apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
+                 const struct bpf_program *program)
+{
+    int prog_fd = bpf_program__fd(program);
+    enum apply_bpf_hook hook;
+    char *reason = apply_bpf_choose_hook(ab, device->name, &hook);
+
+    if (reason) {
+        return reason;
+    }
+    if (hook == APPLY_BPF_HOOK_TC) {
+        reason = attach_tc(device, prog_fd);
+    } else {
+        /* A hook that failed before is not tried again: 'device' has it. */
+        reason = attach_xdp(ab, device, prog_fd, hook);
+        if (reason && ab->config.mode == APPLY_BPF_AUTO) {
+            VLOG_INFO("%s; trying generic XDP", reason);
+            free(reason);
+            hook = APPLY_BPF_HOOK_XDP_GENERIC;
+            reason = attach_xdp(ab, device, prog_fd, hook);
+        }
+    }
+    if (!reason) {
+        device->hook = hook;
+    }
+    return reason;
+}
+
+void
+apply_bpf_detach(struct apply_bpf *ab, const struct device_record *device)
+{
+    if (device->hook == APPLY_BPF_HOOK_TC) {
+        detach_tc(device);
+    } else {
+        detach_xdp(ab, device);
+    }
+}

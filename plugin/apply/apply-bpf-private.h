@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-bpf-private: what the files of apply-bpf share. */
+
+#ifndef APPLY_APPLY_BPF_PRIVATE_H
+#define APPLY_APPLY_BPF_PRIVATE_H 1
+
+/* apply-bpf.c         the directory, the maps, the devices known
+ * apply-bpf-entry.c   entries of the two tables of flows
+ * apply-bpf-attach.c  one program on one device
+ * apply-bpf-veth.c    devices: what they are, pairs of veths */
+
+#include "apply/apply-bpf.h"
+
+#include <bpf/libbpf.h>
+#include "bpf/fast-path.h"
+
+struct bpf_clock;
+
+/* What is remembered of a device in the pinned map "fp_devices", by port. */
+struct device_record {
+    char name[16];
+    uint32_t ifindex;
+    uint32_t hook;              /* enum apply_bpf_hook. */
+    uint32_t by_connection;
+    uint32_t interposed;        /* ifindex of our end; 0: it is not. */
+};
+
+struct apply_bpf {
+    struct apply_bpf_config config;
+    char *dir;                  /* With the version. */
+    struct bpf_clock *clock;
+    uint32_t through_interval;  /* In ticks. */
+
+    /* Pinned maps. */
+    int flows_fds[2];           /* By enum apply_bpf_table. */
+    int arrival_fd;
+    int counters_fd;
+    int oam_sources_fd;
+    int devices_fd;
+
+    struct device_record *devices; /* FP_MAX_PORTS + 1; ifindex 0: none. */
+    bool *added;                /* Same, those added since the start. */
+
+    struct fp_arrival *arrival; /* Shared with the programs. */
+    uint32_t *n_arrivals[2];    /* FP_ARRIVAL_SLOTS: how many entries per
+                                 * destination and connection. */
+    size_t n_entries[2];
+    unsigned long long int n_evicted;
+};
+
+/* apply-bpf-entry.c. */
+char *apply_bpf_entries_init(struct apply_bpf *);
+void apply_bpf_entries_uninit(struct apply_bpf *);
+void apply_bpf_flush_port(struct apply_bpf *, uint32_t port);
+
+/* apply-bpf-attach.c.  Attaches 'program', which is loaded, by the hook of
+ * 'device', or the first that works; replaces what is there of ours. */
+char *apply_bpf_attach(struct apply_bpf *, struct device_record *,
+                       const struct bpf_program *);
+void apply_bpf_detach(struct apply_bpf *, const struct device_record *);
+
+/* The hook to try first, or an error if there is none. */
+char *apply_bpf_choose_hook(const struct apply_bpf *, const char *device,
+                            enum apply_bpf_hook *);
+
+/* apply-bpf-veth.c. */
+uint32_t apply_bpf_ifindex(const char *device);
+bool apply_bpf_is_veth(uint32_t ifindex);
+char *apply_bpf_check_offloads(const char *device);
+
+/* Names of the two ends for a device: ours, and OVS's. */
+void apply_bpf_pair_names(const char *device, char ours[16], char ovs[16]);
+char *apply_bpf_make_pair(const char *device, uint32_t *ifindex);
+void apply_bpf_delete_device(uint32_t ifindex);
+
+#endif /* apply/apply-bpf-private.h */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-bpf-stub: stands in for apply-bpf where it could not be built. */
+
+#include <config.h>
+
+#include "apply/apply-bpf.h"
+
+#include "util.h"
+
+/* Nothing else is ever called: there is no struct apply_bpf. */
+
+char *
+apply_bpf_open(const struct apply_bpf_config *config OVS_UNUSED,
+               struct apply_bpf **abp)
+{
+    *abp = NULL;
+    return xstrdup("built without the eBPF fast path: "
+                   "clang, bpftool or libbpf was missing");
+}
+
+void
+apply_bpf_close(struct apply_bpf *ab OVS_UNUSED)
+{
+}
+
+void
+apply_bpf_uninstall(struct apply_bpf *ab OVS_UNUSED)
+{
+}
+
+const char *
+apply_bpf_hook_to_string(enum apply_bpf_hook hook OVS_UNUSED)
+{
+    return "none";
+}
+
+char *
+apply_bpf_set_uplink(struct apply_bpf *ab OVS_UNUSED,
+                     const char *device OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+char *
+apply_bpf_add_port(struct apply_bpf *ab OVS_UNUSED,
+                   const char *device OVS_UNUSED,
+                   bool by_connection OVS_UNUSED, uint32_t *port OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_remove_port(struct apply_bpf *ab OVS_UNUSED,
+                      uint32_t port OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_sweep(struct apply_bpf *ab OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+char *
+apply_bpf_ovs_device(const struct apply_bpf *ab OVS_UNUSED,
+                     const char *device OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+struct apply_bpf_device *
+apply_bpf_list_devices(const struct apply_bpf *ab OVS_UNUSED,
+                       size_t *n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+long long int
+apply_bpf_idle_msec(const struct apply_bpf *ab OVS_UNUSED,
+                    const struct apply_bpf_entry *entry OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+char *
+apply_bpf_set_entries(struct apply_bpf *ab OVS_UNUSED,
+                      enum apply_bpf_table table OVS_UNUSED,
+                      struct apply_bpf_entry *entries OVS_UNUSED,
+                      size_t n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_delete_entries(struct apply_bpf *ab OVS_UNUSED,
+                         enum apply_bpf_table table OVS_UNUSED,
+                         const struct fp_key *keys OVS_UNUSED,
+                         size_t n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+struct apply_bpf_entry *
+apply_bpf_list_entries(const struct apply_bpf *ab OVS_UNUSED,
+                       enum apply_bpf_table table OVS_UNUSED,
+                       size_t *n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+size_t
+apply_bpf_age(struct apply_bpf *ab OVS_UNUSED,
+              enum apply_bpf_table table OVS_UNUSED,
+              long long int idle_msec OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_flush(struct apply_bpf *ab OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+unsigned long long int
+apply_bpf_n_evicted(const struct apply_bpf *ab OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_set_oam_source(struct apply_bpf *ab OVS_UNUSED,
+                         ovs_be32 ip OVS_UNUSED, ovs_be16 port OVS_UNUSED,
+                         bool known OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_get_counters(const struct apply_bpf *ab OVS_UNUSED,
+                       uint32_t port OVS_UNUSED,
+                       struct fp_counters *counters OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}

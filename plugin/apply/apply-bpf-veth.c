@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-bpf-veth: devices: what they are, and pairs of veths. */
+
+#include <config.h>
+
+#include "apply/apply-bpf-private.h"
+
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include "netlink.h"
+#include "netlink-socket.h"
+#include "openvswitch/ofpbuf.h"
+#include "socket-util.h"
+#include "util.h"
+
+uint32_t
+apply_bpf_ifindex(const char *device)
+{
+    return if_nametoindex(device);
+}
+
+/* What rtnetlink says about a device. */
+struct link_info {
+    bool is_veth;
+    uint32_t peer;              /* ifindex, if it is in this namespace. */
+    uint32_t mtu;
+};
+
+static bool
+get_link(uint32_t ifindex, struct link_info *info)
+{
+    static const struct nl_policy policy[] = {
+        [IFLA_MTU] = { .type = NL_A_U32, .optional = true },
+        [IFLA_LINK] = { .type = NL_A_U32, .optional = true },
+        [IFLA_LINKINFO] = { .type = NL_A_NESTED, .optional = true },
+        [IFLA_LINK_NETNSID] = { .type = NL_A_U32, .optional = true },
+    };
+    static const struct nl_policy info_policy[] = {
+        [IFLA_INFO_KIND] = { .type = NL_A_STRING, .optional = true },
+    };
+    struct nlattr *attrs[ARRAY_SIZE(policy)];
+    struct nlattr *infos[ARRAY_SIZE(info_policy)];
+    struct ofpbuf request, *reply;
+    bool ok;
+
+    *info = (struct link_info) { .mtu = 1500 };
+    ofpbuf_init(&request, 64);
+    nl_msg_put_nlmsghdr(&request, sizeof(struct ifinfomsg), RTM_GETLINK,
+                        NLM_F_REQUEST);
+    struct ifinfomsg *ifi = ofpbuf_put_zeros(&request, sizeof *ifi);
+    ifi->ifi_index = ifindex;
+    ok = !nl_transact(NETLINK_ROUTE, &request, &reply);
+    ofpbuf_uninit(&request);
+    if (!ok) {
+        return false;
+    }
+    ok = nl_policy_parse(reply, NLMSG_HDRLEN + sizeof(struct ifinfomsg),
+                         policy, attrs, ARRAY_SIZE(policy));
+    if (ok) {
+        if (attrs[IFLA_MTU]) {
+            info->mtu = nl_attr_get_u32(attrs[IFLA_MTU]);
+        }
+        if (attrs[IFLA_LINKINFO]
+            && nl_parse_nested(attrs[IFLA_LINKINFO], info_policy, infos,
+                               ARRAY_SIZE(info_policy))
+            && infos[IFLA_INFO_KIND]) {
+            info->is_veth = !strcmp(nl_attr_get_string(infos[IFLA_INFO_KIND]),
+                                    "veth");
+        }
+        if (info->is_veth && attrs[IFLA_LINK] && !attrs[IFLA_LINK_NETNSID]) {
+            info->peer = nl_attr_get_u32(attrs[IFLA_LINK]);
+        }
+    }
+    ofpbuf_delete(reply);
+    return ok;
+}
+
+bool
+apply_bpf_is_veth(uint32_t ifindex)
+{
+    struct link_info info;
+
+    return get_link(ifindex, &info) && info.is_veth;
+}
+
+/* ethtool.  Returns the value, negative if it cannot be had. */
+static int
+ethtool_flag(const char *device, uint32_t command, uint32_t value)
+{
+    struct ethtool_value request = { .cmd = command, .data = value };
+    struct ifreq ifr;
+
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, device, sizeof ifr.ifr_name);
+    ifr.ifr_data = (void *) &request;
+    return (af_inet_ioctl(SIOCETHTOOL, &ifr) ? -1
+            : (int) request.data);
+}
+
+char *
+apply_bpf_check_offloads(const char *device)
+{
+    struct link_info info;
+    char peer[IF_NAMESIZE];
+
+    if (get_link(apply_bpf_ifindex(device), &info) && info.peer
+        && if_indextoname(info.peer, peer)
+        && ethtool_flag(peer, ETHTOOL_GTXCSUM, 0) > 0) {
+        return xasprintf("%s: its peer %s leaves checksums to the device, "
+                         "which XDP does not see: \"ethtool -K %s tx off\"",
+                         device, peer, peer);
+    }
+    return NULL;
+}
+
+/* Pairs. */
+
+void
+apply_bpf_pair_names(const char *device, char ours[16], char ovs[16])
+{
+    uint32_t ifindex = apply_bpf_ifindex(device);
+
+    snprintf(ours, 16, "alfp%"PRIu32"k", ifindex);
+    snprintf(ovs, 16, "alfp%"PRIu32"o", ifindex);
+}
+
+static void
+put_pair(struct ofpbuf *msg, const char *ours, const char *ovs, uint32_t mtu)
+{
+    struct ifinfomsg *ifi = ofpbuf_put_zeros(msg, sizeof *ifi);
+    size_t info, data, peer;
+
+    ifi->ifi_flags = IFF_UP;
+    ifi->ifi_change = IFF_UP;
+    nl_msg_put_string(msg, IFLA_IFNAME, ours);
+    nl_msg_put_u32(msg, IFLA_MTU, mtu);
+    info = nl_msg_start_nested(msg, IFLA_LINKINFO);
+    nl_msg_put_string(msg, IFLA_INFO_KIND, "veth");
+    data = nl_msg_start_nested(msg, IFLA_INFO_DATA);
+    peer = nl_msg_start_nested(msg, VETH_INFO_PEER);
+    ifi = ofpbuf_put_zeros(msg, sizeof *ifi);
+    ifi->ifi_flags = IFF_UP;
+    ifi->ifi_change = IFF_UP;
+    nl_msg_put_string(msg, IFLA_IFNAME, ovs);
+    nl_msg_put_u32(msg, IFLA_MTU, mtu);
+    nl_msg_end_nested(msg, peer);
+    nl_msg_end_nested(msg, data);
+    nl_msg_end_nested(msg, info);
+}
+
+char *
+apply_bpf_make_pair(const char *device, uint32_t *ifindex)
+{
+    char ours[16], ovs[16];
+    struct link_info info;
+    struct ofpbuf msg;
+    int error;
+
+    apply_bpf_pair_names(device, ours, ovs);
+    if (!get_link(apply_bpf_ifindex(device), &info)) {
+        return xasprintf("%s: no such device", device);
+    }
+    if (!apply_bpf_ifindex(ours)) {
+        ofpbuf_init(&msg, 256);
+        nl_msg_put_nlmsghdr(&msg, 0, RTM_NEWLINK,
+                            NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE
+                            | NLM_F_EXCL);
+        put_pair(&msg, ours, ovs, info.mtu);
+        error = nl_transact(NETLINK_ROUTE, &msg, NULL);
+        ofpbuf_uninit(&msg);
+        if (error) {
+            return xasprintf("%s: cannot create: %s", ours,
+                             ovs_strerror(error));
+        }
+    }
+
+    /* What enters it is segmented and checksummed: vswitchd reads it. */
+    ethtool_flag(ours, ETHTOOL_STSO, 0);
+    ethtool_flag(ours, ETHTOOL_SGSO, 0);
+    if (ethtool_flag(ours, ETHTOOL_STXCSUM, 0) < 0) {
+        return xasprintf("%s: cannot switch checksum offload off", ours);
+    }
+    ethtool_flag(ovs, ETHTOOL_STXCSUM, 0);
+    *ifindex = apply_bpf_ifindex(ours);
+    return NULL;
+}
+
+void
+apply_bpf_delete_device(uint32_t ifindex)
+{
+    struct ofpbuf msg;
+
+    ofpbuf_init(&msg, 64);
+    nl_msg_put_nlmsghdr(&msg, 0, RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK);
+    struct ifinfomsg *ifi = ofpbuf_put_zeros(&msg, sizeof *ifi);
+    ifi->ifi_index = ifindex;
+    nl_transact(NETLINK_ROUTE, &msg, NULL);
+    ofpbuf_uninit(&msg);
+}

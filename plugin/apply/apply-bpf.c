@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * apply-bpf: loads the eBPF fast path, attaches it, and fills its tables. */
+
+#include <config.h>
+
+#include "apply/apply-bpf.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "apply/apply-bpf-private.h"
+#include "apply/bpf-clock.h"
+#include "bpf/patch.skel.h"
+#include "bpf/tenant.skel.h"
+#include "bpf/uplink.skel.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(apply_bpf);
+
+#define UPLINK 0                /* Its port. */
+#define THROUGH_MSEC 8000
+
+/* Maps whose names begin so are pinned. */
+#define MAP_PREFIX "fp_"
+
+const char *
+apply_bpf_hook_to_string(enum apply_bpf_hook hook)
+{
+    switch (hook) {
+    case APPLY_BPF_HOOK_NONE: return "none";
+    case APPLY_BPF_HOOK_XDP_NATIVE: return "native XDP";
+    case APPLY_BPF_HOOK_XDP_GENERIC: return "generic XDP";
+    case APPLY_BPF_HOOK_TC: return "tc";
+    default: OVS_NOT_REACHED();
+    }
+}
+
+/* What libbpf says.  The caller's error says what failed. */
+static int
+log_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 10);
+    char *text;
+
+    if (level != LIBBPF_DEBUG && !VLOG_DROP_INFO(&rl)) {
+        text = xvasprintf(format, args);
+        text[strcspn(text, "\n")] = '\0';
+        VLOG_INFO("%s", text);
+        free(text);
+    }
+    return 0;
+}
+
+/* The directory. */
+
+/* Makes sure that there is a bpffs at 'base'. */
+static char *
+check_bpffs(const char *base)
+{
+    struct statfs fs;
+
+    if (!statfs(base, &fs) && fs.f_type == BPF_FS_MAGIC) {
+        return NULL;
+    }
+    if (mount("bpf", base, "bpf", 0, NULL)) {
+        return xasprintf("%s is no bpffs, and one cannot be mounted there: %s",
+                         base, ovs_strerror(errno));
+    }
+    VLOG_INFO("%s: mounted a bpffs", base);
+    return NULL;
+}
+
+/* Removes the pins in 'path', and it. */
+static void
+remove_dir(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] != '.') {
+            char *pin = xasprintf("%s/%s", path, entry->d_name);
+
+            unlink(pin);
+            free(pin);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+    rmdir(path);
+}
+
+/* Other layouts' pins go: without them XDP is off, and packets take OVS. */
+static void
+remove_other_versions(const char *parent, const char *ours)
+{
+    DIR *dir = opendir(parent);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] == 'v' && strcmp(entry->d_name, ours)) {
+            char *path = xasprintf("%s/%s", parent, entry->d_name);
+
+            VLOG_INFO("%s: removing the tables of another version", path);
+            remove_dir(path);
+            free(path);
+        }
+    }
+    if (dir) {
+        closedir(dir);
+    }
+}
+
+static char *
+open_dir(struct apply_bpf *ab)
+{
+    const char *base = getenv("ALCOR_BPFFS");
+    char *parent, *version, *error;
+
+    base = base && base[0] ? base : "/sys/fs/bpf";
+    parent = (ab->config.dir ? xstrdup(ab->config.dir)
+              : xasprintf("%s/alcor", base));
+    version = xasprintf("v%d", FP_LAYOUT_VERSION);
+    ab->dir = xasprintf("%s/%s", parent, version);
+    error = ab->config.dir ? NULL : check_bpffs(base);
+    if (!error
+        && ((mkdir(parent, 0700) && errno != EEXIST)
+            || (mkdir(ab->dir, 0700) && errno != EEXIST))) {
+        error = xasprintf("%s: %s", ab->dir, ovs_strerror(errno));
+    }
+    if (!error) {
+        remove_other_versions(parent, version);
+    }
+    free(parent);
+    free(version);
+    return error;
+}
+
+/* Objects. */
+
+/* Has the maps of 'obj' shared with all others, and only 'program' (null:
+ * none) loaded. */
+static char *
+load(const struct apply_bpf *ab, struct bpf_object *obj, const char *program)
+{
+    struct bpf_program *prog;
+    struct bpf_map *map;
+
+    bpf_object__for_each_map (map, obj) {
+        if (!strncmp(bpf_map__name(map), MAP_PREFIX, strlen(MAP_PREFIX))) {
+            char *path = xasprintf("%s/%s", ab->dir, bpf_map__name(map));
+
+            bpf_map__set_pin_path(map, path);
+            free(path);
+        }
+    }
+    bpf_object__for_each_program (prog, obj) {
+        bpf_program__set_autoload(prog, (program
+                                         && !strcmp(bpf_program__name(prog),
+                                                    program)));
+    }
+    if (bpf_object__load(obj)) {
+        return xasprintf("cannot load %s: %s",
+                         program ? program : "the maps of the fast path",
+                         ovs_strerror(errno));
+    }
+    return NULL;
+}
+
+/* The program of 'name' for 'hook', which the caller must free. */
+static char *
+name_program(const char *name, enum apply_bpf_hook hook)
+{
+    return xasprintf("alcor_%s_%s", name,
+                     hook == APPLY_BPF_HOOK_TC ? "tc" : "xdp");
+}
+
+/* The pinned map 'name', opened. */
+static char *
+open_map(const struct apply_bpf *ab, const char *name, int *fd)
+{
+    char *path = xasprintf("%s/%s", ab->dir, name);
+    char *error = NULL;
+
+    *fd = bpf_obj_get(path);
+    if (*fd < 0) {
+        error = xasprintf("%s: %s", path, ovs_strerror(errno));
+    }
+    free(path);
+    return error;
+}
+
+/* The map in which devices are remembered: programs do not use it. */
+static char *
+make_devices_map(const struct apply_bpf *ab)
+{
+    char *path = xasprintf("%s/fp_devices", ab->dir);
+    char *error = NULL;
+    int fd = bpf_obj_get(path);
+
+    if (fd < 0) {
+        fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fp_devices", sizeof(uint32_t),
+                            sizeof(struct device_record), FP_MAX_PORTS + 1,
+                            NULL);
+        if (fd < 0 || bpf_obj_pin(fd, path)) {
+            error = xasprintf("%s: %s", path, ovs_strerror(errno));
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+    return error;
+}
+
+/* Creates the maps that are not there, and opens all. */
+static char *
+open_maps(struct apply_bpf *ab)
+{
+    struct fp_tenant *tenant = fp_tenant__open();
+    struct fp_uplink *uplink = fp_uplink__open();
+    char *error = NULL;
+
+    if (!tenant || !uplink) {
+        error = xasprintf("cannot open the programs: %s", ovs_strerror(errno));
+    }
+    error = error ? error : load(ab, tenant->obj, NULL);
+    error = error ? error : load(ab, uplink->obj, NULL);
+    error = error ? error : make_devices_map(ab);
+    error = error ? error : open_map(ab, "fp_tenant_flows",
+                                     &ab->flows_fds[APPLY_BPF_TENANT]);
+    error = error ? error : open_map(ab, "fp_uplink_flows",
+                                     &ab->flows_fds[APPLY_BPF_UPLINK]);
+    error = error ? error : open_map(ab, "fp_arrival", &ab->arrival_fd);
+    error = error ? error : open_map(ab, "fp_counters", &ab->counters_fd);
+    error = error ? error : open_map(ab, "fp_oam_sources",
+                                     &ab->oam_sources_fd);
+    error = error ? error : open_map(ab, "fp_devices", &ab->devices_fd);
+    fp_tenant__destroy(tenant);
+    fp_uplink__destroy(uplink);
+    return error;
+}
+
+static void
+read_devices(struct apply_bpf *ab)
+{
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        bpf_map_lookup_elem(ab->devices_fd, &port, &ab->devices[port]);
+    }
+}
+
+char *
+apply_bpf_open(const struct apply_bpf_config *config, struct apply_bpf **abp)
+{
+    struct apply_bpf *ab = xmalloc(sizeof *ab);
+    char *error;
+    int retval;
+
+    libbpf_set_print(log_libbpf);
+    *ab = (struct apply_bpf) {
+        .config = *config,
+        .flows_fds = { -1, -1 },
+        .arrival_fd = -1,
+        .counters_fd = -1,
+        .oam_sources_fd = -1,
+        .devices_fd = -1,
+        .devices = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->devices),
+        .added = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->added),
+    };
+    error = open_dir(ab);
+    retval = error ? 0 : bpf_clock_create(&ab->clock);
+    if (retval) {
+        error = xasprintf("cannot load eBPF programs: %s",
+                          ovs_strerror(retval));
+    }
+    error = error ? error : open_maps(ab);
+    error = error ? error : apply_bpf_entries_init(ab);
+    if (error) {
+        apply_bpf_close(ab);
+        *abp = NULL;
+        return error;
+    }
+    ab->through_interval = bpf_clock_ticks(ab->clock, (config->through_msec
+                                                       ? config->through_msec
+                                                       : THROUGH_MSEC));
+    read_devices(ab);
+    *abp = ab;
+    return NULL;
+}
+
+static void
+close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+void
+apply_bpf_close(struct apply_bpf *ab)
+{
+    if (!ab) {
+        return;
+    }
+    apply_bpf_entries_uninit(ab);
+    bpf_clock_destroy(ab->clock);
+    close_fd(ab->flows_fds[0]);
+    close_fd(ab->flows_fds[1]);
+    close_fd(ab->arrival_fd);
+    close_fd(ab->counters_fd);
+    close_fd(ab->oam_sources_fd);
+    close_fd(ab->devices_fd);
+    free(ab->devices);
+    free(ab->added);
+    free(ab->dir);
+    free(ab);
+}
+
+void
+apply_bpf_uninstall(struct apply_bpf *ab)
+{
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        apply_bpf_remove_port(ab, port);
+    }
+    remove_dir(ab->dir);
+}
+
+/* Devices. */
+
+static void
+save_device(struct apply_bpf *ab, uint32_t port)
+{
+    bpf_map_update_elem(ab->devices_fd, &port, &ab->devices[port], BPF_ANY);
+}
+
+/* Interposes a pair of veths on 'device', if the mode is so. */
+static char *
+interpose(struct apply_bpf *ab, struct device_record *device)
+{
+    struct device_record end = { .hook = APPLY_BPF_HOOK_TC };
+    char ovs_name[16];
+    struct fp_patch *skel;
+    char *error;
+
+    if (ab->config.mode != APPLY_BPF_INTERPOSE) {
+        return NULL;
+    }
+    error = apply_bpf_make_pair(device->name, &end.ifindex);
+    if (error) {
+        return error;
+    }
+    apply_bpf_pair_names(device->name, end.name, ovs_name);
+    skel = fp_patch__open();
+    if (!skel) {
+        return xasprintf("cannot open the patch: %s", ovs_strerror(errno));
+    }
+    skel->rodata->fp_config.ifindex = device->ifindex;
+    error = load(ab, skel->obj, "alcor_patch_tc");
+    error = error ? error : apply_bpf_attach(ab, &end,
+                                             skel->progs.alcor_patch_tc);
+    fp_patch__destroy(skel);
+    device->interposed = error ? 0 : end.ifindex;
+    return error;
+}
+
+/* Starts a record of 'name'. */
+static char *
+find_device(const char *name, struct device_record *device)
+{
+    *device = (struct device_record) { .ifindex = apply_bpf_ifindex(name) };
+    ovs_strlcpy(device->name, name, sizeof device->name);
+    return device->ifindex ? NULL : xasprintf("%s: no such device", name);
+}
+
+/* Loads the program 'name' of 'obj' for 'device', which is to be 'port', and
+ * attaches it. */
+static char *
+put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
+            struct device_record *device, uint32_t port)
+{
+    enum apply_bpf_hook hook;
+    char *error = apply_bpf_choose_hook(ab, device->name, &hook);
+    char *program = error ? NULL : name_program(name, hook);
+
+    error = error ? error : load(ab, obj, program);
+    error = error ? error : apply_bpf_attach(
+        ab, device, bpf_object__find_program_by_name(obj, program));
+    free(program);
+    if (!error) {
+        ab->devices[port] = *device;
+        ab->added[port] = true;
+        save_device(ab, port);
+        VLOG_INFO("%s: %s, %s", device->name, name,
+                  apply_bpf_hook_to_string(device->hook));
+    }
+    return error;
+}
+
+/* What was at 'port' goes, unless it is 'device'. */
+static void
+replace_device(struct apply_bpf *ab, uint32_t port,
+               struct device_record *device)
+{
+    const struct device_record *old = &ab->devices[port];
+
+    if (old->ifindex == device->ifindex && !strcmp(old->name, device->name)) {
+        device->hook = old->hook;
+    } else if (old->ifindex) {
+        apply_bpf_remove_port(ab, port);
+    }
+}
+
+char *
+apply_bpf_set_uplink(struct apply_bpf *ab, const char *name)
+{
+    struct device_record device;
+    struct fp_uplink *skel;
+    char *error = find_device(name, &device);
+
+    if (error) {
+        return error;
+    }
+    replace_device(ab, UPLINK, &device);
+    error = interpose(ab, &device);
+    if (error) {
+        return error;
+    }
+    skel = fp_uplink__open();
+    if (!skel) {
+        return xasprintf("cannot open the uplink: %s", ovs_strerror(errno));
+    }
+    skel->rodata->fp_config = (struct fp_uplink_config) {
+        .miss_ifindex = device.interposed,
+        .through_interval = ab->through_interval,
+        .local_ip = (OVS_FORCE uint32_t) ab->config.local_ip,
+        .vxlan_port = (OVS_FORCE uint16_t) ab->config.vxlan_port,
+    };
+    memcpy(skel->rodata->fp_config.local_mac, &ab->config.local_mac, 6);
+    error = put_program(ab, skel->obj, "uplink", &device, UPLINK);
+    fp_uplink__destroy(skel);
+    return error;
+}
+
+/* The port that 'name' has, or else a free one; 0 if there is none. */
+static uint32_t
+choose_port(const struct apply_bpf *ab, const char *name)
+{
+    uint32_t unused = 0;
+
+    for (uint32_t port = FP_MAX_PORTS; port > 0; port--) {
+        if (!strcmp(ab->devices[port].name, name)) {
+            return port;
+        } else if (!ab->devices[port].ifindex) {
+            unused = port;
+        }
+    }
+    return unused;
+}
+
+static char *
+put_tenant(struct apply_bpf *ab, struct device_record *device, uint32_t port)
+{
+    struct fp_tenant *skel = fp_tenant__open();
+    char *error;
+
+    if (!skel) {
+        return xasprintf("cannot open the tenant: %s", ovs_strerror(errno));
+    }
+    skel->rodata->fp_config = (struct fp_tenant_config) {
+        .port = port,
+        .by_connection = device->by_connection,
+        .uplink_ifindex = ab->devices[UPLINK].ifindex,
+        .miss_ifindex = device->interposed,
+        .through_interval = ab->through_interval,
+        .local_ip = (OVS_FORCE uint32_t) ab->config.local_ip,
+        .ttl = ab->config.ttl,
+        .tos = ab->config.tos,
+        .tos_inherit = ab->config.tos_inherit,
+        .vxlan_port = (OVS_FORCE uint16_t) ab->config.vxlan_port,
+    };
+    memcpy(skel->rodata->fp_config.local_mac, &ab->config.local_mac, 6);
+    error = put_program(ab, skel->obj, "tenant", device, port);
+    fp_tenant__destroy(skel);
+    return error;
+}
+
+char *
+apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
+                   uint32_t *portp)
+{
+    struct device_record device;
+    uint32_t port = choose_port(ab, name);
+    char *error = find_device(name, &device);
+    bool rekeyed;
+
+    if (!error && !ab->devices[UPLINK].ifindex) {
+        error = xasprintf("%s: there is no uplink yet", name);
+    } else if (!error && !port) {
+        error = xasprintf("%s: there are %d devices already", name,
+                          FP_MAX_PORTS);
+    }
+    if (error) {
+        return error;
+    }
+    device.by_connection = by_connection;
+    replace_device(ab, port, &device);
+    rekeyed = (ab->devices[port].ifindex
+               && ab->devices[port].by_connection != by_connection);
+    error = interpose(ab, &device);
+    error = error ? error : put_tenant(ab, &device, port);
+    if (!error && rekeyed) {
+        apply_bpf_flush_port(ab, port);
+    }
+    *portp = error ? 0 : port;
+    return error;
+}
+
+void
+apply_bpf_remove_port(struct apply_bpf *ab, uint32_t port)
+{
+    struct device_record *device = &ab->devices[port];
+
+    if (!device->ifindex) {
+        return;
+    }
+    apply_bpf_detach(ab, device);
+    if (device->interposed) {
+        apply_bpf_delete_device(device->interposed);
+    }
+    if (port == UPLINK) {
+        apply_bpf_flush(ab);
+    } else {
+        apply_bpf_flush_port(ab, port);
+    }
+    *device = (struct device_record) { .ifindex = 0 };
+    ab->added[port] = false;
+    save_device(ab, port);
+}
+
+void
+apply_bpf_sweep(struct apply_bpf *ab)
+{
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        if (!ab->added[port]) {
+            apply_bpf_remove_port(ab, port);
+        }
+    }
+}
+
+char *
+apply_bpf_ovs_device(const struct apply_bpf *ab, const char *name)
+{
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        const struct device_record *device = &ab->devices[port];
+
+        if (device->interposed && !strcmp(device->name, name)) {
+            char ours[16], ovs[16];
+
+            apply_bpf_pair_names(name, ours, ovs);
+            return xstrdup(ovs);
+        }
+    }
+    return NULL;
+}
+
+struct apply_bpf_device *
+apply_bpf_list_devices(const struct apply_bpf *ab, size_t *np)
+{
+    struct apply_bpf_device *devices = NULL;
+    size_t n = 0, allocated = 0;
+
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        const struct device_record *record = &ab->devices[port];
+
+        if (record->ifindex) {
+            if (n >= allocated) {
+                devices = x2nrealloc(devices, &allocated, sizeof *devices);
+            }
+            devices[n] = (struct apply_bpf_device) {
+                .ifindex = record->ifindex,
+                .port = port,
+                .hook = record->hook,
+                .by_connection = record->by_connection,
+                .interposed = record->interposed != 0,
+            };
+            ovs_strlcpy(devices[n++].name, record->name, 16);
+        }
+    }
+    *np = n;
+    return devices;
+}
+
+/* Others. */
+
+void
+apply_bpf_set_oam_source(struct apply_bpf *ab, ovs_be32 ip, ovs_be16 port,
+                         bool known)
+{
+    struct fp_oam_source source = {
+        .ip = (OVS_FORCE uint32_t) ip, .port = (OVS_FORCE uint16_t) port,
+    };
+    uint32_t one = 1;
+
+    if (known) {
+        bpf_map_update_elem(ab->oam_sources_fd, &source, &one, BPF_ANY);
+    } else {
+        bpf_map_delete_elem(ab->oam_sources_fd, &source);
+    }
+}
+
+void
+apply_bpf_get_counters(const struct apply_bpf *ab, uint32_t port,
+                       struct fp_counters *counters)
+{
+    int n_cpus = libbpf_num_possible_cpus();
+    struct fp_counters *per_cpu = xcalloc(MAX(n_cpus, 1), sizeof *per_cpu);
+
+    memset(counters, 0, sizeof *counters);
+    if (n_cpus > 0
+        && !bpf_map_lookup_elem(ab->counters_fd, &port, per_cpu)) {
+        for (int cpu = 0; cpu < n_cpus; cpu++) {
+            for (size_t i = 0; i <= FP_N_COUNTERS; i++) {
+                ((uint64_t *) counters)[i] += ((uint64_t *) &per_cpu[cpu])[i];
+            }
+        }
+    }
+    free(per_cpu);
+}
