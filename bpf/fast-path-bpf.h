@@ -46,8 +46,8 @@ fp_now(void)
     return bpf_jiffies64();
 }
 
-/* Counts a packet of 'port', of 'bytes' if it is a hit, and returns
- * 'verdict'. */
+/* Counts a packet of PORT, of BYTES if it is forwarded, and returns
+ * VERDICT. */
 #define FP_COUNT(PORT, COUNTER, BYTES, VERDICT)                         \
     ({                                                                  \
         __u32 fp_port_ = (PORT);                                        \
@@ -60,6 +60,9 @@ fp_now(void)
             if (fp_counter_ == FP_HITS) {                               \
                 fp_counters_->hits++;                                   \
                 fp_counters_->hit_bytes += (BYTES);                     \
+            } else if (fp_counter_ == FP_DELIVERED) {                   \
+                fp_counters_->delivered++;                              \
+                fp_counters_->delivered_bytes += (BYTES);               \
             } else if (fp_counter_ < FP_N_COUNTERS) {                   \
                 ((__u64 *) fp_counters_)[fp_counter_]++;                \
             }                                                           \

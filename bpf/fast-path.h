@@ -157,7 +157,8 @@ FP_ASSERT(sizeof(struct fp_oam_source) == 8);
  *
  *     FP_COUNTER(NAME, name, what happens to the packet) */
 #define FP_COUNTERS                                                        \
-    FP_COUNTER(HITS, hits, "forwarded")                                    \
+    FP_COUNTER(HITS, hits, "from the tenant, forwarded")                   \
+    FP_COUNTER(DELIVERED, delivered, "to the tenant, forwarded")           \
     FP_COUNTER(MISSES, misses, "to OVS: no entry")                         \
     FP_COUNTER(THROUGH, through, "to OVS: it is the entry's time")         \
     FP_COUNTER(TCP_FLAGS, tcp_flags, "to OVS: SYN, FIN or RST")            \
@@ -178,7 +179,8 @@ struct fp_counters {
 #define FP_COUNTER(NAME, MEMBER, WHAT) __u64 MEMBER;
     FP_COUNTERS
 #undef FP_COUNTER
-    __u64 hit_bytes;            /* Of 'hits', inner frames. */
+    __u64 hit_bytes;            /* Of inner frames. */
+    __u64 delivered_bytes;
 };
 
 enum fp_counter {
@@ -187,7 +189,7 @@ enum fp_counter {
 #undef FP_COUNTER
     FP_N_COUNTERS
 };
-FP_ASSERT(sizeof(struct fp_counters) == 8 * (FP_N_COUNTERS + 1));
+FP_ASSERT(sizeof(struct fp_counters) == 8 * (FP_N_COUNTERS + 2));
 
 /* Configuration of programs, set before they are loaded. */
 

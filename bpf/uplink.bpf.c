@@ -185,7 +185,8 @@ uplink_xdp(struct xdp_md *ctx)
         }
         fp_set_tos(fp_ip(frame), tos);
     }
-    return FP_COUNT(flow->deliver.port, FP_HITS, length - FP_VXLAN_OVERHEAD,
+    return FP_COUNT(flow->deliver.port, FP_DELIVERED,
+                    length - FP_VXLAN_OVERHEAD,
                     bpf_redirect(flow->deliver.ifindex, 0));
 }
 
@@ -250,7 +251,8 @@ alcor_uplink_tc(struct __sk_buff *skb)
     if (tos != inner.tos) {
         fp_set_tos(fp_ip(frame), tos);
     }
-    return FP_COUNT(flow->deliver.port, FP_HITS, length - FP_VXLAN_OVERHEAD,
+    return FP_COUNT(flow->deliver.port, FP_DELIVERED,
+                    length - FP_VXLAN_OVERHEAD,
                     (int) (flow->deliver.flags & FP_DELIVER_PEER
                            ? bpf_redirect_peer(flow->deliver.ifindex, 0)
                            : bpf_redirect(flow->deliver.ifindex, 0)));

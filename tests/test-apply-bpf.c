@@ -339,7 +339,7 @@ test_apply_bpf(int argc, char *argv[])
     };
     int i;
 
-    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_ERR);
     for (i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
 

@@ -125,7 +125,7 @@ check_frame(struct fixture *fx, const char *name, const struct fpf *f,
     out.tos = tos;
     fpr_check(&fx->run, frame, &(struct fpr_expect) {
         .name = name,
-        .counter = counter,
+        .counter = hit ? FP_DELIVERED : counter,
         .port = hit ? PORT : UPLINK,
         .verdict = (fx->run.tc
                     ? (hit ? TC_ACT_REDIRECT : drop ? TC_ACT_SHOT : TC_ACT_OK)

@@ -272,7 +272,6 @@ apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
     if (hook == APPLY_BPF_HOOK_TC) {
         reason = attach_tc(device, prog_fd);
     } else {
-        /* A hook that failed before is not tried again: 'device' has it. */
         reason = attach_xdp(ab, device, prog_fd, hook);
         if (reason && ab->config.mode == APPLY_BPF_AUTO) {
             VLOG_INFO("%s; trying generic XDP", reason);
@@ -281,10 +280,18 @@ apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
             reason = attach_xdp(ab, device, prog_fd, hook);
         }
     }
-    if (!reason) {
-        device->hook = hook;
+    if (reason) {
+        return reason;
     }
-    return reason;
+    /* Not before: in between, it forwards as before. */
+    if (device->hook == APPLY_BPF_HOOK_TC && hook != APPLY_BPF_HOOK_TC) {
+        detach_tc(device);
+    } else if (device->hook && device->hook != APPLY_BPF_HOOK_TC
+               && hook == APPLY_BPF_HOOK_TC) {
+        detach_xdp(ab, device);
+    }
+    device->hook = hook;
+    return NULL;
 }
 
 void

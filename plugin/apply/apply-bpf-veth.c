@@ -136,25 +136,45 @@ apply_bpf_pair_names(const char *device, char ours[16], char ovs[16])
 static void
 put_pair(struct ofpbuf *msg, const char *ours, const char *ovs, uint32_t mtu)
 {
-    struct ifinfomsg *ifi = ofpbuf_put_zeros(msg, sizeof *ifi);
     size_t info, data, peer;
 
-    ifi->ifi_flags = IFF_UP;
-    ifi->ifi_change = IFF_UP;
+    ofpbuf_put_zeros(msg, sizeof(struct ifinfomsg));
     nl_msg_put_string(msg, IFLA_IFNAME, ours);
     nl_msg_put_u32(msg, IFLA_MTU, mtu);
     info = nl_msg_start_nested(msg, IFLA_LINKINFO);
     nl_msg_put_string(msg, IFLA_INFO_KIND, "veth");
     data = nl_msg_start_nested(msg, IFLA_INFO_DATA);
     peer = nl_msg_start_nested(msg, VETH_INFO_PEER);
-    ifi = ofpbuf_put_zeros(msg, sizeof *ifi);
-    ifi->ifi_flags = IFF_UP;
-    ifi->ifi_change = IFF_UP;
+    ofpbuf_put_zeros(msg, sizeof(struct ifinfomsg));
     nl_msg_put_string(msg, IFLA_IFNAME, ovs);
     nl_msg_put_u32(msg, IFLA_MTU, mtu);
     nl_msg_end_nested(msg, peer);
     nl_msg_end_nested(msg, data);
     nl_msg_end_nested(msg, info);
+}
+
+/* Puts a device up, or deletes it ('type' RTM_DELLINK). */
+static int
+change_link(uint32_t ifindex, uint16_t type)
+{
+    struct ofpbuf msg;
+    int error;
+
+    ofpbuf_init(&msg, 64);
+    nl_msg_put_nlmsghdr(&msg, 0, type, NLM_F_REQUEST | NLM_F_ACK);
+    struct ifinfomsg *ifi = ofpbuf_put_zeros(&msg, sizeof *ifi);
+    ifi->ifi_index = ifindex;
+    ifi->ifi_flags = IFF_UP;
+    ifi->ifi_change = IFF_UP;
+    error = nl_transact(NETLINK_ROUTE, &msg, NULL);
+    ofpbuf_uninit(&msg);
+    return error;
+}
+
+void
+apply_bpf_delete_device(uint32_t ifindex)
+{
+    change_link(ifindex, RTM_DELLINK);
 }
 
 char *
@@ -191,18 +211,9 @@ apply_bpf_make_pair(const char *device, uint32_t *ifindex)
     }
     ethtool_flag(ovs, ETHTOOL_STXCSUM, 0);
     *ifindex = apply_bpf_ifindex(ours);
-    return NULL;
-}
-
-void
-apply_bpf_delete_device(uint32_t ifindex)
-{
-    struct ofpbuf msg;
-
-    ofpbuf_init(&msg, 64);
-    nl_msg_put_nlmsghdr(&msg, 0, RTM_DELLINK, NLM_F_REQUEST | NLM_F_ACK);
-    struct ifinfomsg *ifi = ofpbuf_put_zeros(&msg, sizeof *ifi);
-    ifi->ifi_index = ifindex;
-    nl_transact(NETLINK_ROUTE, &msg, NULL);
-    ofpbuf_uninit(&msg);
+    error = change_link(*ifindex, RTM_NEWLINK);
+    error = error ? error : change_link(apply_bpf_ifindex(ovs), RTM_NEWLINK);
+    return (error
+            ? xasprintf("%s: cannot be put up: %s", ours, ovs_strerror(error))
+            : NULL);
 }

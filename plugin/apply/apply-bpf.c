@@ -29,9 +29,6 @@ VLOG_DEFINE_THIS_MODULE(apply_bpf);
 #define UPLINK 0                /* Its port. */
 #define THROUGH_MSEC 8000
 
-/* Maps whose names begin so are pinned. */
-#define MAP_PREFIX "fp_"
-
 const char *
 apply_bpf_hook_to_string(enum apply_bpf_hook hook)
 {
@@ -157,7 +154,7 @@ load(const struct apply_bpf *ab, struct bpf_object *obj, const char *program)
     struct bpf_map *map;
 
     bpf_object__for_each_map (map, obj) {
-        if (!strncmp(bpf_map__name(map), MAP_PREFIX, strlen(MAP_PREFIX))) {
+        if (!bpf_map__is_internal(map)) {
             char *path = xasprintf("%s/%s", ab->dir, bpf_map__name(map));
 
             bpf_map__set_pin_path(map, path);
@@ -397,6 +394,11 @@ put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
         ab, device, bpf_object__find_program_by_name(obj, program));
     free(program);
     if (!error) {
+        uint32_t pair = ab->devices[port].interposed;
+
+        if (pair && !device->interposed) {
+            apply_bpf_delete_device(pair);
+        }
         ab->devices[port] = *device;
         ab->added[port] = true;
         save_device(ab, port);
@@ -629,7 +631,7 @@ apply_bpf_get_counters(const struct apply_bpf *ab, uint32_t port,
     if (n_cpus > 0
         && !bpf_map_lookup_elem(ab->counters_fd, &port, per_cpu)) {
         for (int cpu = 0; cpu < n_cpus; cpu++) {
-            for (size_t i = 0; i <= FP_N_COUNTERS; i++) {
+            for (size_t i = 0; i < sizeof *counters / 8; i++) {
                 ((uint64_t *) counters)[i] += ((uint64_t *) &per_cpu[cpu])[i];
             }
         }
