@@ -178,6 +178,7 @@ fast_path_tests = \
 	tests/fast-path-run.h \
 	tests/perf/fast-path-cost.c \
 	tests/test-apply-bpf.c \
+	tests/test-bpf-gateway.c \
 	tests/test-fast-path-gateway.c \
 	tests/test-fast-path-tenant.c \
 	tests/test-fast-path-uplink.c \

@@ -49,6 +49,16 @@ struct apply_bpf {
     unsigned long long int n_evicted;
 };
 
+/* apply-bpf.c.  Opens the directory 'prefix' and the version of the layout,
+ * e.g. "v1", removes those of other versions, and sets 'dir'. */
+char *apply_bpf_open_dir(struct apply_bpf *, const char *prefix);
+void apply_bpf_remove_dir(const char *);
+
+/* Has the maps of 'obj' pinned there, or takes those that are, and loads only
+ * 'program' (null: none). */
+char *apply_bpf_load(const struct apply_bpf *, struct bpf_object *obj,
+                     const char *program);
+
 /* apply-bpf-entry.c. */
 char *apply_bpf_entries_init(struct apply_bpf *);
 void apply_bpf_entries_uninit(struct apply_bpf *);

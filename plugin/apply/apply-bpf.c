@@ -77,8 +77,8 @@ check_bpffs(const char *base)
 }
 
 /* Removes the pins in 'path', and it. */
-static void
-remove_dir(const char *path)
+void
+apply_bpf_remove_dir(const char *path)
 {
     DIR *dir = opendir(path);
     struct dirent *entry;
@@ -99,17 +99,19 @@ remove_dir(const char *path)
 
 /* Other layouts' pins go: without them XDP is off, and packets take OVS. */
 static void
-remove_other_versions(const char *parent, const char *ours)
+remove_other_versions(const char *parent, const char *prefix,
+                      const char *ours)
 {
     DIR *dir = opendir(parent);
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir))) {
-        if (entry->d_name[0] == 'v' && strcmp(entry->d_name, ours)) {
+        if (!strncmp(entry->d_name, prefix, strlen(prefix))
+            && strcmp(entry->d_name, ours)) {
             char *path = xasprintf("%s/%s", parent, entry->d_name);
 
             VLOG_INFO("%s: removing the tables of another version", path);
-            remove_dir(path);
+            apply_bpf_remove_dir(path);
             free(path);
         }
     }
@@ -118,8 +120,8 @@ remove_other_versions(const char *parent, const char *ours)
     }
 }
 
-static char *
-open_dir(struct apply_bpf *ab)
+char *
+apply_bpf_open_dir(struct apply_bpf *ab, const char *prefix)
 {
     const char *base = getenv("ALCOR_BPFFS");
     char *parent, *version, *error;
@@ -127,7 +129,7 @@ open_dir(struct apply_bpf *ab)
     base = base && base[0] ? base : "/sys/fs/bpf";
     parent = (ab->config.dir ? xstrdup(ab->config.dir)
               : xasprintf("%s/alcor", base));
-    version = xasprintf("v%d", FP_LAYOUT_VERSION);
+    version = xasprintf("%s%d", prefix, FP_LAYOUT_VERSION);
     ab->dir = xasprintf("%s/%s", parent, version);
     error = ab->config.dir ? NULL : check_bpffs(base);
     if (!error
@@ -136,7 +138,7 @@ open_dir(struct apply_bpf *ab)
         error = xasprintf("%s: %s", ab->dir, ovs_strerror(errno));
     }
     if (!error) {
-        remove_other_versions(parent, version);
+        remove_other_versions(parent, prefix, version);
     }
     free(parent);
     free(version);
@@ -145,10 +147,9 @@ open_dir(struct apply_bpf *ab)
 
 /* Objects. */
 
-/* Has the maps of 'obj' shared with all others, and only 'program' (null:
- * none) loaded. */
-static char *
-load(const struct apply_bpf *ab, struct bpf_object *obj, const char *program)
+char *
+apply_bpf_load(const struct apply_bpf *ab, struct bpf_object *obj,
+               const char *program)
 {
     struct bpf_program *prog;
     struct bpf_map *map;
@@ -231,8 +232,8 @@ open_maps(struct apply_bpf *ab)
     if (!tenant || !uplink) {
         error = xasprintf("cannot open the programs: %s", ovs_strerror(errno));
     }
-    error = error ? error : load(ab, tenant->obj, NULL);
-    error = error ? error : load(ab, uplink->obj, NULL);
+    error = error ? error : apply_bpf_load(ab, tenant->obj, NULL);
+    error = error ? error : apply_bpf_load(ab, uplink->obj, NULL);
     error = error ? error : make_devices_map(ab);
     error = error ? error : open_map(ab, "fp_tenant_flows",
                                      &ab->flows_fds[APPLY_BPF_TENANT]);
@@ -274,7 +275,7 @@ apply_bpf_open(const struct apply_bpf_config *config, struct apply_bpf **abp)
         .devices = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->devices),
         .added = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->added),
     };
-    error = open_dir(ab);
+    error = apply_bpf_open_dir(ab, "v");
     retval = error ? 0 : bpf_clock_create(&ab->clock);
     if (retval) {
         error = xasprintf("cannot load eBPF programs: %s",
@@ -329,7 +330,7 @@ apply_bpf_uninstall(struct apply_bpf *ab)
     for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
         apply_bpf_remove_port(ab, port);
     }
-    remove_dir(ab->dir);
+    apply_bpf_remove_dir(ab->dir);
 }
 
 /* Devices. */
@@ -362,7 +363,7 @@ interpose(struct apply_bpf *ab, struct device_record *device)
         return xasprintf("cannot open the patch: %s", ovs_strerror(errno));
     }
     skel->rodata->fp_config.ifindex = device->ifindex;
-    error = load(ab, skel->obj, "alcor_patch_tc");
+    error = apply_bpf_load(ab, skel->obj, "alcor_patch_tc");
     error = error ? error : apply_bpf_attach(ab, &end,
                                              skel->progs.alcor_patch_tc);
     fp_patch__destroy(skel);
@@ -389,7 +390,7 @@ put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
     char *error = apply_bpf_choose_hook(ab, device->name, &hook);
     char *program = error ? NULL : name_program(name, hook);
 
-    error = error ? error : load(ab, obj, program);
+    error = error ? error : apply_bpf_load(ab, obj, program);
     error = error ? error : apply_bpf_attach(
         ab, device, bpf_object__find_program_by_name(obj, program));
     free(program);

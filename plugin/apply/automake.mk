@@ -54,7 +54,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/unixctl-client.c \
 	plugin/apply/unixctl-client.h
 
-# The eBPF fast path, or what stands in for it.
+# The eBPF fast path and gateway, or what stands in for them.
 fast_path_sources = \
 	plugin/apply/apply-bpf-attach.c \
 	plugin/apply/apply-bpf-entry.c \
@@ -64,11 +64,18 @@ fast_path_sources = \
 	plugin/apply/bpf-clock.c \
 	plugin/apply/bpf-clock.h \
 	plugin/apply/bpf-gateway-table.c \
-	plugin/apply/bpf-gateway-table.h
-plugin_libalcor_a_SOURCES += plugin/apply/apply-bpf.h
+	plugin/apply/bpf-gateway.c
+fast_path_stubs = \
+	plugin/apply/apply-bpf-stub.c \
+	plugin/apply/bpf-gateway-stub.c
+plugin_libalcor_a_SOURCES += \
+	plugin/apply/apply-bpf.h \
+	plugin/apply/bpf-gateway-oam.c \
+	plugin/apply/bpf-gateway-table.h \
+	plugin/apply/bpf-gateway.h
 if HAVE_FAST_PATH
 plugin_libalcor_a_SOURCES += $(fast_path_sources)
 else
-plugin_libalcor_a_SOURCES += plugin/apply/apply-bpf-stub.c
+plugin_libalcor_a_SOURCES += $(fast_path_stubs)
 endif
-EXTRA_DIST += $(fast_path_sources) plugin/apply/apply-bpf-stub.c
+EXTRA_DIST += $(fast_path_sources) $(fast_path_stubs)
