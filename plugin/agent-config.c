@@ -16,6 +16,12 @@
 
 VLOG_DEFINE_THIS_MODULE(agent_config);
 
+/* Keys are at most so long. */
+#define KEY_LEN 40
+
+/* A key that differs from one of ours by so many characters is a typo. */
+#define TYPO_DISTANCE 3
+
 /* A setting: how its text is checked and stored. */
 struct setting {
     const char *key;
@@ -280,6 +286,49 @@ is_known(const char *key)
     return false;
 }
 
+/* How many characters have to be added, removed or replaced to make 'b', of at
+ * most KEY_LEN characters, of 'a'. */
+static size_t
+edit_distance(const char *a, const char *b)
+{
+    size_t row[KEY_LEN + 1];
+    size_t n = strlen(b);
+
+    for (size_t j = 0; j <= n; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0]++;
+
+        for (size_t j = 0; j < n; j++) {
+            size_t cost = diagonal + (a[i] != b[j]);
+
+            diagonal = row[j + 1];
+            row[j + 1] = MIN(cost, MIN(row[j], diagonal) + 1);
+        }
+    }
+    return row[n];
+}
+
+/* The key that 'key' was meant to be, or null if none is like it. */
+static const char *
+similar_key(const char *key)
+{
+    size_t best = TYPO_DISTANCE + 1;
+    const char *similar = NULL;
+
+    for (size_t i = 0; strlen(key) <= KEY_LEN && i < ARRAY_SIZE(settings);
+         i++) {
+        size_t distance = edit_distance(key, settings[i].key);
+
+        if (distance < best) {
+            best = distance;
+            similar = settings[i].key;
+        }
+    }
+    return similar;
+}
+
 /* Reports keys with our prefix that mean nothing, most likely typos. */
 static void
 check_unknown(struct agent_config *config, const struct smap *ids)
@@ -288,8 +337,11 @@ check_unknown(struct agent_config *config, const struct smap *ids)
 
     SMAP_FOR_EACH (node, ids) {
         if (!strncmp(node->key, "alcor-", 6) && !is_known(node->key)) {
-            char *error = xstrdup("unknown key, ignored; see alcor-agent(8) "
-                                  "for those there are");
+            const char *similar = similar_key(node->key);
+            char *error = xasprintf("unknown key, ignored; %s%s", similar
+                                    ? "did you mean " : "see alcor-agent(8) "
+                                    "for those there are",
+                                    similar ? similar : "");
             agent_config_set_error(config, node->key, error);
         }
     }

@@ -102,9 +102,14 @@ check_errors(const struct alcorrec_agent *agent, struct report *report)
             continue;           /* check_state() has told it. */
         }
 
-        char *todo = xasprintf("ovs-vsctl set Open_vSwitch . "
-                               "external_ids:%s=VALUE (see alcor-agent(8), "
-                               "CONFIGURATION)", nodes[i]->key);
+        bool unknown = !strncmp(nodes[i]->value, "unknown key", 11);
+        char *todo = (unknown
+                      ? xasprintf("ovs-vsctl remove Open_vSwitch . "
+                                  "external_ids %s", nodes[i]->key)
+                      : xasprintf("ovs-vsctl set Open_vSwitch . "
+                                  "external_ids:%s=VALUE (see "
+                                  "alcor-agent(8), CONFIGURATION)",
+                                  nodes[i]->key));
 
         add_problem(report, todo, "setting external_ids:%s: %s",
                     nodes[i]->key, nodes[i]->value);
