@@ -82,3 +82,55 @@ ovsdb-schema/alcor.5: ovsdb-schema/alcor.ovsschema ovsdb-schema/alcor.xml
 $(plugin_libalcor_a_OBJECTS) $(plugin_alcor_agent_OBJECTS) \
 $(tests_alcortest_OBJECTS) $(utilities_alcor_ctl_OBJECTS): \
 	| ovsdb-schema/alcor-idl.h
+
+# The database Alcor_Relay, in the same way.
+relay_schema = $(srcdir)/ovsdb-schema/alcor-relay.ovsschema
+
+alcordata_DATA += ovsdb-schema/alcor-relay.ovsschema
+EXTRA_DIST += \
+	ovsdb-schema/alcor-relay-idl.ann \
+	ovsdb-schema/alcor-relay.ovsschema \
+	ovsdb-schema/alcor-relay.xml
+
+BUILT_SOURCES += ovsdb-schema/alcor-relay-idl.h
+CLEANFILES += \
+	ovsdb-schema/alcor-relay-idl.c \
+	ovsdb-schema/alcor-relay-idl.h \
+	ovsdb-schema/alcor-relay-idl.ovsidl
+nodist_ovsdb_schema_libalcoridl_a_SOURCES += \
+	ovsdb-schema/alcor-relay-idl.c \
+	ovsdb-schema/alcor-relay-idl.h
+
+ovsdb-schema/alcor-relay-idl.ovsidl: ovsdb-schema/alcor-relay.ovsschema \
+	ovsdb-schema/alcor-relay-idl.ann \
+	ovsdb-schema/alcor-relay.ovsschema.stamp
+	$(AM_V_GEN)$(alcor_idlc) annotate $(relay_schema) \
+		$(srcdir)/ovsdb-schema/alcor-relay-idl.ann > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
+ovsdb-schema/alcor-relay-idl.c: ovsdb-schema/alcor-relay-idl.ovsidl \
+	ovsdb-schema/automake.mk
+	$(AM_V_GEN)$(alcor_idlc) c-idl-source $< > $@.tmp
+	$(AM_V_at)sed -e 's/const char \*key)/const char *key_)/' \
+		-e 's/_string_create(key)/_string_create(key_)/' \
+		$@.tmp > $@.tmp2
+	$(AM_V_at)mv $@.tmp2 $@ && rm -f $@.tmp
+ovsdb-schema/alcor-relay-idl.h: ovsdb-schema/alcor-relay-idl.ovsidl
+	$(AM_V_GEN)$(alcor_idlc) c-idl-header $< > $@.tmp && mv $@.tmp $@
+
+ovsdb-schema/alcor-relay.ovsschema.stamp: ovsdb-schema/alcor-relay.ovsschema
+	$(AM_V_at)$(MKDIR_P) ovsdb-schema
+	$(AM_V_GEN)$(OVSDIR)/build-aux/cksum-schema-check $(relay_schema) $@
+CLEANFILES += ovsdb-schema/alcor-relay.ovsschema.stamp
+
+man5_MANS += ovsdb-schema/alcor-relay.5
+CLEANFILES += ovsdb-schema/alcor-relay.5
+ovsdb-schema/alcor-relay.5: ovsdb-schema/alcor-relay.ovsschema \
+	ovsdb-schema/alcor-relay.xml
+	$(AM_V_at)$(MKDIR_P) ovsdb-schema
+	$(AM_V_GEN)$(run_python) $(OVSDIR)/ovsdb/ovsdb-doc \
+		--version=$(VERSION) $(relay_schema) \
+		$(srcdir)/ovsdb-schema/alcor-relay.xml > $@.tmp
+	$(AM_V_at)mv $@.tmp $@
+
+$(plugin_alcor_relay_OBJECTS) $(utilities_alcor_ctl_OBJECTS): \
+	| ovsdb-schema/alcor-relay-idl.h

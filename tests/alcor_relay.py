@@ -122,6 +122,7 @@ class Agent(Peer):
         self.deaf = False                   # Drops what is published.
         self.answer = lambda type, id: "SUCCESS"
         self.host_replies = {}              # request id: status.
+        self.verdicts = []                  # On what we sent.
         self.sub = None
         if start:
             self.start()
@@ -261,6 +262,12 @@ class Agent(Peer):
         self.epoch = end.epoch
         self.n_snapshots += 1
         self.reply(envelope.message_id, [])
+
+    def on_goal_state_reply(self, topic, envelope, payload):
+        pb = self.net.schema.alcor
+        for s in pb.GoalStateOperationReply.FromString(payload) \
+                .operation_statuses:
+            self.verdicts.append(pb.OperationStatus.Name(s.operation_status))
 
     def on_hello_reply(self, topic, envelope, payload):
         self.greeted = self.net.schema.mq.Hello.FromString(payload)

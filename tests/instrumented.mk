@@ -15,6 +15,7 @@ check_PROGRAMS = \
 	sanitized/alcor-agent \
 	sanitized/alcor-ctl \
 	sanitized/alcor-publish \
+	sanitized/alcor-relay \
 	sanitized/alcortest
 check_programs_env = \
 	ALCOR_PROGRAMS='$(abs_top_builddir)/sanitized' \
@@ -58,6 +59,11 @@ sanitized_alcor_publish_CFLAGS = $(sanitized_cflags)
 sanitized_alcor_publish_SOURCES = $(utilities_alcor_publish_SOURCES)
 sanitized_alcor_publish_LDADD = $(sanitized_libs)
 sanitized_alcor_publish_DEPENDENCIES = $(sanitized_deps)
+EXTRA_PROGRAMS += sanitized/alcor-relay
+sanitized_alcor_relay_CFLAGS = $(sanitized_cflags)
+sanitized_alcor_relay_SOURCES = $(plugin_alcor_relay_SOURCES)
+sanitized_alcor_relay_LDADD = $(sanitized_libs)
+sanitized_alcor_relay_DEPENDENCIES = $(sanitized_deps)
 EXTRA_PROGRAMS += sanitized/alcortest
 sanitized_alcortest_CFLAGS = $(sanitized_cflags)
 sanitized_alcortest_SOURCES = $(tests_alcortest_SOURCES)
@@ -113,8 +119,10 @@ fuzzing_fuzz_json_DEPENDENCIES = $(fuzzing_deps)
 
 $(sanitized_libalcor_a_OBJECTS) $(sanitized_alcor_agent_OBJECTS) \
 $(sanitized_alcor_ctl_OBJECTS) $(sanitized_alcor_publish_OBJECTS) \
+$(sanitized_alcor_relay_OBJECTS) \
 $(sanitized_alcortest_OBJECTS) $(fuzzing_libalcor_a_OBJECTS): \
-	| $(proto_c_headers) ovsdb-schema/alcor-idl.h
+	| $(proto_c_headers) ovsdb-schema/alcor-idl.h \
+	ovsdb-schema/alcor-relay-idl.h
 
 # FUZZ_SECONDS for each target, or just those in FUZZ_TARGETS.
 FUZZ_SECONDS = 600

@@ -18,9 +18,12 @@
 #include "daemon.h"
 #include "dirs.h"
 #include "jsonrpc.h"
+#include "openvswitch/json.h"
 #include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-schema/alcor-idl.h"
+#include "socket-util.h"
+#include "stream.h"
 #include "unixctl.h"
 #include "util.h"
 
@@ -97,6 +100,47 @@ ctl_init_db(const struct ctl_target *target)
     free(changes);
     free(error);
     return error ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* True if 'dbs', what a server answered to "list_dbs", has 'name'. */
+static bool
+has_database(const struct json *dbs, const char *name)
+{
+    for (size_t i = 0; i < dbs->array.n; i++) {
+        const struct json *db = dbs->array.elems[i];
+
+        if (db->type == JSON_STRING && !strcmp(json_string(db), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+ctl_serves_relay(const char *remote)
+{
+    struct jsonrpc_msg *reply = NULL;
+    struct jsonrpc *rpc;
+    struct stream *stream;
+    bool found = false;
+    int error = stream_open_block(jsonrpc_stream_open(remote, &stream,
+                                                      DSCP_DEFAULT),
+                                  5000, &stream);
+    if (error) {
+        return false;
+    }
+    rpc = jsonrpc_open(stream);
+    error = jsonrpc_transact_block(
+        rpc, jsonrpc_create_request("list_dbs", json_array_create_empty(),
+                                    NULL),
+        &reply);
+    if (!error && reply->result && reply->result->type == JSON_ARRAY) {
+        found = (has_database(reply->result, "Alcor_Relay")
+                 && !has_database(reply->result, "Alcor"));
+    }
+    jsonrpc_msg_destroy(reply);
+    jsonrpc_close(rpc);
+    return found;
 }
 
 /* Daemons of this host. */

@@ -21,6 +21,7 @@
 #include "ovsdb-data.h"
 #include "ovsdb-idl.h"
 #include "ovsdb-schema/alcor-idl.h"
+#include "ovsdb-schema/alcor-relay-idl.h"
 #include "process.h"
 #include "stream.h"
 #include "stream-ssl.h"
@@ -97,6 +98,59 @@ static const struct ctl_table_class table_rows[ALCORREC_N_TABLES] = {
     [ALCORREC_TABLE_FAST_PATH].row_ids
     = { { &alcorrec_fast_path_col_interface, NULL, NULL } },
 };
+
+/* The same for the database of relays. */
+static const struct cmd_show_table relay_show_tables[] = {
+    { &relayrec_table_relay, &relayrec_relay_col_name,
+      { &relayrec_relay_col_control, &relayrec_relay_col_statistics, NULL,
+        NULL },
+      { NULL, NULL, NULL } },
+    { &relayrec_table_node, &relayrec_node_col_id,
+      { &relayrec_node_col_host_ip, &relayrec_node_col_group_topics,
+        &relayrec_node_col_connected, NULL },
+      { NULL, NULL, NULL } },
+    { NULL, NULL, { NULL, NULL, NULL, NULL }, { NULL, NULL, NULL } },
+};
+
+static const struct ctl_table_class relay_rows[RELAYREC_N_TABLES] = {
+    [RELAYREC_TABLE_RELAY].row_ids
+    = { { &relayrec_relay_col_name, NULL, NULL } },
+    [RELAYREC_TABLE_NODE].row_ids
+    = { { &relayrec_node_col_id, NULL, NULL } },
+};
+
+/* A database that may be what the commands are for. */
+struct database {
+    const struct ovsdb_idl_class *class;
+    const struct ctl_table_class *rows;
+    const struct cmd_show_table *show;
+};
+
+static const struct database agent_database = {
+    &alcorrec_idl_class, table_rows, show_tables
+};
+
+static const struct database relay_database = {
+    &relayrec_idl_class, relay_rows, relay_show_tables
+};
+
+/* Finds out which database the commands are for: that of relays, if the server
+ * that is named has it, and no other of ours. */
+static const struct database *
+choose_database(int argc, char *argv[])
+{
+    const char *remote = NULL;
+
+    for (int i = 1; i < argc && argv[i][0] == '-'; i++) {
+        if (!strncmp(argv[i], "--db=", 5)) {
+            remote = argv[i] + 5;
+        } else if (!strcmp(argv[i], "--db") && i + 1 < argc) {
+            remote = argv[++i];
+        }
+    }
+    return (remote && ctl_serves_relay(remote)
+            ? &relay_database : &agent_database);
+}
 
 /* Commands that are not for the database (alcor-ctl.h). */
 
@@ -557,15 +611,17 @@ run_prerequisites(struct ctl_command *commands, size_t n_commands)
 }
 
 static void
-run_on_database(const struct options *options, const char *args,
+run_on_database(const struct options *options,
+                const struct database *database, const char *args,
                 struct ctl_command *commands, size_t n_commands)
 {
-    char *error = ctl_find_database(&options->target);
+    char *error = (database == &agent_database
+                   ? ctl_find_database(&options->target) : NULL);
 
     if (error) {
         ctl_fatal("%s (run \"alcor-ctl status\" to see what to do)", error);
     }
-    the_idl = ovsdb_idl_create_unconnected(&alcorrec_idl_class, false);
+    the_idl = ovsdb_idl_create_unconnected(database->class, false);
     ovsdb_idl_set_remote(the_idl, options->target.db, options->target.retry);
     ovsdb_idl_set_db_change_aware(the_idl, false);
     run_prerequisites(commands, n_commands);
@@ -605,8 +661,8 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     vlog_set_levels(NULL, VLF_CONSOLE, VLL_WARN);
     vlog_set_levels_from_string_assert("reconnect:warn");
-    ctl_init(&alcorrec_idl_class, alcorrec_table_classes, table_rows,
-             show_tables, exit_with);
+    const struct database *database = choose_database(argc, argv);
+    ctl_init__(database->class, database->rows, database->show, exit_with);
     ctl_register_commands(command_syntax);
 
     char *args = process_escape_args(argv);
@@ -621,7 +677,7 @@ main(int argc, char *argv[])
     ctl_timeout_setup(options.timeout);
 
     run_lone_command(&options, commands, n_commands);
-    run_on_database(&options, args, commands, n_commands);
+    run_on_database(&options, database, args, commands, n_commands);
     for (size_t i = 0; i < n_commands; i++) {
         shash_destroy_free_data(&commands[i].options);
     }

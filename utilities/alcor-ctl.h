@@ -41,6 +41,9 @@ struct ctl_target {
  * caller, if it is not there. */
 char *ctl_find_database(const struct ctl_target *);
 
+/* True if the server at 'remote' has the database Alcor_Relay and no Alcor. */
+bool ctl_serves_relay(const char *remote);
+
 /* Reads the database Alcor into '*idl', to be destroyed by the caller.
  * Returns null, or an error, owned by the caller, and null in '*idl'. */
 char *ctl_read_database(const struct ctl_target *, struct ovsdb_idl **idl);

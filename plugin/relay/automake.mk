@@ -14,6 +14,7 @@ plugin_alcor_relay_SOURCES = \
 	plugin/relay/relay-acks.c \
 	plugin/relay/relay-answers.c \
 	plugin/relay/relay-commands.c \
+	plugin/relay/relay-db.c \
 	plugin/relay/relay-distribute.c \
 	plugin/relay/relay-intake.c \
 	plugin/relay/relay-main.c \

@@ -153,6 +153,7 @@ relay_ack_sent(struct relay *relay, struct ack_out *out, const char *id)
 {
     out->id = xstrdup(id);
     out->sent_at = time_msec();
+    out->number = ++relay->n_outs;
     hmap_insert(&relay->outs, &out->node, hash_string(id, 0));
     for (size_t i = 0; i < out->n_hosts; i++) {
         struct ack_host *ah = &out->hosts[i];
@@ -353,7 +354,7 @@ take_second_answer(struct ack_host *ah, const void *payload, size_t len)
 static bool
 snapshot_has(const struct snapshot_end *end, const struct ack_out *out)
 {
-    return (out->sent_at < end->begun_at
+    return (out->number <= end->n_before
             && (sset_is_empty(&end->topics)
                 || (out->vpc
                     && sset_contains(&end->topics, out->vpc->topic))));

@@ -60,6 +60,7 @@ reply_table(struct unixctl_conn *conn, struct table *table, int argc,
         style.format = (!strcmp(format, "json") ? TF_JSON
                         : !strcmp(format, "csv") ? TF_CSV
                         : !strcmp(format, "list") ? TF_LIST : TF_TABLE);
+        table_format_reset();
         table_format(table, &style, &ds);
         unixctl_command_reply(conn, ds_cstr(&ds));
     }
@@ -250,6 +251,7 @@ status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     struct ds ds = DS_EMPTY_INITIALIZER;
 
     ds_put_format(&ds, "sender: %s\n", relay->options.sender);
+    ds_put_format(&ds, "database: %s\n", relay_db_status(relay->db));
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         ds_put_format(&ds, "%s: %"PRIu64"\n", lines[i].name, lines[i].value);
     }

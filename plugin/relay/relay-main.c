@@ -22,6 +22,8 @@
 #include "ovs-rcu.h"
 #include "relay/relay.h"
 #include "simap.h"
+#include "stream.h"
+#include "stream-ssl.h"
 #include "timeval.h"
 #include "unixctl.h"
 #include "util.h"
@@ -40,6 +42,7 @@ usage(void)
            "Agents are given these as alcor-remote and alcor-control;\n"
            "controllers, and alcor-publish --relay, the second one.\n",
            program_name, program_name);
+    stream_usage("DATABASE", true, false, true);
     daemon_usage();
     vlog_usage();
     printf("\nOther options:\n"
@@ -49,6 +52,8 @@ usage(void)
            "                          %s/alcor-relay)\n"
            "  --sender=ID             our id towards hosts (default:\n"
            "                          alcor-relay)\n"
+           "  --db=DATABASE           registry of nodes, an OVSDB connection\n"
+           "                          method (default: none)\n"
            "  --no-learn              only registered nodes may come\n"
            "  --unicast-hosts=N       neighbours of a VPC in at most N hosts\n"
            "                          are not sent by topic (default: %d)\n"
@@ -75,6 +80,7 @@ enum {
     OPT_CONTROL,
     OPT_STATE,
     OPT_SENDER,
+    OPT_DB,
     OPT_NO_LEARN,
     OPT_UNICAST_HOSTS,
     OPT_ON_DEMAND_RATE,
@@ -84,6 +90,7 @@ enum {
     OPT_ENABLE_DUMMY,
     VLOG_OPTION_ENUMS,
     DAEMON_OPTION_ENUMS,
+    SSL_OPTION_ENUMS,
 };
 
 static unsigned int
@@ -128,6 +135,9 @@ parse_relay_option(int c, struct relay_options *o)
         }
         o->sender = optarg;
         return true;
+    case OPT_DB:
+        o->db_remote = optarg;
+        return true;
     case OPT_NO_LEARN:
         o->learn_nodes = false;
         return true;
@@ -156,6 +166,7 @@ parse_option(int c, struct arguments *args)
     switch (c) {
     VLOG_OPTION_HANDLERS
     DAEMON_OPTION_HANDLERS
+    STREAM_SSL_OPTION_HANDLERS
 
     case OPT_UNIXCTL:
         args->unixctl_path = optarg;
@@ -202,6 +213,7 @@ parse_options(int argc, char *argv[], struct arguments *args)
         {"control", required_argument, NULL, OPT_CONTROL},
         {"state", required_argument, NULL, OPT_STATE},
         {"sender", required_argument, NULL, OPT_SENDER},
+        {"db", required_argument, NULL, OPT_DB},
         {"no-learn", no_argument, NULL, OPT_NO_LEARN},
         {"unicast-hosts", required_argument, NULL, OPT_UNICAST_HOSTS},
         {"on-demand-rate", required_argument, NULL, OPT_ON_DEMAND_RATE},
@@ -213,6 +225,7 @@ parse_options(int argc, char *argv[], struct arguments *args)
         {"version", no_argument, NULL, 'V'},
         VLOG_LONG_OPTIONS,
         DAEMON_LONG_OPTIONS,
+        STREAM_SSL_LONG_OPTIONS,
         {NULL, 0, NULL, 0},
     };
     char *short_options

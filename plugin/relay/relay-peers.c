@@ -134,7 +134,7 @@ take_hello(struct relay *relay, struct server_message **msgp,
         bad_payload(relay, msg, envelope, error);
     } else {
         node = relay_node_get(relay, msg->peer);
-        if (hello.host_ip[0] && !(node->registered && node->host)) {
+        if (hello.host_ip[0] && !node->fixed_ip) {
             relay_node_set_ip(relay, node, &ip);
         }
         greet(relay, node, &hello, envelope);

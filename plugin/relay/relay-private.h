@@ -25,6 +25,7 @@
 struct ack_out;
 struct ack_request;
 struct json;
+struct relay_db;
 struct unixctl_conn;
 struct zap_keys;
 
@@ -40,6 +41,9 @@ struct relay_node {
     struct place_host *host;    /* Null: its address is not known. */
     struct sset groups;         /* Topics of the groups it is in. */
     bool registered;            /* In the database. */
+    bool in_db;                 /* When it was last read. */
+    bool written;               /* Scratch of relay-db.c. */
+    bool fixed_ip;              /* An operator says where it is. */
     bool connected;             /* As far as we know. */
     bool ever;                  /* Has said HELLO since the start. */
     char *version;              /* Of its agent; may be null. */
@@ -114,6 +118,7 @@ struct relay {
     struct zmq_server *server;
     struct goal_store *store;
     struct placement *placement;
+    struct relay_db *db;        /* Null: no database. */
 
     bool changing;              /* In a round that changes something. */
     char *round_error;          /* Why it failed; null: so far it has not. */
@@ -133,6 +138,7 @@ struct relay {
 
     struct hmap requests;       /* Contains "struct ack_request"s. */
     struct hmap outs;           /* Contains "struct ack_out"s, by id. */
+    uint64_t n_outs;            /* Sent so far. */
     struct ovs_list fresh;      /* Requests of this round. */
     struct ovs_list history;    /* Answers given, oldest first. */
     struct shash history_ids;   /* The same by message id. */
@@ -252,7 +258,7 @@ struct json *relay_acks_to_json(const struct relay *);
 /* A snapshot whose answer is awaited. */
 struct snapshot_end {
     char *peer;                 /* Node. */
-    long long int begun_at;     /* time_msec(). */
+    uint64_t n_before;          /* Messages sent before it began. */
     struct sset topics;         /* Covered; none: all. */
 };
 void relay_snapshot_end_destroy(struct snapshot_end *);
@@ -271,5 +277,12 @@ void relay_peers_run(struct relay *);
 
 /* relay-commands.c. */
 void relay_commands_init(struct relay *);
+
+/* relay-db.c. */
+struct relay_db *relay_db_create(struct relay *, const char *remote);
+void relay_db_destroy(struct relay_db *); /* These accept null. */
+void relay_db_run(struct relay_db *);
+void relay_db_wait(struct relay_db *);
+const char *relay_db_status(const struct relay_db *);
 
 #endif /* relay/relay-private.h */

@@ -72,7 +72,7 @@ struct snapshot_job {
     struct ofpbuf piece;        /* Being filled, or refused by the socket. */
     bool full;                  /* 'piece' is to be sent. */
     long long int stalled_at;   /* Since when; LLONG_MAX: not. */
-    long long int begun_at;     /* time_msec(). */
+    uint64_t n_before;          /* See struct snapshot_end. */
 };
 
 static void
@@ -189,7 +189,7 @@ relay_snapshot_start(struct relay *relay, struct relay_node *node,
     job->host = node->host;
     job->correlation_id = xstrdup(correlation_id);
     job->stalled_at = LLONG_MAX;
-    job->begun_at = time_msec();
+    job->n_before = relay->n_outs;
     ofpbuf_init(&job->piece, 0);
     choose_scope(job, node);
     ovs_list_push_back(&relay->snapshots, &job->list_node);
@@ -368,7 +368,7 @@ remember_end(const struct snapshot_job *job, const char *id)
     struct snapshot_end *end = xmalloc(sizeof *end);
 
     end->peer = xstrdup(job->peer);
-    end->begun_at = job->begun_at;
+    end->n_before = job->n_before;
     sset_init(&end->topics);
     for (size_t i = 0; i < job->n_topics; i++) {
         sset_add(&end->topics, job->topics[i]);

@@ -230,6 +230,9 @@ relay_open(const struct relay_options *options, struct relay **relayp)
     relay_acks_init(relay);
     relay_distribute_init(relay);
     relay_commands_init(relay);
+    if (options->db_remote) {
+        relay->db = relay_db_create(relay, options->db_remote);
+    }
     *relayp = relay;
     return NULL;
 }
@@ -238,6 +241,7 @@ void
 relay_close(struct relay *relay)
 {
     relay_commit(relay);
+    relay_db_destroy(relay->db);
     relay_snapshots_destroy(relay);
     relay_intake_destroy(relay);
     relay_outbox_destroy(relay);
@@ -261,6 +265,7 @@ relay_run(struct relay *relay)
     relay_peers_run(relay);
     relay_intake_run(relay);
     relay_acks_run(relay);
+    relay_db_run(relay->db);
     relay_commit(relay);
     relay_snapshots_run(relay);
     relay_heartbeats_run(relay);
@@ -275,6 +280,7 @@ relay_wait(struct relay *relay)
     relay_acks_wait(relay);
     relay_snapshots_wait(relay);
     relay_heartbeats_wait(relay);
+    relay_db_wait(relay->db);
     goal_store_wait(relay->store);
     if (relay->changing || relay->exiting) {
         poll_immediate_wake();

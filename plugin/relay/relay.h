@@ -51,6 +51,7 @@
  *    relay-resolve     unknown destinations
  *    relay-peers       the control channel: HELLO, dispatching
  *    relay-nodes       which node is where, groups
+ *    relay-db          the same in an OVSDB database
  *    relay-commands    unixctl
  *    placement         which host holds what, on disk
  *
@@ -75,6 +76,7 @@ struct relay_options {
     const char *control;        /* Endpoint to bind ROUTER to. */
     const char *state_dir;      /* Null: in OVS's database directory. */
     const char *sender;         /* Our id towards hosts. */
+    const char *db_remote;      /* Database Alcor_Relay; null: none. */
     const char *curve_key;      /* File of our key pair; null: none. */
     const char *curve_clients;  /* Directory of allowed keys. */
     bool learn_nodes;           /* From HELLO. */
