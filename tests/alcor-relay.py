@@ -2,7 +2,7 @@
 """Scenarios for alcor-relay, with a controller and agents of our own
 (alcor_relay.py).  What is printed is what the test compares.
 
-usage: alcor-relay.py PUBLISH CONTROL SCENARIO
+usage: alcor-relay.py PUBLISH CONTROL SCENARIO [ARG...]
 """
 
 import os
@@ -159,8 +159,8 @@ port p1 subnet=s ip=10.0.0.11 mac=02:00:00:00:00:11 host=h1
 port p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
 """))
     net.wait(lambda: a.has("PORT", "p1"), "p1")
-    print("waiting for: " + relay("ack/list", "--format=csv")
-          .strip().split(",")[-1])
+    net.wait(lambda: relay("ack/list", "--format=csv").strip()
+             .endswith(",h2 waiting"), "answer of h1")
     b.deaf = False
     b.on_heartbeat = None
     show("reply", controller.wait_reply(id))
@@ -428,10 +428,18 @@ def roles(net):
     print("a stranger: %s" % (h3.log or "nothing"))
 
 
+@scenario
+def publish_file(net, name):
+    """Publishes the network in a file; for agents that are not ours."""
+    with open(name) as f:
+        text = f.read()
+    send(net, alcor_relay.Controller(net), text)
+
+
 def main():
     publish, control, name = sys.argv[1:4]
     net = alcor_relay.Net(publish, control)
-    SCENARIOS[name](net)
+    SCENARIOS[name](net, *sys.argv[4:])
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ testsuite_at = \
 system_testsuite_at = \
 	tests/system-fast-path.at \
 	tests/system-macros.at \
+	tests/system-relay.at \
 	tests/system-port-security.at \
 	tests/system-security-group.at \
 	tests/system-on-demand.at \
@@ -120,6 +121,7 @@ EXTRA_DIST += \
 	$(external_plugin) \
 	$(fuzz_corpus) \
 	tests/perf/neighbors.py \
+	tests/perf/relay.py \
 	tests/perf/run \
 	tests/perf/security-groups.py \
 	$(testsuite_at) \

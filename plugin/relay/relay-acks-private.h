@@ -64,6 +64,8 @@ struct ack_out {
     size_t n_hosts, allocated_hosts;
     bool sorted;                /* 'hosts' are, by 'host'. */
     size_t n_waiting;           /* Hosts that are. */
+    size_t n_away;              /* The same; if there is any, all resources
+                                 * are pending. */
     struct ack_entry *entries;
     size_t n_entries, allocated_entries;
 };
@@ -72,7 +74,8 @@ struct ack_resource {
     char *id;
     uint32_t kind, operation;
     enum goal_status status;    /* Worst of those hosts that have it. */
-    uint32_t n_pending;         /* Hosts that still have to get it. */
+    uint32_t n_pending;         /* Hosts, and messages to hosts that are away,
+                                 * by which it is still to come. */
     bool reported_pending;
 };
 

@@ -108,12 +108,12 @@ relay_ack_out_destroy(struct relay *relay, struct ack_out *out)
 
 /* Answers of hosts. */
 
-/* Changes by 'delta' for how many hosts each resource of 'ah' is pending. */
+/* Changes by 'delta' how often each resource of 'out' is pending. */
 static void
-change_all_pending(struct ack_host *ah, int delta)
+change_all_pending(struct ack_out *out, int delta)
 {
-    for (size_t i = 0; i < ah->out->n_entries; i++) {
-        struct ack_resource *resource = ack_entry_resource(ah->out, i);
+    for (size_t i = 0; i < out->n_entries; i++) {
+        struct ack_resource *resource = ack_entry_resource(out, i);
 
         if (resource) {
             resource->n_pending += delta;
@@ -131,7 +131,9 @@ ack_host_set_state(struct ack_host *ah, enum ack_host_state state)
         ah->out->n_waiting--;
         ah->out->request->n_waiting--;
     } else if (ah->state == ACK_HOST_AWAY) {
-        change_all_pending(ah, -1);
+        if (!--ah->out->n_away) {
+            change_all_pending(ah->out, -1);
+        }
     } else if (ah->state == ACK_HOST_DONE) {
         ovs_list_push_back(&ah->host->owed, &ah->owed_node);
     }
@@ -141,7 +143,9 @@ ack_host_set_state(struct ack_host *ah, enum ack_host_state state)
         ah->out->n_waiting++;
         ah->out->request->n_waiting++;
     } else if (state == ACK_HOST_AWAY) {
-        change_all_pending(ah, 1);
+        if (!ah->out->n_away++) {
+            change_all_pending(ah->out, 1);
+        }
     } else if (state == ACK_HOST_DONE) {
         ovs_list_remove(&ah->owed_node);
     }

@@ -54,7 +54,7 @@ struct distribution {
     const struct goal_resource *resource;
     struct host_list targets;
     struct ofpbuf entry;        /* Encoded; empty: not yet. */
-    const char *vpc_id;         /* Whose topic may be used; null: none. */
+    struct place_vpc *vpc;      /* Whose topic may be used; null: none. */
 };
 
 /* Targets. */
@@ -217,16 +217,20 @@ static void (*const placers[GOAL_N_KINDS])(struct distribution *) = {
 };
 
 /* The VPC whose topic the resource may go by, or NULL. */
-static const char *
-topic_vpc(const struct goal_resource *r)
+static struct place_vpc *
+topic_vpc(const struct relay *relay, const struct goal_resource *r)
 {
+    const char *id = NULL;
+
     switch (r->kind) {
     case GOAL_VPC:
-        return r->id;
+        id = r->id;
+        break;
     case GOAL_SUBNET:
     case GOAL_NEIGHBOR:
     case GOAL_SECURITY_GROUP:
-        return goal_resource_vpc_id(r);
+        id = goal_resource_vpc_id(r);
+        break;
     case GOAL_PORT:
     case GOAL_DHCP:
     case GOAL_ROUTER:
@@ -234,7 +238,7 @@ topic_vpc(const struct goal_resource *r)
     case GOAL_N_KINDS:
         break;
     }
-    return NULL;
+    return id && id[0] ? placement_find_vpc(relay->placement, id) : NULL;
 }
 
 /* Encoding. */
@@ -287,12 +291,17 @@ drop_unstamped(struct distribution *d)
 }
 
 static void
+put_vpc(struct distribution *d)
+{
+    COVERAGE_INC(relay_by_vpc_topic);
+    relay_outbox_put(d->relay, &d->vpc->batch, NULL, d->vpc, NULL,
+                     d->request, d->index, d->key, &d->entry);
+}
+
+static void
 try_vpc_topic(struct distribution *d)
 {
-    struct place_vpc *vpc = (d->vpc_id
-                             ? placement_find_vpc(d->relay->placement,
-                                                  d->vpc_id)
-                             : NULL);
+    struct place_vpc *vpc = d->vpc;
     struct place_span *span;
 
     if (!vpc || !vpc->by_topic || hmap_count(&vpc->spans) > d->targets.n) {
@@ -303,9 +312,7 @@ try_vpc_topic(struct distribution *d)
             return;
         }
     }
-    COVERAGE_INC(relay_by_vpc_topic);
-    relay_outbox_put(d->relay, &vpc->batch, NULL, vpc, NULL, d->request,
-                     d->index, d->key, &d->entry);
+    put_vpc(d);
     HMAP_FOR_EACH (span, vpc_node, &vpc->spans) {
         span->host->stamp = 0;
     }
@@ -334,13 +341,40 @@ try_group_topic(struct distribution *d, struct relay_group *group)
     drop_unstamped(d);
 }
 
+/* True if the resource is for all hosts of a VPC that has a topic: then those
+ * need not be looked at one by one. */
+static bool
+goes_by_vpc_topic(const struct distribution *d)
+{
+    return (d->vpc && d->vpc->by_topic
+            && d->key->kind == GOAL_NEIGHBOR);
+}
+
+/* Removes those targets that receive the VPC's topic. */
+static void
+drop_vpc_hosts(struct distribution *d)
+{
+    for (size_t i = 0; i < d->targets.n; i++) {
+        struct place_host *host = d->targets.hosts[i];
+
+        if (placement_find_span(d->vpc, host)) {
+            host->stamp = 0;
+        }
+    }
+    drop_unstamped(d);
+}
+
 /* Sends 'd->entry' to all targets. */
 static void
 send_to_targets(struct distribution *d)
 {
     struct relay_group *group;
 
-    try_vpc_topic(d);
+    if (goes_by_vpc_topic(d)) {
+        put_vpc(d);
+    } else {
+        try_vpc_topic(d);
+    }
     HMAP_FOR_EACH (group, node, &d->relay->groups) {
         try_group_topic(d, group);
     }
@@ -593,11 +627,7 @@ refresh_neighbor(struct distribution *d, const struct goal_port *port,
 static bool
 is_in_vpc(const struct distribution *d, const struct place_host *host)
 {
-    const struct place_vpc *vpc
-        = (d->vpc_id ? placement_find_vpc(d->relay->placement, d->vpc_id)
-           : NULL);
-
-    return vpc && placement_find_span(vpc, host);
+    return d->vpc && placement_find_span(d->vpc, host);
 }
 
 /* Notes that the targets hold the resource. */
@@ -671,7 +701,7 @@ relay_distribute(struct relay *relay, struct ack_request *request,
         .index = index,
         .key = key,
         .resource = resource,
-        .vpc_id = topic_vpc(resource),
+        .vpc = topic_vpc(relay, resource),
     };
     const struct goal_port *port = (resource->kind == GOAL_PORT
                                     ? GOAL_PORT_CAST(resource) : NULL);
@@ -691,11 +721,15 @@ relay_distribute(struct relay *relay, struct ack_request *request,
         }
     } else {
         placement_for_each_holder(relay->placement, key, add_holder, &d);
-        placers[resource->kind](&d);
+        if (goes_by_vpc_topic(&d)) {
+            drop_vpc_hosts(&d);
+        } else {
+            placers[resource->kind](&d);
+        }
     }
 
     note_members(&d, port);
-    if (d.targets.n) {
+    if (d.targets.n || goes_by_vpc_topic(&d)) {
         ofpbuf_init(&d.entry, 512);
         relay_encode(relay, resource, &d.entry);
         send_to_targets(&d);
@@ -720,7 +754,7 @@ relay_distribute_delete(struct relay *relay, struct ack_request *request,
         .request = request,
         .index = index,
         .key = key,
-        .vpc_id = old ? topic_vpc(old) : NULL,
+        .vpc = old ? topic_vpc(relay, old) : NULL,
     };
     size_t n;
 
@@ -733,10 +767,12 @@ relay_distribute_delete(struct relay *relay, struct ack_request *request,
             port_leaves(&d, d.targets.hosts[i], GOAL_PORT_CAST(old));
         }
     }
-    if (old && old->kind == GOAL_NEIGHBOR) {
+    if (goes_by_vpc_topic(&d)) {
+        drop_vpc_hosts(&d);
+    } else if (old && old->kind == GOAL_NEIGHBOR) {
         add_vpc_hosts(&d, GOAL_NEIGHBOR_CAST(old)->vpc_id);
     }
-    if (d.targets.n) {
+    if (d.targets.n || goes_by_vpc_topic(&d)) {
         ofpbuf_init(&d.entry, 128);
         goal_encode_delete(key->kind, id, revision, &d.entry);
         send_to_targets(&d);

@@ -15,6 +15,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "store/goal-admission.h"
+#include "store/goal-merge.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -166,11 +167,15 @@ put_entry(struct intake *intake, const struct goal_entry *entry,
         relay->counters.stale++;
         relay_ack_set(intake->request, index, GOAL_STATUS_OUT_OF_ORDER);
     } else if (!intake->error) {
-        stored = goal_store_get_key(relay->store, &key);
-    }
-    if (stored) {
+        bool as_sent = (entry->full && !entry->created
+                        && goal_is_normal(entry->resource));
+
+        if (!as_sent) {
+            stored = goal_store_get_key(relay->store, &key);
+        }
         find_listed(intake, entry);
-        relay_distribute(relay, intake->request, index, &key, stored, old,
+        relay_distribute(relay, intake->request, index, &key,
+                         stored ? stored : entry->resource, old,
                          &intake->listed);
         goal_resource_destroy(stored);
     }
