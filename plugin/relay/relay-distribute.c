@@ -241,31 +241,6 @@ topic_vpc(const struct relay *relay, const struct goal_resource *r)
     return id && id[0] ? placement_find_vpc(relay->placement, id) : NULL;
 }
 
-/* Encoding. */
-
-/* Appends 'resource' as hosts get it: a neighbour that does not name its
- * security groups has those of the port of the same id. */
-void
-relay_encode(struct relay *relay, const struct goal_resource *resource,
-             struct ofpbuf *buf)
-{
-    struct goal_resource *port = NULL;
-
-    if (resource->kind == GOAL_NEIGHBOR
-        && !GOAL_NEIGHBOR_CAST(resource)->security_groups.n) {
-        port = goal_store_get(relay->store, GOAL_PORT, resource->id);
-    }
-    if (port && GOAL_PORT_CAST(port)->security_groups.n) {
-        struct goal_neighbor copy = *GOAL_NEIGHBOR_CAST(resource);
-
-        copy.security_groups = GOAL_PORT_CAST(port)->security_groups;
-        goal_encode(&copy.up, GOAL_OP_CREATE, buf);
-    } else {
-        goal_encode(resource, GOAL_OP_CREATE, buf);
-    }
-    goal_resource_destroy(port);
-}
-
 /* Channels. */
 
 static void

@@ -11,6 +11,7 @@
 
 #include "coverage.h"
 #include "hash.h"
+#include "ingest/goal-encode.h"
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
 #include "util.h"
@@ -169,6 +170,31 @@ relay_outbox_init(struct relay *relay)
     }
     hmap_init(&relay->topics);
     placement_for_each_position(relay->placement, restore_topic, relay);
+}
+
+/* Encoding. */
+
+/* Appends 'resource' as hosts get it: a neighbour that does not name its
+ * security groups has those of the port of the same id. */
+void
+relay_encode(struct relay *relay, const struct goal_resource *resource,
+             struct ofpbuf *buf)
+{
+    struct goal_resource *port = NULL;
+
+    if (resource->kind == GOAL_NEIGHBOR
+        && !GOAL_NEIGHBOR_CAST(resource)->security_groups.n) {
+        port = goal_store_get(relay->store, GOAL_PORT, resource->id);
+    }
+    if (port && GOAL_PORT_CAST(port)->security_groups.n) {
+        struct goal_neighbor copy = *GOAL_NEIGHBOR_CAST(resource);
+
+        copy.security_groups = GOAL_PORT_CAST(port)->security_groups;
+        goal_encode(&copy.up, GOAL_OP_CREATE, buf);
+    } else {
+        goal_encode(resource, GOAL_OP_CREATE, buf);
+    }
+    goal_resource_destroy(port);
 }
 
 /* Filling. */

@@ -183,6 +183,8 @@ void relay_outbox_init(struct relay *);
 void relay_outbox_destroy(struct relay *);
 struct relay_topic *relay_topic_find(const struct relay *, const char *name);
 uint64_t relay_topic_position(const struct relay *, const char *name);
+void relay_encode(struct relay *, const struct goal_resource *,
+                  struct ofpbuf *);
 void relay_outbox_put(struct relay *, struct out_batch **owner,
                       struct place_host *, struct place_vpc *,
                       struct relay_group *, struct ack_request *,
@@ -221,8 +223,6 @@ void relay_distribute_delete(struct relay *, struct ack_request *,
 void relay_distribute_give(struct relay *, struct ack_request *,
                            struct place_host *, enum goal_kind,
                            const char *id);
-void relay_encode(struct relay *, const struct goal_resource *,
-                  struct ofpbuf *);
 void relay_distribute_init(struct relay *);
 
 /* relay-acks.c. */
