@@ -13,6 +13,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "packets.h"
 #include "translate/flow-actions.h"
+#include "translate/l3-router.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
 #include "translate/punt.h"
@@ -37,8 +38,10 @@
  * The handler makes a question of the packet; see feedback/on-demand.h for
  * what happens to it. */
 
-/* Above what other plugins have for whatever is left of a port's packets. */
+/* Above what other plugins have for whatever is left of a port's packets; in
+ * ROUTE_NEXT_HOP, below all of them. */
 #define PRIO (OF_PRIO_LOW + 10)
+#define PRIO_NEXT_HOP OF_PRIO_MIN
 
 /* Wire values of Alcor's Protocol. */
 enum { PROTO_TCP, PROTO_UDP, PROTO_ICMP, PROTO_HTTP, PROTO_ARP };
@@ -96,7 +99,9 @@ punt_flow(struct punts *punts, enum of_stage stage, enum punt_kind kind,
     ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
     punts->error = output_punt(punts->out, &ofpacts, &punt);
     if (!punts->error) {
-        output_flow(punts->out, stage, PRIO, match, &ofpacts);
+        output_flow(punts->out, stage,
+                    stage == OFS_ROUTE_NEXT_HOP ? PRIO_NEXT_HOP : PRIO,
+                    match, &ofpacts);
     }
     ofpbuf_uninit(&ofpacts);
 }
@@ -198,6 +203,25 @@ parse_addresses(const struct flow *flow, struct on_demand_question *q)
     return is_routable(&q->dst) && !ipv6_addr_equals(&q->src, &q->dst);
 }
 
+/* What is being routed is on its way to its next hop, which need not be its
+ * destination: that is what is in question. */
+static void
+parse_next_hop(const struct flow *flow, struct on_demand_question *q)
+{
+    const uint32_t *hop6 = &flow->regs[4 * (MFF_HOP6 - MFF_XXREG0)];
+    uint32_t hop4 = flow->regs[MFF_HOP4 - MFF_REG0];
+
+    if (flow->dl_type == htons(ETH_TYPE_IP)) {
+        in6_addr_set_mapped_ipv4(&q->dst, htonl(hop4));
+    } else {
+        for (int i = 0; i < 4; i++) {
+            ovs_be32 word = htonl(hop6[i]);
+
+            memcpy(&q->dst.s6_addr[4 * i], &word, sizeof word);
+        }
+    }
+}
+
 static void
 parse_protocol(const struct flow *flow, struct on_demand_question *q)
 {
@@ -231,6 +255,9 @@ on_demand_packet_in(const struct packet_view *view,
     }
     parse_protocol(view->flow, &q);
     q.stage = data[0];
+    if (q.stage == OFS_ROUTE_NEXT_HOP) {
+        parse_next_hop(view->flow, &q);
+    }
     memcpy(q.vpc_id, data + sizeof(struct punt_data), id_len);
     packet_reply_event(reply, &q, sizeof q, true);
     return true;
