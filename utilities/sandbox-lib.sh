@@ -23,7 +23,7 @@
 : "${SB_DATAPATH:=netdev}"        # Datapath type; "system" is the kernel's.
 : "${SB_TIMEOUT:=15}"                           # Seconds, of every wait.
 SB_DAEMON="-vconsole:off --pidfile --detach --no-chdir --log-file"
-SB_QUIET=-vtimeval:off                          # Slow machines are no news.
+SB_QUIET="-vtimeval:off -vcoverage:off"         # Slow machines are no news.
 SB_UNDERLAY_MTU=1500
 SB_TENANT_MTU=1450                              # Less Ethernet, IP, UDP, VXLAN.
 
