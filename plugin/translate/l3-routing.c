@@ -567,7 +567,7 @@ next_hop_flow(struct plugin_output *out, uint64_t tag,
     act_set_mac(&f.acts, MFF_ETH_DST, mac);
     act_goto(&f.acts, OFS_L2_LOOKUP);
     flow_draft_output(&f, out, OFS_ROUTE_NEXT_HOP,
-                      OF_PRIO_MIN + 1 + ip->plen);
+                      OF_PRIO_NORMAL + ip->plen);
 }
 
 /* One address, and the allowed pairs, of the owner of 'mac'. */
