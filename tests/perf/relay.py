@@ -2,19 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Benchmark of alcor-relay.  Started by tests/perf/run.
 
-Ingests endpoints (a port for its host and a neighbour for all others) over
-many hosts, asks for destinations, kills the relay with -9 and starts it again.
+Ingests endpoints over many hosts, asks for destinations, kills the relay with
+-9 and starts it again; and gives one neighbour to many agents, which are all
+played by this process.
 """
 
 import argparse
 import os
-import signal
+import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+
+import zmq
 
 import alcor_relay
 
@@ -168,20 +172,72 @@ def measure(relay, args):
     return result
 
 
+def fan_out(relay, args):
+    """Seconds until one neighbour is acknowledged by all agents, and until all
+    have got a snapshot."""
+    net = alcor_relay.Net(relay.publish, relay.control)
+    net.context.set(zmq.MAX_SOCKETS, 4 * args.agents)
+    controller = alcor_relay.Controller(net)
+    agents = []
+    for i in range(args.agents):
+        agent = alcor_relay.Agent(net, "n%d" % i, host_ip(i), start=False)
+        agent.topics.add("vpc/v")
+        agent.start()
+        agents.append(agent)
+    net.wait(lambda: all(hasattr(a, "greeted") for a in agents),
+             "HELLO_REPLY", 120)
+    deadline = time.monotonic() + 2     # Subscriptions arrive.
+    while time.monotonic() < deadline:
+        net.run(0.05)
+    controller.wait_reply(controller.goal(next(messages(net, 0, 1, 1))[1]))
+    controller.wait_reply(controller.goal(ports(net, args.agents)),
+                          timeout=120)
+    say("%d agents, each with a port" % args.agents)
+
+    seconds = []
+    for i in range(args.repeat):
+        message = net.schema.alcor.GoalStateV2(format_version=1)
+        id = "neighbor-%d" % i
+        message.neighbor_states[id].CopyFrom(net.build.neighbor(
+            id, "v", "s", ["10.200.0.%d" % (i + 1)],
+            "02:00:00:00:00:%02x" % (i + 1),
+            ("172.31.9.9", "02:ac:00:00:00:09")))
+        started = time.monotonic()
+        controller.wait_reply(controller.goal(message), timeout=60)
+        seconds.append(time.monotonic() - started)
+
+    started = time.monotonic()
+    before = [agent.n_snapshots for agent in agents]
+    for agent in agents:
+        agent.ask()
+    net.wait(lambda: all(a.n_snapshots > n for a, n in zip(agents, before)),
+             "snapshots", 120)
+    return statistics.median(seconds), time.monotonic() - started
+
+
+def in_new_relay(function, args):
+    directory = tempfile.mkdtemp(prefix="alcor-relay-")
+    relay = Relay(directory)
+    try:
+        relay.start()
+        return function(relay, args)
+    finally:
+        os.kill(relay.pid(), signal.SIGTERM)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--endpoints", type=int, default=1000000)
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--agents", type=int, default=1000)
+    parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
-    directory = tempfile.mkdtemp(prefix="alcor-relay-")
-    relay = Relay(directory)
-    try:
-        relay.start()
-        r = measure(relay, args)
-    finally:
-        os.kill(relay.pid(), signal.SIGTERM)
-        shutil.rmtree(directory, ignore_errors=True)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    r = in_new_relay(measure, args)
+    r["fan-out"], r["snapshots"] = in_new_relay(fan_out, args)
     print("\n%d processors, load average now %.1f"
           % (os.cpu_count(), os.getloadavg()[0]))
     for what, value, unit, target, ok in (
@@ -193,8 +249,11 @@ def main():
             ("destination, 99 %", r["p99"], "ms", "stated", True),
             ("ready after kill -9", r["restart"], "s", "<= 2",
              r["restart"] <= 2),
-            ("nothing is lost", r["kept"], "", "", r["kept"])):
-        print("%-4s %-22s %12s %-4s (target: %s)" % (
+            ("nothing is lost", r["kept"], "", "yes", r["kept"]),
+            ("one neighbour, all agents", r["fan-out"], "s", "<= 1",
+             r["fan-out"] <= 1),
+            ("a snapshot for each", r["snapshots"], "s", "stated", True)):
+        print("%-4s %-26s %12s %-4s (target: %s)" % (
             "OK" if ok else "MISS", what,
             value if isinstance(value, bool) else "%.2f" % value, unit,
             target))
