@@ -28,7 +28,7 @@
  *      whether or not the agent is running;
  *
  *    - for each allowed CIDR: a flow cannot compare sender and target, so ARP
- *      in which both are in it is punted, with low priority.  The handler
+ *      in which both are in it is punted.  The handler
  *      compares them: what is no announcement goes through RESPOND once more,
  *      with OF_FLAG_NO_ANNOUNCE.  An advertisement has one address only, so
  *      that a flow does for CIDRs, too.
@@ -39,8 +39,8 @@
 /* Above what says that nobody answers for one's own address. */
 #define PRIO (OF_PRIO_GUARD + 10)
 
-/* Below what answers, above what asks for unknown addresses. */
-#define PRIO_PUNT (OF_PRIO_LOW + 20)
+/* Below what needs no punt, and above that, too. */
+#define PRIO_PUNT (OF_PRIO_GUARD + 5)
 
 /* To all nodes (RFC 2464), ff02::1. */
 static const struct eth_addr all_nodes = ETH_ADDR_C(33,33,00,00,00,01);
