@@ -416,6 +416,9 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
             agent->ports_changed = true;
         }
         moved |= kind == GOAL_VPC || kind == GOAL_SUBNET;
+        if (changes->changes[i].deleted) {
+            ack_forget(agent->ack, &changes->changes[i].key);
+        }
     }
     translator_goal_changes(agent->translator, changes);
     if (moved) {

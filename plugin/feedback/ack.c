@@ -384,6 +384,16 @@ ack_healed(struct ack *ack, const struct goal_key *key)
     }
 }
 
+void
+ack_forget(struct ack *ack, const struct goal_key *key)
+{
+    struct ack_pending *p;
+
+    while ((p = pending_find(ack, key)) != NULL) {
+        pending_destroy(ack, p);
+    }
+}
+
 /* Following. */
 
 /* Returns the state of resource 'i' of 'msg', which is not final.  One that

@@ -119,6 +119,9 @@ void ack_stored(struct ack *, struct ack_message *);
 /* A resource that was PENDING is so no longer. */
 void ack_healed(struct ack *, const struct goal_key *);
 
+/* The resource is gone: if it was PENDING, it will not heal. */
+void ack_forget(struct ack *, const struct goal_key *);
+
 void ack_run(struct ack *);
 void ack_wait(struct ack *);
 
