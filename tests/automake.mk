@@ -120,6 +120,7 @@ external_plugin = \
 EXTRA_DIST += \
 	$(external_plugin) \
 	$(fuzz_corpus) \
+	tests/perf/fanout.py \
 	tests/perf/neighbors.py \
 	tests/perf/relay.py \
 	tests/perf/run \
