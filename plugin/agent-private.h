@@ -156,6 +156,9 @@ struct sink *agent_ids_create(struct agent *);
 void agent_ids_destroy(struct sink *);
 void agent_ids_readback(struct agent *);
 
+/* agent-underlay.c. */
+void agent_underlay_run(struct agent *);
+
 /* agent-transport.c. */
 void agent_transport_configure(struct agent *);
 void agent_transport_run(struct agent *);

@@ -320,6 +320,7 @@ inputs_run(struct agent *agent)
         apply_config(agent);
     }
     apply_bridge(agent);
+    agent_underlay_run(agent);
     take_ports(agent);
 }
 

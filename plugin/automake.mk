@@ -19,6 +19,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-main.c \
 	plugin/agent-audit.c \
 	plugin/agent-ids.c \
+	plugin/agent-underlay.c \
 	plugin/agent-messages.c \
 	plugin/agent-on-demand.c \
 	plugin/agent-packets.c \

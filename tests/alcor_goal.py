@@ -7,7 +7,8 @@ A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
     host h1 ip=172.31.0.1 mac=02:ac:1f:00:00:01
     vpc v vni=100 cidr=10.0.0.0/16
     subnet s vpc=v cidr=10.0.0.0/24 [vni=N] [gw=IP,MAC] [type=VXLAN]
-        [dhcp=yes]
+        [dhcp=yes] [dns=A[,A...]] [options=NAME:VALUE[;NAME:VALUE...]]
+    dhcp d subnet=s mac=M [ip=A] [ip6=A] [name=NAME]
     vm p subnet=s ip=10.0.0.2 mac=02:00:00:00:00:02 host=h1
     port p subnet=s ip=A[,A...] mac=M host=H
     neighbor n subnet=s ip=A[,A...] mac=M host=H [to=H,H...] [l3=yes|both]
@@ -40,7 +41,7 @@ import ipaddress
 import re
 
 KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor", "group", "rule",
-         "router", "route")
+         "router", "route", "dhcp")
 
 Line = collections.namedtuple("Line", "kind id options number")
 
@@ -182,6 +183,18 @@ class Builder:
                 security_group_id=id, **rule)
         return state
 
+    def dhcp(self, id, subnet, mac, ip="", ip6="", name="", op="CREATE",
+             revision=1, update="FULL"):
+        state = self.pb.DHCPState(operation_type=op)
+        self._common(state, id, revision, update)
+        conf = state.configuration
+        conf.subnet_id = subnet
+        conf.mac_address = mac
+        conf.ipv4_address = ip
+        conf.ipv6_address = ip6
+        conf.port_host_name = name
+        return state
+
     @staticmethod
     def annotate(state, pairs=(), groups=()):
         """Adds allowed pairs, (CIDR, MAC), and security groups to the state
@@ -215,7 +228,7 @@ class Network:
     MAPS = {"VPC": "vpc_states", "SUBNET": "subnet_states",
             "PORT": "port_states", "NEIGHBOR": "neighbor_states",
             "SECURITYGROUP": "security_group_states",
-            "ROUTER": "router_states"}
+            "ROUTER": "router_states", "DHCP": "dhcp_states"}
 
     def __init__(self, schema, text):
         self.schema = schema
@@ -317,7 +330,13 @@ class Network:
             line.id, options["vpc"], cidr, int(options.get("vni", 0)),
             gw.split(",") if gw else None, options.get("type", "VXLAN"),
             **common)
-        state.configuration.dhcp_enable = options.get("dhcp") == "yes"
+        conf = state.configuration
+        conf.dhcp_enable = options.get("dhcp", "no") == "yes"
+        for server in filter(None, options.get("dns", "").split(",")):
+            conf.dns_entry_list.add(entry=server)
+        for option in filter(None, options.get("options", "").split(";")):
+            name, value = option.split(":", 1)
+            conf.extra_dhcp_options.add(name=name, value=value)
         self._resource("SUBNET", state, to or self._members(options["vpc"]))
 
     def _members(self, vpc):
@@ -355,6 +374,14 @@ class Network:
         state = self.build.group(line.id, vpc, self.rules.get(line.id, ()),
                                  **common)
         self._resource("SECURITYGROUP", state, to or self._members(vpc))
+
+    def _add_dhcp(self, line, options, to, common):
+        state = self.build.dhcp(line.id, options["subnet"], options["mac"],
+                                options.get("ip", ""),
+                                options.get("ip6", ""),
+                                options.get("name", ""), **common)
+        self._resource("DHCP", state,
+                       to or self._members(self._vpc_of(line)))
 
     def _add_router(self, line, options, to, common):
         subnets = options["subnets"].split(",")

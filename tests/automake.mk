@@ -44,6 +44,7 @@ system_testsuite_at = \
 	tests/system-spine.at \
 	tests/system-nd.at \
 	tests/system-routing.at \
+	tests/system-dhcp.at \
 	tests/system-switching.at
 
 deb_testsuite_at = \
@@ -60,6 +61,7 @@ test_scripts = \
 	tests/alcor_relay.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
+	tests/dhcp-probe.py \
 	tests/deb-host \
 	tests/send-frames.py \
 	tests/equivalence.py \

@@ -227,7 +227,7 @@ sb_agent_kill() {
 }
 
 # sb_vm HOST VM PORT-ID MAC ADDRESS/LEN [GATEWAY]: a VM, plugged into br-int
-# the way Nova and libvirt do.
+# the way Nova and libvirt do.  ADDRESS "-": none, as it will ask for one.
 sb_vm() {
     sb_namespace "$2" || return
     echo "$2 $1 $3 $4 $5 $6" >> "$SB_DIR/vms"
@@ -242,7 +242,7 @@ sb_vm() {
 
 sb_vm_address() {
     ip -n "$SB_PREFIX$1" link set eth0 address "$2" || return
-    ip -n "$SB_PREFIX$1" addr add "$3" dev eth0 || return
+    test "$3" = - || ip -n "$SB_PREFIX$1" addr add "$3" dev eth0 || return
     test -z "$4" || ip -n "$SB_PREFIX$1" route add default via "$4"
 }
 

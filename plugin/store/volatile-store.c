@@ -29,6 +29,7 @@ static const size_t vol_sizes[VOL_N_KINDS] = {
     [VOL_TUNNEL] = sizeof(struct vol_tunnel),
     [VOL_HOST] = sizeof(struct vol_host),
     [VOL_PROVIDER] = sizeof(struct vol_provider),
+    [VOL_UNDERLAY] = sizeof(struct vol_underlay),
     [VOL_ON_DEMAND] = sizeof(struct vol_on_demand),
     [VOL_LAZY_VPC] = sizeof(struct vol_lazy_vpc),
 };

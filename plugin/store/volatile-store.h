@@ -43,6 +43,7 @@ enum vol_kind {
     VOL_HOST,                   /* By "": struct vol_host. */
     VOL_PROVIDER,               /* By physical network, and the first one by
                                  * "": struct vol_provider. */
+    VOL_UNDERLAY,               /* By "": struct vol_underlay. */
     VOL_ON_DEMAND,              /* By "": struct vol_on_demand. */
     VOL_LAZY_VPC,               /* By VPC's id, of those that are lazy (see
                                  * translate/activation.h): struct
@@ -62,6 +63,10 @@ struct vol_tunnel {
 struct vol_provider {
     char bridge[64];            /* Name of the bridge. */
     uint32_t ofport;            /* Of the patch port to it; 0: none yet. */
+};
+
+struct vol_underlay {
+    uint32_t mtu;               /* Of the device with that address, or 0. */
 };
 
 struct vol_host {

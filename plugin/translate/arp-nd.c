@@ -12,7 +12,6 @@
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
 #include "translate/router-advert.h"
-#include "translate/tenant-mtu.h"
 #include "util.h"
 
 /* For every address known in a subnet (of ports, of neighbours in their L2
@@ -368,7 +367,7 @@ translate_port(struct goal_view *view, const struct goal_port *port,
         if (binding) {
             const struct router_advert_listener listener = {
                 port, binding->ofport, &net,
-                tenant_mtu(net.type, goal_view_host_ip(view)),
+                goal_view_mtu(view, &net),
             };
 
             *errorp = router_advert_flow(&listener, out);

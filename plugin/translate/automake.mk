@@ -11,6 +11,13 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/arp-nd.c \
 	plugin/translate/dependency.c \
 	plugin/translate/dependency.h \
+	plugin/translate/dhcp-options.c \
+	plugin/translate/dhcp-options.h \
+	plugin/translate/dhcp.c \
+	plugin/translate/dhcp4-reply.c \
+	plugin/translate/dhcp4-reply.h \
+	plugin/translate/dhcp6-reply.c \
+	plugin/translate/dhcp6-reply.h \
 	plugin/translate/flow-actions.c \
 	plugin/translate/flow-actions.h \
 	plugin/translate/flow-draft.c \
@@ -46,7 +53,6 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/provider.c \
 	plugin/translate/router-advert.c \
 	plugin/translate/router-advert.h \
-	plugin/translate/tenant-mtu.h \
 	plugin/translate/translator.c \
 	plugin/translate/translator.h \
 	plugin/translate/tunnel.c

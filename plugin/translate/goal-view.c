@@ -240,6 +240,35 @@ goal_view_has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
     return false;
 }
 
+/* Bytes that the encapsulation adds to an IP packet: inner Ethernet, tunnel,
+ * UDP and outer IP headers. */
+static uint32_t
+encap_overhead(uint32_t type, bool ipv4)
+{
+    uint32_t ip = ipv4 ? IP_HEADER_LEN : IPV6_HEADER_LEN;
+
+    switch (type) {
+    case GOAL_NET_VLAN:
+        return 0;
+    case GOAL_NET_GRE:          /* With key. */
+        return ETH_HEADER_LEN + 8 + ip;
+    default:
+        return ETH_HEADER_LEN + 8 + UDP_HEADER_LEN + ip;
+    }
+}
+
+uint16_t
+goal_view_mtu(struct goal_view *view, const struct goal_network *net)
+{
+    const struct vol_underlay *underlay = goal_view_volatile(
+        view, VOL_UNDERLAY, "");
+    uint32_t mtu = underlay && underlay->mtu ? underlay->mtu : ETH_PAYLOAD_MAX;
+    uint32_t overhead = encap_overhead(
+        net->type, IN6_IS_ADDR_V4MAPPED(goal_view_host_ip(view)));
+
+    return MIN(mtu > overhead ? mtu - overhead : 0, UINT16_MAX);
+}
+
 enum plugin_result
 goal_view_network(struct goal_view *view, const char *subnet_id,
                   struct goal_network *network, char **errorp)

@@ -14,7 +14,6 @@
 #include "translate/l3-router.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
-#include "translate/tenant-mtu.h"
 #include "util.h"
 
 /* A router joins the subnets that it has tables for.  Every host is the whole
@@ -255,12 +254,11 @@ join(struct goal_view *view, const struct goal_router *router,
 }
 
 static void
-subnet_flows(struct routing *r, const struct joined *j,
-             const struct in6_addr *host_ip)
+subnet_flows(struct routing *r, const struct joined *j, uint16_t mtu)
 {
     const struct goal_subnet *subnet = j->net.subnet;
 
-    r->mtu = tenant_mtu(j->net.type, host_ip);
+    r->mtu = mtu;
     enter_flow(r, j);
     connected_flow(r, j);
     self_flows(r, &subnet->gateway_ip);
@@ -296,7 +294,8 @@ translate_router(struct goal_view *view, const struct goal_router *router,
         shared_flows(out);
     }
     for (size_t i = 0; i < r.n_joined; i++) {
-        subnet_flows(&r, &r.joined[i], goal_view_host_ip(view));
+        subnet_flows(&r, &r.joined[i],
+                     goal_view_mtu(view, &r.joined[i].net));
         route_rules(view, &r, &r.joined[i], tables[i]);
     }
     free(tables);
@@ -621,7 +620,7 @@ translate_port(struct goal_view *view, const struct goal_port *port,
 
             const struct l3_listener listener = {
                 port, binding->ofport, &net,
-                tenant_mtu(net.type, goal_view_host_ip(view)),
+                goal_view_mtu(view, &net),
             };
 
             *errorp = l3_port_errors(&listener, out);

@@ -182,6 +182,10 @@ enum plugin_result goal_view_network(struct goal_view *,
                                      const char *subnet_id,
                                      struct goal_network *, char **errorp);
 
+/* The largest IP packet that the network's tunnels carry in one packet of the
+ * underlay: its MTU, 1500 if that is not known, less their headers. */
+uint16_t goal_view_mtu(struct goal_view *, const struct goal_network *);
+
 /* Output. */
 
 /* A flow in 'stage'.  Exclusive: should another resource output the same match

@@ -37,6 +37,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &announce_plugin_class,
     &l3_routing_plugin_class,
     &provider_plugin_class,
+    &dhcp_plugin_class,
 };
 
 static const struct plugin_entry *

@@ -6,8 +6,7 @@
 #define TRANSLATE_PLUGIN_REGISTRY_H 1
 
 /* Registry
- * ========
- *
+ * = *
  * Built-in classes come from a static table, in the order in which they
  * translate; those of shared objects follow.  Each class is validated before
  * it is used: ABI and size, a name that nobody else has, a translate function;
@@ -70,5 +69,6 @@ extern const struct plugin_class port_security_plugin_class;
 extern const struct plugin_class security_group_plugin_class;
 extern const struct plugin_class on_demand_plugin_class;
 extern const struct plugin_class announce_plugin_class;
+extern const struct plugin_class dhcp_plugin_class;
 
 #endif /* translate/plugin-registry.h */

@@ -75,7 +75,8 @@ struct plugin_output;
     PUNT_KIND(ICMP_ERROR, "icmp-error", 50, 100,                        \
               "packets that the router does not forward")               \
     PUNT_KIND(ROUTER_SOLICIT, "router-solicit", 5, 10,                  \
-              "questions for IPv6 routers")
+              "questions for IPv6 routers")                           \
+    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")
 
 enum punt_kind {
 #define PUNT_KIND(NAME, STRING, PPS, BURST, WHAT) PUNT_##NAME,
