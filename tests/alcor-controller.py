@@ -206,9 +206,10 @@ class Server:
 
     def do_on_demand(self, o):
         from alcor_controller import Answer
-        destination, verdict, *files = o.args
+        destination, verdict = o.args[:2]
+        del o.args[:2]
         self.controller.answers[destination] = Answer(
-            verdict, self.network(files).v2() if files else None)
+            verdict, self.network(o).v2() if o.args else None)
 
     def do_subscriptions(self, o):
         return ["%s %d" % item for item

@@ -116,6 +116,9 @@ check_class(const struct plugin_registry *registry,
         return xasprintf("there is a plugin named %s already", class->name);
     } else if (file && class->number) {
         return xasprintf("plugin %s: 'number' has to be 0", class->name);
+    } else if (!file && find_number(registry, class->number)) {
+        return xasprintf("plugin %s: another one has number %"PRIu8,
+                         class->name, class->number);
     }
     return NULL;
 }

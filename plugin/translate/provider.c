@@ -112,7 +112,7 @@ const struct plugin_class provider_plugin_class = {
     .abi = PLUGIN_ABI,
     .size = sizeof(struct plugin_class),
     .name = "provider",
-    .number = 12,
+    .number = 14,
     .inputs = 1u << GOAL_SUBNET,
     .stages = (UINT64_C(1) << OFS_CLASSIFY | UINT64_C(1) << OFS_ENCAP
                | UINT64_C(1) << OFS_PROVIDER),
