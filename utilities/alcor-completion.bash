@@ -88,7 +88,7 @@ _alcor_records () {
     Plugin) column=name ;;
     Fast_Path) column=interface ;;
     esac
-    _alcor_ctl_run --bare --columns="$column" list "$1"
+    _alcor_ctl_run --bare --columns="$column" list "$1" | LC_ALL=C sort
 }
 
 _alcor_columns () {

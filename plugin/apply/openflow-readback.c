@@ -243,7 +243,12 @@ pull_same(struct desired_state *ds, struct openflow_readback *rb,
     if (!output) {
         return false;
     }
-    ds_readback_same(output);
+    if (rb->audit) {
+        ds_audit(ds, rb->audit, DS_OPENFLOW, output->key, output->key_len,
+                 output->installed_hash, false);
+    } else {
+        ds_readback_same(output);
+    }
     rb->n_same++;
     ofpbuf_pull(msg, ntohs(ofd->length));
     return true;
