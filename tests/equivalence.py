@@ -96,6 +96,7 @@ class Host:
                      "OVS_SYSCONFDIR", "OVS_PKGDATADIR"):
             self.env[name] = self.directory
         self.agent = None
+        self.cfg = 0
 
     def call(self, *command):
         return subprocess.run(command, env=self.env, cwd=self.directory,
@@ -204,9 +205,22 @@ class Host:
             self.agent.command("goal-state/list",
                                "--format=csv").splitlines()[1:])]
         lines += self.rows("Interface", "name,type,options,external_ids")
+        self.wait_for_rows()
         for table, columns in ROWS:
             lines += self.rows(table, columns)
         return lines
+
+    def wait_for_rows(self):
+        """Returns when the agent has written what it knows now: cur_cfg
+        follows cfg together with the rows."""
+        self.cfg += 1
+        self.call("alcor-ctl", "set", "Agent", ".", "cfg=%d" % self.cfg)
+        deadline = time.time() + TIMEOUT
+        while self.call("alcor-ctl", "get", "Agent", ".",
+                        "cur_cfg").strip() != str(self.cfg):
+            if time.time() > deadline:
+                raise Mismatch("the agent does not write its rows")
+            time.sleep(0.02)
 
 
 def renamed(lines):
