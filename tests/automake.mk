@@ -16,7 +16,6 @@ testsuite_at = \
 	tests/apply-openflow.at \
 	tests/completion.at \
 	tests/desired-state.at \
-	tests/equivalence.at \
 	tests/external-plugin.at \
 	tests/lazy.at \
 	tests/on-demand.at \
