@@ -10,6 +10,8 @@
 #       |      |         its own ovsdb-server, ovs-vswitchd, alcor-agent
 #      vm1    vm2 ...    eth0, whose other end is a port of br-int
 #
+# A relay, if any, is called "relay" and lives in the underlay.
+#
 # Each of them is a network namespace, named $SB_PREFIX and its own name.  All
 # state is below $SB_DIR: "hosts" and "vms", one a line, and one folder a host
 # with database, pid files, sockets and logs.  Nothing of the machine's own OVS
@@ -20,6 +22,7 @@
 : "${SB_DIR:=${ALCOR_SANDBOX_DIR:-/run/alcor-sandbox}}"
 : "${SB_PREFIX:=${ALCOR_SANDBOX_PREFIX:-alcor-}}"
 : "${SB_AGENT:=${ALCOR_AGENT:-alcor-agent}}"    # "none": no agents.
+: "${SB_RELAY:=${ALCOR_RELAY:-alcor-relay}}"
 : "${SB_DATAPATH:=netdev}"        # Datapath type; "system" is the kernel's.
 : "${SB_TIMEOUT:=15}"                           # Seconds, of every wait.
 SB_DAEMON="-vconsole:off --pidfile --detach --no-chdir --log-file"
@@ -56,10 +59,12 @@ sb_wait_until() {
 }
 
 # sb_in NAME COMMAND...: runs COMMAND in the namespace of a host, of a VM, or
-# of "underlay"; on a host, ovs-vsctl and its kin talk to that host's daemons.
+# of "underlay"; on a host, ovs-vsctl and its kin talk to that host's daemons,
+# and on "relay" to the relay and its database.
 sb_in() {
-    local name program
-    name=$1
+    local name program namespace
+    name=$1 namespace=$1
+    test "$name" != relay || namespace=underlay
     shift
     case $1 in
     ovs-appctl | ovs-ofctl | ovs-vsctl | ovsdb-client)
@@ -71,9 +76,9 @@ sb_in() {
     if test -e "$SB_DIR/$name/conf.db"; then
         OVS_RUNDIR=$SB_DIR/$name OVS_DBDIR=$SB_DIR/$name \
         OVS_LOGDIR=$SB_DIR/$name OVS_SYSCONFDIR=$SB_DIR/$name \
-            ip netns exec "$SB_PREFIX$name" "$@"
+            ip netns exec "$SB_PREFIX$namespace" "$@"
     else
-        ip netns exec "$SB_PREFIX$name" "$@"
+        ip netns exec "$SB_PREFIX$namespace" "$@"
     fi
 }
 
@@ -122,6 +127,26 @@ sb_underlay() {
     done
 }
 
+# sb_relay PUBLISH CONTROL: a relay and its database, in the underlay.
+sb_relay() {
+    local dir schema
+    dir=$SB_DIR/relay
+    schema=$(sb_our_schema alcor-relay.ovsschema)
+    test -n "$schema" || { sb_error "no alcor-relay.ovsschema"; return 1; }
+    rm -rf "$dir" && mkdir -p "$dir" || return
+    ovsdb-tool $SB_QUIET create "$dir/conf.db" "$schema" || return
+    sb_in relay ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" \
+        $SB_DAEMON || return
+    sb_in relay "$SB_RELAY" --publish="$1" --control="$2" \
+        --state="$dir/state" --db="unix:$dir/db.sock" $SB_DAEMON
+}
+
+# sb_relay_has N: at least N nodes are connected to the relay.
+sb_relay_has() {
+    test "$(sb_in relay ovs-appctl -t alcor-relay node/list --format=csv |
+            awk -F, '$3 == "yes"' | wc -l)" -ge "$1"
+}
+
 # sb_schema: where the schema of vswitchd's database is.
 sb_schema() {
     local dir file
@@ -137,14 +162,14 @@ sb_schema() {
     sb_error "no vswitch.ovsschema: is openvswitch-switch installed?"
 }
 
-# sb_alcor_schema: where the schema of the agent's database is, if anywhere.
-sb_alcor_schema() {
+# sb_our_schema FILE: where a schema of ours is, if anywhere.
+sb_our_schema() {
     local file
-    for file in "$OVS_PKGDATADIR/alcor.ovsschema" \
-                "$(dirname "$0")/../ovsdb-schema/alcor.ovsschema" \
-                "$abs_top_srcdir/ovsdb-schema/alcor.ovsschema" \
-                /usr/share/openvswitch/alcor.ovsschema \
-                /usr/local/share/openvswitch/alcor.ovsschema; do
+    for file in "$OVS_PKGDATADIR/$1" \
+                "$(dirname "$0")/../ovsdb-schema/$1" \
+                "$abs_top_srcdir/ovsdb-schema/$1" \
+                "/usr/share/openvswitch/$1" \
+                "/usr/local/share/openvswitch/$1"; do
         if test -r "$file"; then
             echo "$file"
             return
@@ -156,7 +181,7 @@ sb_alcor_schema() {
 sb_host() {
     local dir schema alcor
     dir=$SB_DIR/$1
-    alcor=$(sb_alcor_schema)
+    alcor=$(sb_our_schema alcor.ovsschema)
     schema=$(sb_schema) || return
     sb_namespace "$1" || return
     # Else the kernel answers on the uplink for the address of br-phy.
