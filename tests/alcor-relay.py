@@ -13,6 +13,7 @@ import time
 
 import zmq.auth
 
+import alcor_process
 import alcor_relay
 
 HOSTS = "".join("host h%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
@@ -118,18 +119,10 @@ def restart(net, kill=False):
         os.kill(pid, signal.SIGKILL)
     else:
         relay("exit")
-    while running(pid):
+    while alcor_process.is_alive(pid):
         net.run(0.01)
     with open("restart") as f:
         subprocess.run(f.read(), shell=True, check=True)
-
-
-def running(pid):
-    try:
-        with open("/proc/%d/stat" % pid) as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @scenario

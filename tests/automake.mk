@@ -57,6 +57,7 @@ test_scripts = \
 	tests/alcor-server.py \
 	tests/alcor_controller.py \
 	tests/alcor_goal.py \
+	tests/alcor_process.py \
 	tests/alcor_relay.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \

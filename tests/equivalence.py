@@ -31,6 +31,7 @@ import subprocess
 import sys
 import time
 
+from alcor_process import is_alive
 import alcor_schema
 import equivalence_model
 from equivalence_model import CREATE, FULL, GET, INFO, KINDS, UPDATE
@@ -74,16 +75,6 @@ alcor_dummy = load_dummy()
 
 class Mismatch(Exception):
     pass
-
-
-def is_alive(pid):
-    """A zombie is not, once all of its threads are gone."""
-    try:
-        with open("/proc/%d/stat" % pid) as f:
-            state = f.read().rsplit(")", 1)[1].split()[0]
-        return state != "Z" or len(os.listdir("/proc/%d/task" % pid)) > 1
-    except OSError:
-        return False
 
 
 class Host:
