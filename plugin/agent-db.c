@@ -11,6 +11,7 @@
 #include "apply/alcor-db.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/commit.h"
+#include "fault-point.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/poll-loop.h"
@@ -204,7 +205,8 @@ agent_db_run(struct agent *agent)
     }
 
     uint32_t due = due_tables(agent);
-    if (due && alcor_db_is_ready(adb->db)) {
+    if (due && alcor_db_is_ready(adb->db)
+        && FAULT_POINT(ALCOR_DB_TXN_BEFORE) == FAULT_NONE) {
         adb->dirty &= ~due;
         alcor_db_begin(adb->db, due);
         agent_db_fill(agent, adb->db, due,

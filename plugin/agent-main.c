@@ -16,6 +16,7 @@
 #include "dirs.h"
 #include "dummy.h"
 #include "fatal-signal.h"
+#include "fault-point.h"
 #include "memory.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vconn.h"
@@ -185,6 +186,7 @@ main(int argc, char *argv[])
     if (retval) {
         exit(EXIT_FAILURE);
     }
+    fault_init(FAULT_AGENT);
     args.agent.db_remote = args.db_remote;
     struct agent *agent = agent_create(&args.agent);
     daemonize_complete();
@@ -198,6 +200,7 @@ main(int argc, char *argv[])
         memory_wait();
         agent_wait(agent);
         unixctl_server_wait(unixctl);
+        fault_wait();
         poll_block();
         if (should_service_stop()) {
             break;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "apply/commit.h"
 #include "coverage.h"
+#include "fault-point.h"
 #include "feedback/ack.h"
 #include "feedback/port-event.h"
 #include "ingest/control.h"
@@ -76,8 +77,13 @@ agent_send(struct agent *agent, enum envelope_kind kind,
 
     ofpbuf_use_stub(&frame, stub, sizeof stub);
     envelope_encode(&envelope, &frame);
-    int error = transport_send(agent->transport, frame.data, frame.size,
-                               payload, len);
+    bool is_reply = kind == MSG_GOAL_STATE_REPLY;
+    int error = (is_reply && FAULT_POINT_NOW(REPLY_BEFORE) ? EIO
+                 : transport_send(agent->transport, frame.data, frame.size,
+                                  payload, len));
+    if (!error && is_reply && FAULT_POINT_NOW(REPLY_AFTER)) {
+        error = EIO;
+    }
     if (error) {
         VLOG_INFO_RL(&rl, "%s could not be sent (%s)",
                      envelope_kind_to_string(kind), ovs_strerror(error));

@@ -8,6 +8,7 @@
 
 #include <string.h>
 #include "coverage.h"
+#include "fault-point.h"
 #include "feedback/ack.h"
 #include "hash.h"
 #include "ingest/goal-decode.h"
@@ -450,7 +451,9 @@ merge_run(struct merge *merge, struct goal_changes *changes)
         .sender = end->sender, .epoch = end->epoch, .topic = "", .hold = true,
     };
 
-    merge->error = goal_store_begin(store, &origin);
+    merge->error = (FAULT_POINT_NOW(SNAPSHOT_BEFORE)
+                    ? xstrdup("injected fault")
+                    : goal_store_begin(store, &origin));
     if (!merge->error) {
         merge_messages(merge);
         if (!merge->error) {
@@ -463,8 +466,14 @@ merge_run(struct merge *merge, struct goal_changes *changes)
             merge->error = goal_store_commit(store, changes);
         }
     }
+    if (!merge->error && FAULT_POINT_NOW(SNAPSHOT_AFTER)) {
+        merge->error = xstrdup("injected fault");
+    }
     set_positions(merge);
     clear_incomplete(merge);
+    if (!merge->error && FAULT_POINT_NOW(SNAPSHOT_DONE)) {
+        merge->error = xstrdup("injected fault");
+    }
 }
 
 bool

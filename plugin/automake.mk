@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # alcor-agent, and the library of everything in plugin/ but its main().
 #
+# fault-point.[ch] may be used by all folders.
+#
 # To add a file, add it to plugin_libalcor_a_SOURCES in the automake.mk of its
 # folder (the .h as well, so that it is distributed).  make reruns automake by
 # itself.  Files of this folder are the agent's alone.
 
 noinst_LIBRARIES += plugin/libalcor.a
-plugin_libalcor_a_SOURCES =
+plugin_libalcor_a_SOURCES = \
+	plugin/fault-point.c \
+	plugin/fault-point.h
 
 sbin_PROGRAMS += plugin/alcor-agent
 plugin_alcor_agent_SOURCES = \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What finds what tests alone do not.  Our programs a second time: below
-# sanitized/ with ASan and UBSan, on which "make check" runs; below fuzzing/ with
+# sanitized/ with ASan, UBSan and fault injection, on which "make check" runs; below fuzzing/ with
 # clang's libFuzzer, for "make check-fuzz"; below valgrind/, scripts that run them
 # under it, for "make check-valgrind".  Names of programs are the same.  And
 # "make check-soak", which takes its time.
@@ -22,7 +22,10 @@ check_programs_env = \
 	ALCOR_PROGRAM_FLAGS='$(CHECK_SANITIZER_FLAGS)'
 endif
 
-sanitized_cflags = $(AM_CFLAGS) $(CHECK_SANITIZER_FLAGS)
+# Faults can be injected into them.  (A flag of the compiler's that is given
+# twice does no harm.)
+sanitized_cflags = $(AM_CFLAGS) $(CHECK_SANITIZER_FLAGS) \
+	-DALCOR_FAULT_INJECTION
 sanitized_libs_1 = $(alcor_libs:plugin/libalcor.a=sanitized/libalcor.a)
 sanitized_libs_2 = \
 	$(sanitized_libs_1:proto/libalcorproto.a=sanitized/libalcorproto.a)

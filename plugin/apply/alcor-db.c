@@ -12,6 +12,7 @@
 #include "apply/alcor-db-admin.h"
 #include "apply/alcor-db-private.h"
 #include "coverage.h"
+#include "fault-point.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovsdb-idl.h"
@@ -243,6 +244,13 @@ txn_run(struct alcor_db *db)
     enum ovsdb_idl_txn_status status = ovsdb_idl_txn_commit(db->txn);
     if (status == TXN_INCOMPLETE) {
         return;
+    }
+
+    enum fault_verdict verdict = FAULT_POINT(ALCOR_DB_TXN_AFTER);
+    if (verdict == FAULT_STALL) {
+        return;
+    } else if (verdict == FAULT_FAIL) {
+        status = TXN_TRY_AGAIN;
     }
     if (status == TXN_ERROR) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);

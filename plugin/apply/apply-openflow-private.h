@@ -5,8 +5,10 @@
 #ifndef APPLY_APPLY_OPENFLOW_PRIVATE_H
 #define APPLY_APPLY_OPENFLOW_PRIVATE_H 1
 
-/* apply-openflow.c has the connection, bundles and sinks;
- * apply-openflow-audit.c compares in the background.  Essay: apply-openflow.h.
+/* apply-openflow.c has the connection and bundles, apply-openflow-sinks.c what
+ * the commit sees; apply-openflow-audit.c compares in the background.  Essay:
+ * apply-openflow.h.
+ *
  * Thread-safety: main thread only. */
 
 #include "apply/apply-openflow.h"
@@ -28,6 +30,13 @@ enum openflow_state {
     S_COMMITTING,               /* Commit sent, awaiting the barrier. */
 };
 
+/* What a fault that is injected holds up. */
+enum openflow_held {
+    HELD_NOTHING,
+    HELD_REQUEST,               /* Barrier request. */
+    HELD_REPLY,                 /* Its reply. */
+};
+
 /* A modification in the bundle under way, or one of a meter. */
 struct sent {
     struct ds_output *output;
@@ -44,6 +53,7 @@ struct apply_openflow {
     char *bridge;               /* Null: none. */
     unsigned int seqno;         /* Of the connection in 'state'. */
     enum openflow_state state;
+    enum openflow_held held;
     struct openflow_readback readback;
     uint32_t readback_xid;      /* Of its first request. */
 
@@ -75,6 +85,12 @@ struct apply_openflow {
 
 /* Sends 'msg' with a transaction id of its own, which it returns. */
 uint32_t apply_openflow_send(struct apply_openflow *, struct ofpbuf *msg);
+
+/* Starts what comes next of what is pending. */
+void apply_openflow_start(struct apply_openflow *);
+
+/* apply-openflow-sinks.c. */
+void apply_openflow_init_sinks(struct apply_openflow *);
 
 /* apply-openflow-audit.c. */
 bool apply_openflow_audit_reply(struct apply_openflow *, enum ofptype,

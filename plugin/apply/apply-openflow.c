@@ -16,6 +16,7 @@
 #include "apply/sink-provider.h"
 #include "coverage.h"
 #include "dirs.h"
+#include "fault-point.h"
 #include "openflow/openflow.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-bundle.h"
@@ -45,27 +46,12 @@ COVERAGE_DEFINE(openflow_zone_flush);
 
 #define BUNDLE_FLAGS (OFPBF_ATOMIC | OFPBF_ORDERED)
 
-static const char *const state_names[] = {
-    "connecting", "reading back", "idle", "flushing zones", "sending meters",
-    "staging", "committing"
-};
-
-static struct apply_openflow *
-apply_openflow_cast(const struct sink *sink)
-{
-    return CONTAINER_OF(sink, struct apply_openflow, up);
-}
-
-static const struct sink_class openflow_sink_class;
-static const struct sink_class meter_sink_class;
-
 struct apply_openflow *
 apply_openflow_create(struct desired_state *ds)
 {
     struct apply_openflow *of = xzalloc(sizeof *of);
 
-    of->up.class = &openflow_sink_class;
-    of->meters.class = &meter_sink_class;
+    apply_openflow_init_sinks(of);
     of->ds = ds;
     of->rconn = rconn_create(0, 1, DSCP_DEFAULT, 1u << OFP15_VERSION);
     of->batch_max = SIZE_MAX;
@@ -98,18 +84,6 @@ apply_openflow_destroy(struct apply_openflow *of)
         free(of->sent);
         free(of);
     }
-}
-
-struct sink *
-apply_openflow_sink(struct apply_openflow *of)
-{
-    return &of->up;
-}
-
-struct sink *
-apply_openflow_meter_sink(struct apply_openflow *of)
-{
-    return &of->meters;
 }
 
 void
@@ -149,11 +123,26 @@ apply_openflow_send(struct apply_openflow *of, struct ofpbuf *msg)
     return xid;
 }
 
+/* Does what a fault that is injected demands.  Returns true if that is all
+ * that is to be done now. */
+static bool
+is_faulty(struct apply_openflow *of, enum fault_verdict verdict)
+{
+    if (verdict == FAULT_FAIL) {
+        rconn_reconnect(of->rconn);
+    }
+    return verdict != FAULT_NONE;
+}
+
 static void
 send_barrier(struct apply_openflow *of)
 {
-    of->barrier_xid = apply_openflow_send(
-        of, ofputil_encode_barrier_request(OFP15_VERSION));
+    enum fault_verdict verdict = FAULT_POINT(OPENFLOW_BARRIER_BEFORE);
+
+    of->held = verdict == FAULT_STALL ? HELD_REQUEST : HELD_NOTHING;
+    of->barrier_xid = (is_faulty(of, verdict) ? 0
+                       : apply_openflow_send(
+                           of, ofputil_encode_barrier_request(OFP15_VERSION)));
 }
 
 static void
@@ -257,6 +246,9 @@ owner(const struct ds_output *output)
 static void
 start_flush(struct apply_openflow *of)
 {
+    if (is_faulty(of, FAULT_POINT(OPENFLOW_FLUSH_BEFORE))) {
+        return;
+    }
     for (; of->n_flushed < of->n_zones; of->n_flushed++) {
         COVERAGE_INC(openflow_zone_flush);
         apply_openflow_send(of, zone_flush_encode(of->zones[of->n_flushed]));
@@ -271,6 +263,9 @@ start_meters(struct apply_openflow *of)
 {
     of->n_sent = 0;
     of->base_xid = of->next_xid;
+    if (is_faulty(of, FAULT_POINT(OPENFLOW_METER_BEFORE))) {
+        return;
+    }
     while (!ovs_list_is_empty(&of->pending_meters)) {
         struct ds_output *output
             = CONTAINER_OF(ovs_list_front(&of->pending_meters),
@@ -309,6 +304,10 @@ start_bundle(struct apply_openflow *of)
         }
         last = owner(output);
         if (!of->n_sent) {
+            if (is_faulty(of, FAULT_POINT(OPENFLOW_BUNDLE_BEFORE))) {
+                of->state = S_IDLE;
+                return;
+            }
             send_bundle_control(of, OFPBCT_OPEN_REQUEST);
             of->base_xid = of->next_xid;
         }
@@ -336,8 +335,8 @@ start_bundle(struct apply_openflow *of)
 }
 
 /* Starts what comes next. */
-static void
-start_batch(struct apply_openflow *of)
+void
+apply_openflow_start(struct apply_openflow *of)
 {
     of->state = S_IDLE;
     if (of->n_zones) {
@@ -429,7 +428,7 @@ batch_refused(struct apply_openflow *of)
     }
     ovs_list_push_back_all(&of->batch, &of->pending);
     ovs_list_push_back_all(&of->pending, &of->batch);
-    start_batch(of);
+    apply_openflow_start(of);
 }
 
 /* All that was sent is in effect, but for meters that were refused. */
@@ -448,27 +447,44 @@ batch_installed(struct apply_openflow *of)
         }
         ds_release(of->ds, sent->output);
     }
-    start_batch(of);
+    apply_openflow_start(of);
+}
+
+/* Has the bundle take effect, all of which the switch has accepted. */
+static void
+commit_bundle(struct apply_openflow *of)
+{
+    send_bundle_control(of, OFPBCT_COMMIT_REQUEST);
+    of->state = S_COMMITTING;
+    if (FAULT_POINT_NOW(OPENFLOW_BUNDLE_AFTER)) {
+        rconn_reconnect(of->rconn);
+    } else {
+        send_barrier(of);
+    }
 }
 
 static void
 handle_barrier(struct apply_openflow *of)
 {
+    enum fault_verdict verdict = FAULT_POINT(OPENFLOW_BARRIER_AFTER);
+
+    of->held = verdict == FAULT_STALL ? HELD_REPLY : HELD_NOTHING;
+    if (is_faulty(of, verdict)) {
+        return;
+    }
     if (of->state == S_STAGED) {
         if (any_refused(of) || of->control_error) {
             send_bundle_control(of, OFPBCT_DISCARD_REQUEST);
             batch_refused(of);
         } else {
-            send_bundle_control(of, OFPBCT_COMMIT_REQUEST);
-            send_barrier(of);
-            of->state = S_COMMITTING;
+            commit_bundle(of);
         }
     } else if (of->state == S_FLUSHING) {
         of->n_zones -= of->n_flushed;
         memmove(of->zones, of->zones + of->n_flushed,
                 of->n_zones * sizeof *of->zones);
         of->n_flushed = 0;
-        start_batch(of);
+        apply_openflow_start(of);
     } else if (of->state == S_METERS) {
         batch_installed(of);
     } else if (of->state == S_COMMITTING) {
@@ -515,7 +531,7 @@ handle_msg(struct apply_openflow *of, const struct ofpbuf *msg)
     } else if (of->state == S_READBACK
                && ntohl(oh->xid) - of->readback_xid < OPENFLOW_N_READBACKS) {
         if (openflow_readback_reply(of->ds, &of->readback, type, oh)) {
-            start_batch(of);
+            apply_openflow_start(of);
         }
     } else if (type == OFPTYPE_ERROR) {
         handle_error(of, oh);
@@ -544,6 +560,7 @@ static void
 handle_connect(struct apply_openflow *of)
 {
     of->state = S_NEW;
+    of->held = HELD_NOTHING;
     of->n_sent = 0;
     of->n_flushed = 0;
     of->auditing.n_left = 0;
@@ -560,6 +577,14 @@ handle_connect(struct apply_openflow *of)
         ovs_list_push_back_all(pending, &of->batch);
     }
     ds_retry(of->ds);
+}
+
+/* True if there is something to be sent. */
+static bool
+has_pending(const struct apply_openflow *of)
+{
+    return (of->n_zones || !ovs_list_is_empty(&of->pending_meters)
+            || !ovs_list_is_empty(&of->pending));
 }
 
 void
@@ -581,8 +606,13 @@ apply_openflow_run(struct apply_openflow *of)
             && ds_wants_readback(of->ds, DS_OPENFLOW))) {
         start_readback(of);
     }
-    if (of->state == S_IDLE && of->n_zones) {
-        start_batch(of);
+    if (of->held == HELD_REQUEST) {
+        send_barrier(of);
+    } else if (of->held == HELD_REPLY) {
+        handle_barrier(of);
+    }
+    if (of->state == S_IDLE && has_pending(of)) {
+        apply_openflow_start(of);
     }
 
     long long int deadline = time_msec() + RUN_MSEC;
@@ -606,137 +636,6 @@ apply_openflow_wait(struct apply_openflow *of)
         poll_immediate_wake();
     }
 }
-
-/* Sink. */
-
-/* Groups exist before the flows that use them, and after. */
-static void
-openflow_sink_begin(struct sink *sink, struct ovs_list *outputs)
-{
-    struct apply_openflow *of = apply_openflow_cast(sink);
-    struct ovs_list last = OVS_LIST_INITIALIZER(&last);
-    struct ds_output *output;
-
-    LIST_FOR_EACH_SAFE (output, queue_node, outputs) {
-        if (output_is_group(output)) {
-            ovs_list_remove(&output->queue_node);
-            ovs_list_push_back(ds_output_wanted(output) ? &of->pending : &last,
-                               &output->queue_node);
-        }
-    }
-    ovs_list_push_back_all(&of->pending, outputs);
-    ovs_list_push_back_all(&of->pending, &last);
-    if (of->state == S_IDLE) {
-        start_batch(of);
-    }
-}
-
-/* The agent calls apply_openflow_run() in any case. */
-static void
-openflow_sink_run(struct sink *sink OVS_UNUSED)
-{
-}
-
-static void
-openflow_sink_wait(struct sink *sink OVS_UNUSED)
-{
-}
-
-static bool
-openflow_sink_is_done(const struct sink *sink)
-{
-    const struct apply_openflow *of = apply_openflow_cast(sink);
-
-    return ovs_list_is_empty(&of->pending) && ovs_list_is_empty(&of->batch);
-}
-
-static bool
-openflow_sink_is_ready(const struct sink *sink)
-{
-    const struct apply_openflow *of = apply_openflow_cast(sink);
-
-    return (of->state != S_NEW && of->state != S_READBACK
-            && !ds_wants_readback(of->ds, DS_OPENFLOW));
-}
-
-void
-apply_openflow_describe(const struct apply_openflow *of, struct ds *s)
-{
-    if (!of->bridge) {
-        ds_put_cstr(s, "no bridge");
-    } else if (!rconn_is_connected(of->rconn)) {
-        ds_put_format(s, "%s: not connected", of->bridge);
-    } else {
-        ds_put_format(s, "%s: connected, %s", of->bridge,
-                      state_names[of->state]);
-    }
-}
-
-static void
-openflow_sink_describe(const struct sink *sink, struct ds *s)
-{
-    apply_openflow_describe(apply_openflow_cast(sink), s);
-}
-
-static const struct sink_class openflow_sink_class = {
-    .name = "openflow",
-    .begin = openflow_sink_begin,
-    .run = openflow_sink_run,
-    .wait = openflow_sink_wait,
-    .is_done = openflow_sink_is_done,
-    .is_ready = openflow_sink_is_ready,
-    .describe = openflow_sink_describe,
-};
-
-/* Meters. */
-
-static struct apply_openflow *
-meters_cast(const struct sink *sink)
-{
-    return CONTAINER_OF(sink, struct apply_openflow, meters);
-}
-
-static void
-meter_sink_begin(struct sink *sink, struct ovs_list *outputs)
-{
-    struct apply_openflow *of = meters_cast(sink);
-
-    ovs_list_push_back_all(&of->pending_meters, outputs);
-    if (of->state == S_IDLE) {
-        start_batch(of);
-    }
-}
-
-static bool
-meter_sink_is_done(const struct sink *sink)
-{
-    const struct apply_openflow *of = meters_cast(sink);
-
-    return (ovs_list_is_empty(&of->pending_meters)
-            && ovs_list_is_empty(&of->batch));
-}
-
-static bool
-meter_sink_is_ready(const struct sink *sink)
-{
-    return openflow_sink_is_ready(&meters_cast(sink)->up);
-}
-
-static void
-meter_sink_describe(const struct sink *sink, struct ds *s)
-{
-    apply_openflow_describe(meters_cast(sink), s);
-}
-
-static const struct sink_class meter_sink_class = {
-    .name = "meter",
-    .begin = meter_sink_begin,
-    .run = openflow_sink_run,
-    .wait = openflow_sink_wait,
-    .is_done = meter_sink_is_done,
-    .is_ready = meter_sink_is_ready,
-    .describe = meter_sink_describe,
-};
 
 /* Zones. */
 

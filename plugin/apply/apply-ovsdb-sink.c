@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include "coverage.h"
+#include "fault-point.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
@@ -184,6 +185,21 @@ may_compose(struct apply_ovsdb *ovsdb)
     return !ovsdb->again || ovsdb->again_version != ovsdb->version;
 }
 
+/* The same, when one is about to be made. */
+static bool
+is_to_compose(struct apply_ovsdb *ovsdb)
+{
+    if (!may_compose(ovsdb)) {
+        return false;
+    }
+
+    enum fault_verdict verdict = FAULT_POINT(OVSDB_TXN_BEFORE);
+    if (verdict == FAULT_FAIL) {
+        try_again(ovsdb, AGAIN_MSEC);
+    }
+    return verdict == FAULT_NONE;
+}
+
 static void
 txn_open(struct apply_ovsdb *ovsdb, struct ovsdb_sink *sink,
          const char *purpose)
@@ -252,6 +268,13 @@ txn_run(struct apply_ovsdb *ovsdb)
     enum ovsdb_idl_txn_status status = ovsdb_idl_txn_commit(ovsdb->txn);
     if (status == TXN_INCOMPLETE) {
         return status;
+    }
+
+    enum fault_verdict verdict = FAULT_POINT(OVSDB_TXN_AFTER);
+    if (verdict == FAULT_STALL) {
+        return TXN_INCOMPLETE;
+    } else if (verdict == FAULT_FAIL) {
+        status = TXN_TRY_AGAIN;
     }
 
     char *error = (status == TXN_ERROR
@@ -400,7 +423,7 @@ run_bridge(struct apply_ovsdb *ovsdb)
     if (!ovsdb->settings.bridge
         || ovsdb_bridge(ovsdb)
         || !ovsrec_open_vswitch_first(ovsdb->idl)
-        || !may_compose(ovsdb)) {
+        || !is_to_compose(ovsdb)) {
         return;
     }
     txn_open(ovsdb, NULL, "creating integration bridge");
@@ -502,7 +525,7 @@ apply_ovsdb_cleanup(struct apply_ovsdb *ovsdb)
     if (ovsdb->cleanup_failed) {
         return true;
     }
-    if (!may_compose(ovsdb)) {
+    if (!is_to_compose(ovsdb)) {
         return false;
     }
     txn_open(ovsdb, NULL, "cleaning up");
@@ -529,7 +552,7 @@ ovsdb_sink_run(struct sink *sink_)
     struct ovsdb_sink *sink = ovsdb_sink_cast(sink_);
 
     txn_run(sink->ovsdb);
-    while (has_work(sink)) {
+    while (has_work(sink) && is_to_compose(sink->ovsdb)) {
         compose_chunk(sink);
     }
 }

@@ -14,6 +14,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include "coverage.h"
+#include "fault-point.h"
 #include "netlink.h"
 #include "netlink-socket.h"
 #include "openvswitch/ofpbuf.h"
@@ -234,6 +235,10 @@ handle_set(struct nh_kernel *kernel, struct nh_host *host, int error)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
+    if (FAULT_POINT_NOW(NEXT_HOP_SET_AFTER)) {
+        nh_set_state(kernel->nh, host, NH_CHECK);
+        return;
+    }
     if (!error || error == EEXIST) {
         nh_done(kernel->nh, host, NH_OUTCOME_INSTALLED);
         return;
@@ -255,6 +260,9 @@ set_batch(struct nh_kernel *kernel, enum nh_state state)
     struct batch batch;
     size_t n = 0;
 
+    if (FAULT_POINT_NOW(NEXT_HOP_SET_BEFORE)) {
+        return;
+    }
     batch_ask(kernel, state, &batch);
     for (size_t i = 0; i < batch.n; i++) {
         struct nh_host *host = batch.requests[i].host;

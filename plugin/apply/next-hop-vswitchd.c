@@ -14,6 +14,7 @@
 #include <string.h>
 #include "apply/unixctl-client.h"
 #include "coverage.h"
+#include "fault-point.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -165,6 +166,10 @@ set_cb(enum unixctl_outcome outcome, const char *text, void *request_)
     struct next_hop *nh = request->vswitchd->nh;
     struct nh_host *host = nh_find(nh, &request->ip);
 
+    if (FAULT_POINT_NOW(NEXT_HOP_SET_AFTER)) {
+        outcome = UNIXCTL_LOST;
+    }
+
     /* Meanwhile, it may have become unwanted or another. */
     if (host && host->state == NH_SETTING
         && eth_addr_equals(host->mac, request->mac)) {
@@ -236,7 +241,15 @@ nh_vswitchd_run(struct nh_cache *cache)
         struct nh_host *host = nh_first(vswitchd->nh, NH_SET);
 
         if (host) {
-            send_set(vswitchd, host);
+            enum fault_verdict verdict = FAULT_POINT(NEXT_HOP_SET_BEFORE);
+
+            if (verdict == FAULT_STALL) {
+                break;
+            } else if (verdict == FAULT_FAIL) {
+                nh_set_state(vswitchd->nh, host, NH_CHECK);
+            } else {
+                send_set(vswitchd, host);
+            }
         } else {
             nh_move_all(vswitchd->nh, NH_CHECK, NH_LOOKING);
             vswitchd->looking = true;

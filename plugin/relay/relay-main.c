@@ -15,6 +15,7 @@
 #include "dirs.h"
 #include "dummy.h"
 #include "fatal-signal.h"
+#include "fault-point.h"
 #include "ingest/zmq-server.h"
 #include "memory.h"
 #include "openvswitch/poll-loop.h"
@@ -288,6 +289,7 @@ main(int argc, char *argv[])
     if (retval) {
         exit(EXIT_FAILURE);
     }
+    fault_init(FAULT_RELAY);
     char *error = relay_open(&args.relay, &relay);
     if (error) {
         VLOG_FATAL("%s", error);
@@ -303,6 +305,7 @@ main(int argc, char *argv[])
         memory_wait();
         relay_wait(relay);
         unixctl_server_wait(unixctl);
+        fault_wait();
         poll_block();
         if (should_service_stop()) {
             break;

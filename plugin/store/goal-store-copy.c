@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
@@ -114,6 +115,22 @@ goal_boot_is_new(const struct goal_store *store)
     return known && compare_boot_id(store, id) && id[0];
 }
 
+/* Brings a mark beside the data to the disk.  Returns 0 or -1, with errno. */
+int
+goal_fsync_mark(int fd)
+{
+    if (FAULT_POINT_NOW(STORE_MARK_BEFORE)) {
+        errno = EIO;
+        return -1;
+    }
+    int error = fsync(fd);
+    if (!error && FAULT_POINT_NOW(STORE_MARK_AFTER)) {
+        errno = EIO;
+        error = -1;
+    }
+    return error;
+}
+
 /* Notes that 'store' was opened since this boot. */
 void
 goal_boot_note(const struct goal_store *store)
@@ -129,7 +146,8 @@ goal_boot_note(const struct goal_store *store)
     tmp = file_in(store->dir, "boot.tmp");
     fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, id, strlen(id)) != strlen(id)
-        || write(fd, "\n", 1) != 1 || fsync(fd) || rename(tmp, name)) {
+        || write(fd, "\n", 1) != 1 || goal_fsync_mark(fd)
+        || rename(tmp, name)) {
         VLOG_WARN("%s: cannot be written: %s", name, ovs_strerror(errno));
     }
     if (fd >= 0) {
@@ -152,8 +170,14 @@ goal_copy_make(MDB_env *env, const char *dir)
     int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int error = fd < 0 ? errno : mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
 
+    if (!error && FAULT_POINT_NOW(STORE_COPY_BEFORE)) {
+        error = EIO;
+    }
     if (!error && fsync(fd)) {
         error = errno;
+    }
+    if (!error && FAULT_POINT_NOW(STORE_COPY_AFTER)) {
+        error = EIO;
     }
     if (fd >= 0) {
         close(fd);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -188,7 +189,7 @@ write_clean(const struct goal_store *store)
     int fd = text ? open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
 
     if (fd >= 0) {
-        if (write(fd, text, strlen(text)) < 0 || fsync(fd)) {
+        if (write(fd, text, strlen(text)) < 0 || goal_fsync_mark(fd)) {
             VLOG_DBG("%s: write failed: %s", name, ovs_strerror(errno));
         }
         close(fd);
@@ -369,10 +370,16 @@ open_store(struct goal_store *store)
         error = (stat.ms_entries ? load_store(store, txn)
                  : init_store(store, txn));
     }
+    if (!error && FAULT_POINT_NOW(STORE_OPEN_BEFORE)) {
+        error = EIO;
+    }
     if (error) {
         mdb_txn_abort(txn);
     } else {
         error = mdb_txn_commit(txn);
+        if (!error && FAULT_POINT_NOW(STORE_OPEN_AFTER)) {
+            error = EIO;
+        }
     }
     store->committed = store->head;
     return error;

@@ -286,6 +286,7 @@ bool goal_store_verify(const char *name, bool strict);
 
 /* goal-store-copy.c. */
 void goal_sync_dir(const char *dir);
+int goal_fsync_mark(int fd);
 bool goal_boot_is_new(const struct goal_store *);
 void goal_boot_note(const struct goal_store *);
 int goal_copy_make(MDB_env *, const char *dir);

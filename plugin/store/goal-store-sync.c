@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "fault-point.h"
 #include "openvswitch/thread.h"
 #include "openvswitch/vlog.h"
 #include "ovs-rcu.h"
@@ -167,8 +168,12 @@ static bool
 goal_sync_do(struct goal_sync *sync, bool copy)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
-    int error = mdb_env_sync(sync->env, 1);
+    int error = (FAULT_POINT_NOW(STORE_SYNC_BEFORE) ? EIO
+                 : mdb_env_sync(sync->env, 1));
 
+    if (!error && FAULT_POINT_NOW(STORE_SYNC_AFTER)) {
+        error = EIO;
+    }
     if (!error && copy) {
         error = goal_copy_make(sync->env, sync->dir);
     }
@@ -197,6 +202,7 @@ goal_sync_main(void *sync_)
         ovs_mutex_unlock(&sync->mutex);
         ok = goal_sync_do(sync, copy);
         ovs_mutex_lock(&sync->mutex);
+        sync->dirty |= !ok;
         if (!ok && copy) {
             sync->copy_at = MIN(sync->copy_at,
                                 now_msec() + sync->copy_interval);

@@ -6,11 +6,13 @@
 
 #include "store/goal-store-private.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "coverage.h"
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 #include "store/dep-key.h"
 #include "store/goal-merge.h"
@@ -88,6 +90,9 @@ txn_commit(struct goal_store *store)
     if (error) {
         return error;
     }
+    if (FAULT_POINT_NOW(STORE_COMMIT_BEFORE)) {
+        return EIO;
+    }
     error = mdb_txn_commit(w->txn);
     w->txn = NULL;
     if (!error) {
@@ -97,6 +102,7 @@ txn_commit(struct goal_store *store)
         if (w->dirty) {
             goal_sync_wake(store->sync);
         }
+        error = FAULT_POINT_NOW(STORE_COMMIT_AFTER) ? EIO : 0;
     }
     return error;
 }

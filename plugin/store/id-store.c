@@ -6,9 +6,11 @@
 
 #include "store/id-store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "coverage.h"
+#include "fault-point.h"
 #include "hash.h"
 #include "id-pool.h"
 #include "openvswitch/hmap.h"
@@ -307,9 +309,14 @@ save(struct id_store *ids)
             return error;
         }
     }
+    if (FAULT_POINT_NOW(STORE_IDS_BEFORE)) {
+        mdb_txn_abort(txn);
+        return EIO;
+    }
     error = mdb_txn_commit(txn);
     if (!error) {
         goal_sync_wake(ids->store->sync);
+        error = FAULT_POINT_NOW(STORE_IDS_AFTER) ? EIO : 0;
     }
     return error;
 }

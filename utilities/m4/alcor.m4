@@ -105,6 +105,21 @@ AC_DEFUN([ALCOR_ENABLE_SANITIZERS],
    AC_SUBST([CHECK_SANITIZER_FLAGS])
    AM_CONDITIONAL([SANITIZED_CHECK], [test "x$alcor_sanitizers" = xcheck])])
 
+# ALCOR_ENABLE_FAULT_INJECTION
+#
+# --enable-fault-injection: what is installed has fault points
+# (plugin/fault-point.h), too.  The copies that "make check" runs always have.
+AC_DEFUN([ALCOR_ENABLE_FAULT_INJECTION],
+  [AC_ARG_ENABLE([fault-injection],
+     [AS_HELP_STRING([--enable-fault-injection],
+        [build programs in which tests can cause faults (never for use)])],
+     [alcor_faults=$enableval], [alcor_faults=no])
+   FAULT_FLAGS=
+   if test "x$alcor_faults" != xno; then
+     FAULT_FLAGS=-DALCOR_FAULT_INJECTION
+   fi
+   AC_SUBST([FAULT_FLAGS])])
+
 # ALCOR_CHECK_FAST_PATH
 #
 # Sees whether the eBPF fast path can be built and says so in the summary.
