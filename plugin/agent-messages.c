@@ -573,6 +573,15 @@ has_room(const struct agent *agent)
             && ack_n_waiting(agent->ack) <= MAX_UNANSWERED);
 }
 
+/* When topics are to be updated.  Who waits for it makes it urgent. */
+static long long int
+topics_due(const struct agent *agent)
+{
+    return (!agent->topics_changed ? LLONG_MAX
+            : ovs_list_is_empty(&agent->idle_waiters) ? agent->topics_next
+            : 0);
+}
+
 void
 agent_messages_run(struct agent *agent)
 {
@@ -580,7 +589,7 @@ agent_messages_run(struct agent *agent)
     if (!agent->transport || !agent->translator) {
         return;
     }
-    if (agent->topics_changed && time_msec() >= agent->topics_next) {
+    if (time_msec() >= topics_due(agent)) {
         agent_update_topics(agent);
     }
     transport_run(agent->transport);
@@ -606,14 +615,21 @@ agent_messages_run(struct agent *agent)
     }
 }
 
+/* True if all messages were taken, and what they make necessary was done. */
+bool
+agent_messages_are_done(const struct agent *agent)
+{
+    return (!agent->transport
+            || (agent->drained && !agent->topics_changed
+                && !resync_is_due(agent->resync, time_msec())));
+}
+
 void
 agent_messages_wait(struct agent *agent)
 {
     agent_transport_wait(agent);
     if (agent->transport && agent->translator) {
-        if (agent->topics_changed) {
-            poll_timer_wait_until(agent->topics_next);
-        }
+        poll_timer_wait_until(topics_due(agent));
         resync_wait(agent->resync);
         agent_hello_wait(agent);
         if (has_room(agent)) {

@@ -140,6 +140,7 @@ extern const struct ack_class agent_ack_class;
 extern const struct port_events_class agent_port_events_class;
 void agent_messages_run(struct agent *);
 void agent_messages_wait(struct agent *);
+bool agent_messages_are_done(const struct agent *);
 char *agent_send(struct agent *, enum envelope_kind,
                  const char *correlation_id, const void *payload, size_t len);
 void agent_send_verdict(struct agent *, const char *message_id,

@@ -597,7 +597,7 @@ agent_is_idle(const struct agent *agent)
             && commit_is_ready(agent->commit)
             && commit_is_idle(agent->commit)
             && !ack_n_open(agent->ack)
-            && (!agent->transport || agent->drained));
+            && agent_messages_are_done(agent));
 }
 
 void

@@ -139,26 +139,42 @@ def away(net):
     print(relay("ack/list", "--format=csv"), end="")
 
 
+def warp(net, msec):
+    """Time passes for the relay, after time/stop."""
+    for left in range(msec, 0, -100):
+        relay("time/warp", str(min(left, 100)))
+        net.run(0)
+
+
+def retries():
+    return relay("coverage/read-counter", "relay_ack_retry")
+
+
 @scenario
 def retry(net):
     """A host that loses a message, and notices nothing itself."""
     controller = alcor_relay.Controller(net)
     a, b = agents(net, 2)
     b.deaf = True
+    b.counts = False
+    relay("time/stop")
     id = controller.goal(net.network(HOSTS + """
 vpc v vni=100
 subnet s vpc=v cidr=10.0.0.0/24
 port p1 subnet=s ip=10.0.0.11 mac=02:00:00:00:00:11 host=h1
 port p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
 """))
-    net.wait(lambda: a.has("PORT", "p1"), "p1")
+    net.wait(lambda: "GOAL_STATE_V2" in b.missed, "message to h2")
     net.wait(lambda: relay("ack/list", "--format=csv").strip()
              .endswith(",h2 waiting"), "answer of h1")
     b.deaf = False
-    b.on_heartbeat = None
+    warp(net, 4900)
+    net.wait(lambda: (None, "HEARTBEAT") in b.log, "probe")
+    print("retries: " + retries(), end="")
+    warp(net, 200)
     show("reply", controller.wait_reply(id))
     show("h2 has", b.list())
-    print(relay("coverage/read-counter", "relay_ack_retry"), end="")
+    print("retries: " + retries(), end="")
 
 
 @scenario
@@ -174,10 +190,10 @@ def gap(net):
     id = controller.goal(net.network(HOSTS + "host h9 ip=172.31.0.9\n"
         "neighbor n1 subnet=s vpc=v ip=10.0.0.21 mac=02:00:00:00:00:21 "
         "host=h9 to=h1,h2,h3\n"))
+    net.wait(lambda: "GOAL_STATE_V2" in c.missed, "message to h3")
+    c.deaf = False
     net.wait(lambda: a.has("NEIGHBOR", "n1") and b.has("NEIGHBOR", "n1"),
              "n1")
-    settle(net)
-    c.deaf = False
     show("reply", controller.wait_reply(id))
     show("h3", ["gaps: %d" % c.gaps, "snapshots: %d" % c.n_snapshots,
                 "n1: %s" % c.has("NEIGHBOR", "n1")])

@@ -683,14 +683,18 @@ may_ask(const struct resync *rs)
             && (!rs->backoff || rs->class->is_connected(rs->aux)));
 }
 
+bool
+resync_is_due(const struct resync *rs, long long int now)
+{
+    return rs->state == S_IDLE && may_ask(rs) && now >= rs->next_time;
+}
+
 void
 resync_run(struct resync *rs, long long int now)
 {
-    if (rs->state != S_IDLE) {
-        if (now >= rs->deadline) {
-            retry_later(rs, "no answer", now);
-        }
-    } else if (may_ask(rs) && now >= rs->next_time) {
+    if (rs->state != S_IDLE && now >= rs->deadline) {
+        retry_later(rs, "no answer", now);
+    } else if (resync_is_due(rs, now)) {
         ask(rs, now);
     }
 }

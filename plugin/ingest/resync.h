@@ -148,6 +148,9 @@ bool resync_goal_state(struct resync *, const struct envelope *,
 void resync_run(struct resync *, long long int now);
 void resync_wait(struct resync *);
 
+/* True if resync_run() would send a request now. */
+bool resync_is_due(const struct resync *, long long int now);
+
 /* True once a server has answered a request for everything: with a snapshot,
  * or by saying that it holds no state. */
 bool resync_is_answered(const struct resync *);
