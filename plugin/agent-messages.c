@@ -293,6 +293,39 @@ delete_entry(struct intake *intake, const struct goal_entry *entry)
     }
 }
 
+/* True if the message was missed and comes only now, and something newer has
+ * written the resource meanwhile, which stays. */
+static bool
+is_overtaken(const struct agent *agent, const struct goal_entry *entry)
+{
+    struct goal_origin writer;
+    bool overtaken;
+
+    if (!agent->replaying) {
+        return false;
+    }
+    overtaken = (agent_find_writer(agent, entry->kind, entry->id, &writer)
+                 && resync_is_past_replay(agent->resync, writer.sender,
+                                          writer.epoch, writer.topic,
+                                          writer.sequence));
+    agent_writer_destroy(&writer);
+    return overtaken;
+}
+
+static void
+ack_overtaken(struct intake *intake, const struct goal_entry *entry)
+{
+    struct goal_key key;
+
+    if (goal_store_lookup(intake->agent->store, entry->kind, entry->id,
+                          &key)) {
+        ack_add(intake->ack, &key, entry->id, entry->operation);
+    } else {
+        ack_add_final(intake->ack, entry->kind, entry->id, entry->operation,
+                      GOAL_STATUS_SUCCESS);
+    }
+}
+
 static void
 take_entry(const struct goal_entry *entry, void *intake_)
 {
@@ -305,6 +338,8 @@ take_entry(const struct goal_entry *entry, void *intake_)
                       GOAL_STATUS_FAILURE);
     } else if (entry->error) {
         refuse_entry(intake, entry, entry->status, entry->error);
+    } else if (is_overtaken(intake->agent, entry)) {
+        ack_overtaken(intake, entry);
     } else if (entry->operation == GOAL_OP_DELETE) {
         delete_entry(intake, entry);
     } else if (entry->operation == GOAL_OP_GET) {
@@ -558,7 +593,14 @@ take_message(struct agent *agent, struct transport_message *msg)
         envelope_destroy(&envelope);
         return;
     }
+    agent->replaying = (!msg->topic
+                        && resync_take_replay(agent->resync, &envelope,
+                                              time_msec()));
     dispatch(agent, &envelope, msg);
+    if (agent->replaying) {
+        agent->replaying = false;
+        resync_replay_taken(agent->resync);
+    }
     envelope_destroy(&envelope);
     transport_message_destroy(agent->transport, msg);
 }

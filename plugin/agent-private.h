@@ -27,6 +27,7 @@ struct apply_ovsdb;
 struct commit;
 struct flow_stats;
 struct goal_changes;
+struct goal_origin;
 struct goal_store;
 struct id_store;
 struct next_hop;
@@ -120,6 +121,7 @@ struct agent {
     long long int keys_retry;   /* Read bad keys again then, or LLONG_MAX. */
     bool drained;               /* Nothing was left in it, in this round. */
     unsigned int transport_seqno; /* Of the last HELLO. */
+    bool replaying;             /* The message under way was missed. */
     long long int hello_deadline; /* Its answer is late then, or LLONG_MAX. */
     struct sset topics;         /* Wanted. */
     struct smap joined;         /* Topics joined by SUBSCRIBE_INFO -> key. */
@@ -180,6 +182,9 @@ void agent_update_topics(struct agent *);
 
 /* agent-snapshot.c. */
 bool agent_apply_snapshot(const struct snapshot *, void *agent);
+bool agent_find_writer(const struct agent *, enum goal_kind, const char *id,
+                       struct goal_origin *);
+void agent_writer_destroy(struct goal_origin *);
 
 /* agent-commands.c. */
 void agent_commands_init(struct agent *);

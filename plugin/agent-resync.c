@@ -67,8 +67,9 @@ add_position(const struct goal_origin *origin, void *walk_)
     }
 }
 
-/* Says HELLO, for 'wanted' topics or, if it is null, all of this node's. */
-static void
+/* Says HELLO, for 'wanted' topics or, if it is null, all of this node's.
+ * Returns the message id, owned by the caller, or NULL. */
+static char *
 send_hello(const struct sset *wanted, void *agent_)
 {
     struct agent *agent = agent_;
@@ -99,7 +100,6 @@ send_hello(const struct sset *wanted, void *agent_)
     if (id && agent->hello_deadline == LLONG_MAX) {
         agent->hello_deadline = time_msec() + HELLO_ANSWER_MSEC;
     }
-    free(id);
     ofpbuf_uninit(&payload);
     for (size_t i = 0; i < walk.n; i++) {
         free(walk.positions[i].topic);
@@ -107,6 +107,7 @@ send_hello(const struct sset *wanted, void *agent_)
     free(walk.positions);
     free(CONST_CAST(char *, walk.sender));
     free(topics);
+    return id;
 }
 
 /* Resynchronisation. */
@@ -123,12 +124,36 @@ bad_payload(struct agent *agent, const struct envelope *envelope, char *error)
     agent_send_verdict(agent, envelope->message_id, GOAL_STATUS_INVALID_ARG);
 }
 
+/* A server says in HELLO_REPLY that this node has 'topics'. */
+static void
+join_topics(struct agent *agent, char *const *topics, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!sset_contains(&agent->topics, topics[i])
+            && !smap_get(&agent->joined, topics[i])
+            && smap_count(&agent->joined) < MAX_JOINED) {
+            smap_add(&agent->joined, topics[i], "");
+            agent->topics_changed = true;
+        }
+    }
+}
+
 void
 agent_take_hello_reply(struct agent *agent, const struct envelope *envelope,
-                 const struct transport_message *msg OVS_UNUSED)
+                 const struct transport_message *msg)
 {
+    struct publisher_positions pp;
+    char *error = hello_reply_decode(msg->payload, msg->payload_len, &pp);
+
     agent->hello_deadline = LLONG_MAX;
-    resync_hello_reply(agent->resync, envelope->sender, envelope->epoch);
+    if (error) {
+        bad_payload(agent, envelope, error);
+        memset(&pp, 0, sizeof pp);
+        pp.sender = xstrdup("");
+    }
+    join_topics(agent, pp.topics, pp.n_topics);
+    resync_hello_reply(agent->resync, envelope, &pp, time_msec());
+    publisher_positions_destroy(&pp);
 }
 
 /* Tells the transport when a HELLO was not answered.  One to a server that is

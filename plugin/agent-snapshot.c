@@ -106,24 +106,46 @@ origin_is_newer(const struct merge *merge, const char *sender,
             && sequence > p->sequence);
 }
 
+/* Finds who wrote what is stored, or buried, of a resource.  Returns false if
+ * there is nothing.  'id' stays in use; the strings in '*origin' belong to the
+ * caller, who must call agent_writer_destroy(). */
+bool
+agent_find_writer(const struct agent *agent, enum goal_kind kind,
+                  const char *id, struct goal_origin *origin)
+{
+    struct goal_store *store = agent->store;
+    struct goal_key key;
+    char *sender, *topic;
+
+    *origin = (struct goal_origin) { .sender = NULL };
+    if (goal_store_lookup(store, kind, id, &key)
+        ? goal_store_origin(store, &key, &sender, &topic, &origin->epoch,
+                            &origin->sequence)
+        : goal_store_grave_origin(store, kind, id, &sender, &topic,
+                                  &origin->epoch, &origin->sequence)) {
+        origin->sender = sender;
+        origin->topic = topic;
+    }
+    return origin->sender != NULL;
+}
+
+void
+agent_writer_destroy(struct goal_origin *origin)
+{
+    free(CONST_CAST(char *, origin->sender));
+    free(CONST_CAST(char *, origin->topic));
+}
+
 /* True if what is stored, or buried, of the resource is newer. */
 static bool
 is_newer(const struct merge *merge, enum goal_kind kind, const char *id)
 {
-    struct goal_store *store = merge->agent->store;
-    char *sender, *topic;
-    uint64_t epoch, sequence;
-    struct goal_key key;
-    bool newer = false;
+    struct goal_origin writer;
+    bool newer = (agent_find_writer(merge->agent, kind, id, &writer)
+                  && origin_is_newer(merge, writer.sender, writer.topic,
+                                     writer.epoch, writer.sequence));
 
-    if (goal_store_lookup(store, kind, id, &key)
-        ? goal_store_origin(store, &key, &sender, &topic, &epoch, &sequence)
-        : goal_store_grave_origin(store, kind, id, &sender, &topic, &epoch,
-                                  &sequence)) {
-        newer = origin_is_newer(merge, sender, topic, epoch, sequence);
-        free(sender);
-        free(topic);
-    }
+    agent_writer_destroy(&writer);
     return newer;
 }
 

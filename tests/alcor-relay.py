@@ -199,6 +199,65 @@ def gap(net):
                 "n1: %s" % c.has("NEIGHBOR", "n1")])
 
 
+def leave(net, agent):
+    """The agent is gone, and the relay knows."""
+    agent.close()
+    del agent.greeted
+    agent.log.clear()
+    agent.messages.clear()
+
+
+def come_back(net, agent):
+    agent.start()
+    net.wait(lambda: hasattr(agent, "greeted"), "HELLO_REPLY")
+    show("%s is told" % agent.name, ["%s to %d" % item for item in sorted(
+        agent.greeted.positions.items())])
+
+
+@scenario
+def replay(net):
+    """A host that was away is told what it has missed, and no more."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = agents(net)
+    for agent in a, b, c:
+        agent.join("vpc/v")
+    settle(net)
+    send(net, controller, NETWORK)
+    text = HOSTS + """host h9 ip=172.31.0.9
+neighbor n1 subnet=s vpc=v ip=10.0.0.21 mac=02:00:00:00:00:21 host=h9
+port p4 subnet=s vpc=v ip=10.0.0.14 mac=02:00:00:00:00:14 host=h3
+"""
+    leave(net, c)
+    id = send(net, controller, text, "while it is away")
+    send(net, controller, HOSTS + "neighbor p1 subnet=s vpc=v ip=10.0.0.11 "
+         "mac=02:00:00:00:00:11 host=h1 op=DELETE\n", "later")
+    come_back(net, c)
+    net.wait(lambda: c.replayed == 3, "3 messages")
+    show("healed", controller.wait_healed(id, 2))
+    show("h3 has", c.list())
+    print("as published: %s" % [
+        (kind, envelope.sequence) for topic, kind, envelope in c.messages
+        if not topic and kind.startswith("GOAL")])
+
+    # Nothing missed.
+    leave(net, c)
+    come_back(net, c)
+    settle(net)
+    print("replayed: %d, gaps: %d, snapshots: %d"
+          % (c.replayed, c.gaps, c.n_snapshots))
+
+    # What was published before a restart of the relay is no longer known.
+    leave(net, c)
+    send(net, controller, HOSTS + "host h9 ip=172.31.0.9\n"
+         "neighbor n2 subnet=s vpc=v ip=10.0.0.22 mac=02:00:00:00:00:22 "
+         "host=h9\n", "before a restart")
+    restart(net)
+    back(net, a, b)
+    come_back(net, c)
+    net.wait(lambda: c.n_snapshots == 1, "snapshot")
+    print("replayed: %d, n2: %s" % (c.replayed, c.has("NEIGHBOR", "n2")))
+
+
 @scenario
 def restarts(net):
     """A clean exit goes unnoticed; after kill -9 hosts ask again.  Nothing

@@ -12,13 +12,14 @@ before them:
 
     connect, disconnect     the control channel
     publish ID topic=T seq=N [kind=K] [correlation=ID] [v1=yes] [payload=HEX]
-                            a message; without topic=, on the control channel
+                            a message; without topic=, on the control channel;
+                            correlation=HELLO means the last HELLO
     heartbeat topic=T seq=N
     answer STATUS           HOST_REPLY to the last HOST_REQUEST
     begin [topics=T,...]    of a snapshot that answers it; what follows is
     state                   numbered from 1 on unless seq= says otherwise
     end [positions=T:N,...] [id=ID]
-    hello-reply
+    hello-reply [positions=T:N,...] to the last HELLO
     sent                    prints what the agent has sent since the last time,
                             when it has become idle: first answers to goal
                             state, in the order of that, then all else
@@ -81,6 +82,7 @@ class Server:
         self.schema = alcor_schema.load()
         self.agent = alcor_dummy.Agent(target)
         self.unread = []        # Sent by the agent, as pairs of bytes.
+        self.hello = ""         # Id of the last HELLO.
         self.requests = []      # HOST_REQUESTs: message id, request id.
         self.sequence = 0       # In the snapshot being sent.
         self.ids = []           # Of messages, in the order of sending.
@@ -110,7 +112,10 @@ class Server:
         self._send(c, "HEARTBEAT")
 
     def do_hello_reply(self, c):
-        self._send(c, "HELLO_REPLY", self.schema.mq.Hello())
+        self._read()
+        reply = self.schema.mq.Hello()
+        self._positions(c, reply)
+        self._send(c, "HELLO_REPLY", reply, correlation=self.hello)
 
     def do_answer(self, c):
         request = self._request(c)
@@ -132,10 +137,13 @@ class Server:
         end = self.schema.mq.SnapshotEnd(
             epoch=int(c.options.get("epoch", 1)),
             sender=c.options.get("sender", "ctl-1"))
+        self._positions(c, end)
+        self._snapshot(c, "SNAPSHOT_END", end)
+
+    def _positions(self, c, message):
         for pair in filter(None, c.options.get("positions", "").split(",")):
             topic, sequence = pair.rsplit(":", 1)
-            end.positions[topic] = int(sequence)
-        self._snapshot(c, "SNAPSHOT_END", end)
+            message.positions[topic] = int(sequence)
 
     def do_sent(self, _):
         self.agent.command("wait-idle")
@@ -170,6 +178,9 @@ class Server:
 
     def _frames(self, c, kind, payload=b"", id="", correlation=None):
         option = c.options.get
+        if option("correlation") == "HELLO":
+            self._read()
+            correlation = self.hello
         self.ids.append(id)
         envelope = self.schema.mq.Envelope(
             protocol_version=1, message_id=id, sent_at=1,
@@ -191,6 +202,8 @@ class Server:
             if kind == "HOST_REQUEST":
                 self.requests.append((envelope.message_id,
                                       payload.state_requests[0].request_id))
+            if kind == "HELLO":
+                self.hello = envelope.message_id
             self.unread.append((kind, envelope, payload))
 
     def _rank(self, kind, envelope, _):

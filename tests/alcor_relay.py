@@ -94,6 +94,14 @@ class Controller(Peer):
                       "reply %d" % number, timeout)
         return self.lines(self.replies[message_id][number - 1])
 
+    def wait_healed(self, message_id, n, timeout=DEFAULT_TIMEOUT):
+        """Waits until second replies have named 'n' resources."""
+        def healed():
+            return sorted(sum(map(self.lines, self.replies[message_id][1:]),
+                              []))
+        self.net.wait(lambda: len(healed()) >= n, "%d healed" % n, timeout)
+        return healed()
+
     def lines(self, reply):
         pb = self.net.schema.alcor
         return sorted("%s %s %s" % (
@@ -118,6 +126,7 @@ class Agent(Peer):
         self.received_by = collections.Counter()    # "TOPIC TYPE": number.
         self.snapshot = None
         self.n_snapshots = 0
+        self.replayed = 0                   # Messages that were missed.
         self.gaps = 0
         self.deaf = False                   # Drops what is published...
         self.missed = []                    # ...which was of these kinds.
@@ -146,10 +155,11 @@ class Agent(Peer):
 
     def hello(self, topics=None):
         mq = self.net.schema.mq
-        return self.send("HELLO", mq.Hello(
+        self.hello_id = self.send("HELLO", mq.Hello(
             node_id=self.name, host_ip=self.ip, agent_version="test",
             topics=sorted(topics or self.topics), positions=self.positions,
             epoch=self.epoch, sender="alcor-relay"))
+        return self.hello_id
 
     def ask(self, topics=None):
         pb = self.net.schema.alcor
@@ -243,6 +253,7 @@ class Agent(Peer):
         if envelope.sequence and not topic:
             self.snapshot.append((envelope, state))
             return
+        self.replayed += envelope.correlation_id == self.hello_id
         statuses = self.apply(topic, state)
         if None not in [s for _, _, s in statuses]:
             self.reply(envelope.message_id, statuses)
@@ -274,6 +285,8 @@ class Agent(Peer):
 
     def on_hello_reply(self, topic, envelope, payload):
         self.greeted = self.net.schema.mq.Hello.FromString(payload)
+        for t, position in self.greeted.positions.items():
+            self.positions[t] = max(position, self.positions.get(t, 0))
 
     def on_host_reply(self, topic, envelope, payload):
         pb = self.net.schema.alcor

@@ -4,7 +4,7 @@
 
 #include <config.h>
 
-#include "ingest/resync.h"
+#include "ingest/resync-private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,56 +38,6 @@ COVERAGE_DEFINE(resync_stray);
 #define MESSAGE_OVERHEAD 1024
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
-
-enum resync_state {
-    S_IDLE,
-    S_ASKED,                    /* Awaiting HOST_REPLY and SNAPSHOT_BEGIN. */
-    S_SNAPSHOT,                 /* Between begin and end. */
-};
-
-/* How far a topic of a publisher's incarnation has been followed. */
-struct followed {
-    char *sender;
-    uint64_t epoch;
-    char *topic;
-    uint64_t last;              /* Highest sequence that has come. */
-    uint64_t n_gaps;            /* Times that something was missing. */
-    bool gap;                   /* Something up to 'missing' is missing... */
-    uint64_t missing;           /* ...and the stored position before it. */
-    bool asked;                 /* The request under way was sent later. */
-};
-
-struct resync {
-    const struct resync_class *class;
-    void *aux;
-    enum resync_state state;
-    bool connected;
-    bool first_start;           /* Nobody synced at start, nothing asked. */
-    bool no_server_state;       /* The present server holds no state. */
-    bool answered;              /* A request for everything, ever. */
-    uint64_t n_gaps;
-
-    struct shash followed;      /* "SENDER EPOCH TOPIC" -> followed. */
-    struct sset known;          /* "SENDER EPOCH" of publishers known. */
-    struct sset synced;         /* Same, of those whose state was asked for
-                                 * and answered; this is stored. */
-    struct sset no_state;       /* Same, of those who hold no state. */
-
-    bool want_all;              /* A snapshot of everything is wanted... */
-    struct sset want_topics;    /* ...or of these. */
-    struct sset asked_topics;   /* Of the request under way; none: all. */
-    bool asked_all;
-    char *message_id;           /* Of the request under way. */
-    char *request_id;
-    long long int deadline;     /* S_ASKED, S_SNAPSHOT: give up then. */
-    long long int next_time;    /* S_IDLE: do not ask before. */
-    int backoff;                /* In ms; 0: none so far. */
-
-    struct snapshot snapshot;   /* S_SNAPSHOT. */
-    size_t allocated_messages;
-    size_t bytes;
-    uint64_t next_sequence;
-};
 
 struct resync *
 resync_create(const struct resync_class *class, void *aux)
@@ -171,14 +121,15 @@ resync_destroy(struct resync *rs)
         sset_destroy(&rs->asked_topics);
         free(rs->message_id);
         free(rs->request_id);
+        free(rs->hello_id);
         free(rs);
     }
 }
 
 /* Publishers and topics. */
 
-static char *
-publisher_name(const char *sender, uint64_t epoch)
+char *
+resync_publisher_name(const char *sender, uint64_t epoch)
 {
     return xasprintf("%s %"PRIu64, sender, epoch);
 }
@@ -190,7 +141,7 @@ add_publisher(struct sset *set, const char *sender, uint64_t epoch)
     if (sset_count(set) >= MAX_PUBLISHERS) {
         sset_clear(set);
     }
-    sset_add_and_free(set, publisher_name(sender, epoch));
+    sset_add_and_free(set, resync_publisher_name(sender, epoch));
 }
 
 void
@@ -202,10 +153,10 @@ resync_add_synced(struct resync *rs, const char *sender, uint64_t epoch)
 }
 
 /* Notes that the publisher exists; if it is news, its state is wanted. */
-static void
-meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
+void
+resync_meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
 {
-    char *name = publisher_name(sender, epoch);
+    char *name = resync_publisher_name(sender, epoch);
 
     if (!sset_contains(&rs->known, name)) {
         add_publisher(&rs->known, sender, epoch);
@@ -244,9 +195,9 @@ set_synced(struct resync *rs)
     sset_clone(&rs->synced, &rs->known);
 }
 
-static struct followed *
-follow(struct resync *rs, const char *sender, uint64_t epoch,
-       const char *topic)
+struct followed *
+resync_follow(struct resync *rs, const char *sender, uint64_t epoch,
+              const char *topic)
 {
     char *name = xasprintf("%s %"PRIu64" %s", sender, epoch, topic);
     struct followed *f = shash_find_data(&rs->followed, name);
@@ -257,6 +208,7 @@ follow(struct resync *rs, const char *sender, uint64_t epoch,
         f->epoch = epoch;
         f->topic = xstrdup(topic);
         f->last = rs->class->position(sender, epoch, topic, rs->aux);
+        f->hello = f->last;
         shash_add(&rs->followed, name, f);
     }
     free(name);
@@ -265,8 +217,8 @@ follow(struct resync *rs, const char *sender, uint64_t epoch,
 
 /* True if what a request, that is wanted or under way, asks for includes all
  * that was ever published in 'topic'. */
-static bool
-is_asked_for(const struct resync *rs, const char *topic)
+bool
+resync_is_asked_for(const struct resync *rs, const char *topic)
 {
     return (sset_contains(&rs->want_topics, topic)
             || (rs->state != S_IDLE
@@ -278,7 +230,7 @@ is_asked_for(const struct resync *rs, const char *topic)
 static void
 note_gap(struct resync *rs, struct followed *f, uint64_t missing)
 {
-    char *name = publisher_name(f->sender, f->epoch);
+    char *name = resync_publisher_name(f->sender, f->epoch);
 
     COVERAGE_INC(resync_gap);
     rs->n_gaps++;
@@ -294,7 +246,9 @@ note_gap(struct resync *rs, struct followed *f, uint64_t missing)
         f->gap = true;
         f->missing = missing;
         f->asked = false;
-        rs->want_all = rs->want_all || !is_asked_for(rs, f->topic);
+        if (!rs->hello_until) {
+            rs->want_all = rs->want_all || !resync_is_asked_for(rs, f->topic);
+        }
     }
     free(name);
 }
@@ -303,7 +257,7 @@ bool
 resync_numbered(struct resync *rs, const char *sender, uint64_t epoch,
                 const char *topic, uint64_t sequence, bool *hold)
 {
-    struct followed *f = follow(rs, sender, epoch, topic);
+    struct followed *f = resync_follow(rs, sender, epoch, topic);
 
     *hold = false;
     if (!f) {
@@ -312,12 +266,12 @@ resync_numbered(struct resync *rs, const char *sender, uint64_t epoch,
     if (sequence <= f->last) {
         return false;
     }
-    meet_publisher(rs, sender, epoch);
+    resync_meet_publisher(rs, sender, epoch);
     if (sequence > f->last + 1) {
         note_gap(rs, f, sequence - 1);
     }
     f->last = sequence;
-    *hold = f->gap;
+    *hold = f->gap || f->replay;
     return true;
 }
 
@@ -325,7 +279,7 @@ void
 resync_lost(struct resync *rs, const char *sender, uint64_t epoch,
             const char *topic)
 {
-    struct followed *f = follow(rs, sender, epoch, topic);
+    struct followed *f = resync_follow(rs, sender, epoch, topic);
 
     if (f) {
         note_gap(rs, f, f->last);
@@ -336,19 +290,13 @@ void
 resync_heartbeat(struct resync *rs, const char *sender, uint64_t epoch,
                  const char *topic, uint64_t sequence)
 {
-    struct followed *f = follow(rs, sender, epoch, topic);
+    struct followed *f = resync_follow(rs, sender, epoch, topic);
 
-    meet_publisher(rs, sender, epoch);
+    resync_meet_publisher(rs, sender, epoch);
     if (f && sequence > f->last) {
         note_gap(rs, f, sequence);
         f->last = sequence;
     }
-}
-
-void
-resync_hello_reply(struct resync *rs, const char *sender, uint64_t epoch)
-{
-    meet_publisher(rs, sender, epoch);
 }
 
 void
@@ -388,6 +336,7 @@ resync_disconnected(struct resync *rs)
     if (rs->state != S_IDLE) {
         abandon(rs);
     }
+    resync_rewind_replay(rs);
     rs->connected = false;
 }
 
@@ -402,7 +351,7 @@ resync_connected(struct resync *rs, long long int now)
         rs->first_start = false;
         rs->want_all = true;
     }
-    rs->class->send_hello(NULL, rs->aux);
+    resync_say_hello(rs, now);
 }
 
 /* Requests. */
@@ -450,10 +399,14 @@ ask(struct resync *rs, long long int now)
     }
     rs->want_all = false;
     sset_clear(&rs->want_topics);
+    if (rs->asked_all) {
+        resync_abandon_replay(rs);
+    }
     mark_asked(rs);
 
     COVERAGE_INC(resync_request);
-    rs->class->send_hello(rs->asked_all ? NULL : &rs->asked_topics, rs->aux);
+    free(rs->class->send_hello(rs->asked_all ? NULL : &rs->asked_topics,
+                               rs->aux));
     free(rs->message_id);
     rs->message_id = rs->class->send_request(rs->request_id, rs->aux);
     rs->state = S_ASKED;
@@ -605,7 +558,7 @@ follow_snapshot(struct resync *rs, const struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->end.n_positions; i++) {
         const struct topic_position *p = &snapshot->end.positions[i];
         struct followed *f = (snapshot_covers(snapshot, p->topic)
-                              ? follow(rs, snapshot->end.sender,
+                              ? resync_follow(rs, snapshot->end.sender,
                                        snapshot->end.epoch, p->topic)
                               : NULL);
         if (f) {
@@ -697,6 +650,7 @@ resync_run(struct resync *rs, long long int now)
     } else if (resync_is_due(rs, now)) {
         ask(rs, now);
     }
+    resync_replay_run(rs, now);
 }
 
 void
@@ -707,6 +661,7 @@ resync_wait(struct resync *rs)
     } else if (may_ask(rs)) {
         poll_timer_wait_until(rs->next_time);
     }
+    resync_replay_wait(rs);
 }
 
 bool
@@ -745,6 +700,9 @@ resync_describe(const struct resync *rs, struct ds *s)
     } else if (rs->state == S_SNAPSHOT) {
         ds_put_format(s, "receiving a snapshot: %"PRIuSIZE" messages so far",
                       rs->snapshot.n_messages);
+    } else if (rs->n_replay) {
+        ds_put_format(s, "being told %"PRIu64" messages that were missed",
+                      rs->n_replay);
     } else if (wants(rs)) {
         ds_put_cstr(s, rs->connected ? "will ask for the state"
                     : "will ask for the state when connected");

@@ -35,6 +35,19 @@
  * of the agent does not hide it.  A gap is closed by a snapshot that was asked
  * for after the gap had been noticed, or whose positions are past it.
  *
+ * Replay
+ * ------
+ *
+ * After a connection was lost, a server may be able to tell just what was
+ * missed: its HELLO_REPLY then names the positions up to which it does, and
+ * the messages follow on the control channel.  While HELLO is unanswered, for
+ * RESYNC_HELLO_MSEC at most, gaps are not asked for.
+ *
+ * Newer messages of the same topics may overtake those, so what is stored
+ * already must be asked about by resync_is_past_replay().  Stored positions
+ * stay where they are until as many messages have come as were missed; if none
+ * comes for RESYNC_ANSWER_MSEC, a snapshot is asked for.
+ *
  * That the state of a publisher's incarnation has been asked for and answered
  * is stored as position 1 of the topic "", which is not a topic: so a restart
  * in between asks again, too.
@@ -67,6 +80,7 @@ struct transport_message;
 #define RESYNC_MIN_MSEC 100
 #define RESYNC_MAX_MSEC 30000
 #define RESYNC_ANSWER_MSEC 10000    /* Silence that means "no answer". */
+#define RESYNC_HELLO_MSEC 1000      /* The same of HELLO, for replay. */
 #define RESYNC_MAX_BYTES (256 * 1024 * 1024)
 
 /* A snapshot that is complete. */
@@ -90,9 +104,9 @@ struct resync_class {
                          const char *topic, uint64_t sequence, void *aux);
 
     /* Sends HELLO ('topics' null: all of them), and HOST_REQUEST with one
-     * AGENT_RESTARTED entry.  The latter returns the message id, owned by the
-     * caller, or NULL if it could not be sent. */
-    void (*send_hello)(const struct sset *topics, void *aux);
+     * AGENT_RESTARTED entry.  Both return the message id, owned by the caller,
+     * or NULL if it could not be sent. */
+    char *(*send_hello)(const struct sset *topics, void *aux);
     char *(*send_request)(const char *request_id, void *aux);
 
     /* Returns false if nothing, or not all, of it could be applied: then it is
@@ -125,7 +139,22 @@ void resync_lost(struct resync *, const char *sender, uint64_t epoch,
                  const char *topic);
 void resync_heartbeat(struct resync *, const char *sender, uint64_t epoch,
                       const char *topic, uint64_t sequence);
-void resync_hello_reply(struct resync *, const char *sender, uint64_t epoch);
+/* Takes the content of 'pp'. */
+void resync_hello_reply(struct resync *, const struct envelope *,
+                        struct publisher_positions *pp, long long int now);
+
+/* A message without number has come on the control channel.  Returns true if
+ * it is one that was missed. */
+bool resync_take_replay(struct resync *, const struct envelope *,
+                        long long int now);
+
+/* What was made of that one is stored. */
+void resync_replay_taken(struct resync *);
+
+/* True if a message with this origin is newer than all that are replayed. */
+bool resync_is_past_replay(const struct resync *, const char *sender,
+                           uint64_t epoch, const char *topic,
+                           uint64_t sequence);
 
 /* A topic was joined whose earlier messages are needed. */
 void resync_joined(struct resync *, const char *topic);

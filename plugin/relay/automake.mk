@@ -22,6 +22,7 @@ plugin_alcor_relay_SOURCES = \
 	plugin/relay/relay-outbox.c \
 	plugin/relay/relay-peers.c \
 	plugin/relay/relay-private.h \
+	plugin/relay/relay-replay.c \
 	plugin/relay/relay-resolve.c \
 	plugin/relay/relay-snapshot.c \
 	plugin/relay/relay.c \

@@ -59,6 +59,8 @@ struct ack_out {
     char *id;                   /* Null until it was sent. */
     long long int sent_at;      /* time_msec(). */
     uint64_t number;            /* It was the so many'th that was sent. */
+    const struct relay_topic *topic; /* By which it was sent; null: none. */
+    uint64_t sequence;          /* There. */
     const struct place_vpc *vpc; /* By whose topic it was sent; or null. */
     struct ack_host *hosts;
     size_t n_hosts, allocated_hosts;

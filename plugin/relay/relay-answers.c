@@ -151,10 +151,14 @@ ack_host_set_state(struct ack_host *ah, enum ack_host_state state)
     }
 }
 
-/* The messages of this round have been published. */
+/* 'out' has been published as number 'sequence' of 'topic', if that is not
+ * null. */
 void
-relay_ack_sent(struct relay *relay, struct ack_out *out, const char *id)
+relay_ack_sent(struct relay *relay, struct ack_out *out, const char *id,
+               const struct relay_topic *topic, uint64_t sequence)
 {
+    out->topic = topic;
+    out->sequence = sequence;
     out->id = xstrdup(id);
     out->sent_at = time_msec();
     out->number = ++relay->n_outs;
@@ -469,9 +473,11 @@ repeat(struct relay *relay, struct ack_host *ah)
     ofpbuf_uninit(&payload);
 }
 
-/* 'node' has come (back): it gets what it still owes an answer for. */
+/* 'node' has come (back): it gets what it still owes an answer for, but for
+ * what 'replay', which may be null, tells it anyway. */
 void
-relay_ack_hello(struct relay *relay, struct relay_node *node)
+relay_ack_hello(struct relay *relay, struct relay_node *node,
+                const struct relay_replay *replay)
 {
     struct ack_host *ah;
 
@@ -479,7 +485,8 @@ relay_ack_hello(struct relay *relay, struct relay_node *node)
         return;
     }
     LIST_FOR_EACH (ah, owed_node, &node->host->owed) {
-        if (ah->state == ACK_HOST_AWAY || ah->state == ACK_HOST_WAITING) {
+        if ((ah->state == ACK_HOST_AWAY || ah->state == ACK_HOST_WAITING)
+            && !relay_replay_has(replay, ah->out->topic, ah->out->sequence)) {
             repeat(relay, ah);
         }
     }

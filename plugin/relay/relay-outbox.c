@@ -72,6 +72,7 @@ topic_get(struct relay *relay, const char *name)
         topic = xzalloc(sizeof *topic);
         topic->name = xstrdup(name);
         topic->heartbeat = -1;
+        ovs_list_init(&topic->log);
         hmap_insert(&relay->topics, &topic->node, hash_string(name, 0));
     }
     return topic;
@@ -155,7 +156,7 @@ restore_topic(const char *name, uint64_t sequence, void *relay_)
     struct relay *relay = relay_;
     struct relay_topic *topic = topic_get(relay, name);
 
-    topic->sequence = sequence;
+    topic->sequence = topic->published = sequence;
     heartbeat_schedule(relay, topic, HEARTBEAT_FIRST);
 }
 
@@ -346,9 +347,11 @@ send_message(struct relay *relay, struct out_message *msg)
         e.sequence = msg->sequence;
         zmq_server_publish(relay->server, msg->topic->name, &e, msg->payload);
         heartbeat_schedule(relay, msg->topic, HEARTBEAT_FIRST);
+        relay_log_put(relay, msg->topic, msg->sequence, msg->id,
+                      msg->payload);
     }
     if (msg->ack) {
-        relay_ack_sent(relay, msg->ack, msg->id);
+        relay_ack_sent(relay, msg->ack, msg->id, msg->topic, msg->sequence);
     }
 }
 

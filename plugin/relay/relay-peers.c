@@ -48,9 +48,12 @@ bad_payload(struct relay *relay, const struct server_message *msg,
 
 /* HELLO. */
 
+/* Answers 'hello'.  Says how far the node will be told what it has missed, if
+ * 'pp' is not null: in the topics that are there. */
 static void
 send_hello_reply(struct relay *relay, const struct relay_node *node,
-                 const struct envelope *hello)
+                 const struct envelope *hello,
+                 const struct publisher_positions *pp)
 {
     char *id = relay_new_id();
     struct envelope e = relay_envelope(relay, MSG_HELLO_REPLY, id,
@@ -60,6 +63,8 @@ send_hello_reply(struct relay *relay, const struct relay_node *node,
         .node_id = node->id,
         .topics = topics,
         .n_topics = sset_count(&node->groups),
+        .positions = pp ? pp->positions : NULL,
+        .n_positions = pp ? pp->n_positions : 0,
         .epoch = placement_epoch(relay->placement),
         .sender = relay->options.sender,
     };
@@ -73,10 +78,39 @@ send_hello_reply(struct relay *relay, const struct relay_node *node,
     free(id);
 }
 
-/* 'node' said 'hello'. */
+/* Tells 'node', which says in 'pp' how far it has got, what it has missed, if
+ * that can be replayed.  Returns null if not. */
+static struct relay_replay *
+replay(struct relay *relay, struct relay_node *node,
+       struct publisher_positions *pp, const struct envelope *hello)
+{
+    size_t n = 0;
+
+    /* What it has of other topics it no longer cares for. */
+    for (size_t i = 0; i < pp->n_positions; i++) {
+        if (sset_contains(&node->hello_topics, pp->positions[i].topic)) {
+            pp->positions[n++] = pp->positions[i];
+        } else {
+            free(pp->positions[i].topic);
+        }
+    }
+    pp->n_positions = n;
+
+    struct relay_replay *r = relay_replay_begin(relay, node, pp,
+                                                hello->message_id);
+    for (size_t i = 0; r && i < pp->n_positions; i++) {
+        struct topic_position *p = &pp->positions[i];
+
+        p->sequence = MAX(p->sequence, relay_topic_position(relay, p->topic));
+    }
+    send_hello_reply(relay, node, hello, r ? pp : NULL);
+    return r;
+}
+
+/* 'node' said 'hello', whose positions this changes. */
 static void
 greet(struct relay *relay, struct relay_node *node,
-      const struct hello_message *hello, const struct envelope *envelope)
+      struct hello_message *hello, const struct envelope *envelope)
 {
     bool partial = true;
 
@@ -91,16 +125,17 @@ greet(struct relay *relay, struct relay_node *node,
     node->version = xstrdup(hello->version);
     node->last_seen = time_wall_msec();
     node->connected = true;
-    send_hello_reply(relay, node, envelope);
     if (partial && hello->pp.n_topics) {
+        send_hello_reply(relay, node, envelope, NULL);
         return;                 /* It only joins a topic. */
     }
+    struct relay_replay *r = replay(relay, node, &hello->pp, envelope);
     relay_node_send_topics(relay, node);
     relay_heartbeat_soon(relay, node->topic);
     for (size_t i = 0; i < hello->pp.n_topics; i++) {
         relay_heartbeat_soon(relay, hello->pp.topics[i]);
     }
-    relay_ack_hello(relay, node);
+    relay_ack_hello(relay, node, r);
 }
 
 static void

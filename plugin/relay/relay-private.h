@@ -26,6 +26,8 @@ struct ack_out;
 struct ack_request;
 struct json;
 struct relay_db;
+struct relay_replay;
+struct simap;
 struct unixctl_conn;
 struct zap_keys;
 
@@ -73,6 +75,11 @@ struct relay_topic {
     bool changed;               /* 'sequence' is not in the placement. */
     struct ovs_list changed_node; /* In struct relay's 'changed_topics'. */
     uint64_t n_messages, n_bytes;
+
+    /* relay-replay.c. */
+    uint64_t published;         /* Number of the last one that went out. */
+    struct ovs_list log;        /* Contains "struct log_entry"s. */
+    size_t n_logged;            /* Of them. */
 };
 
 /* Delays until a heartbeat: after a HELLO, after a message, after a
@@ -103,6 +110,7 @@ struct relay_counters {
     uint64_t unparsable;
     uint64_t port_events;
     uint64_t retries;
+    uint64_t replayed;          /* Messages. */
     uint64_t timeouts;          /* Hosts that did not answer in the end. */
     uint64_t forgotten;         /* PENDING resources that nobody will hear of
                                  * again. */
@@ -146,6 +154,12 @@ struct relay {
     size_t n_pending;           /* Resources answered PENDING. */
     size_t n_answered;          /* Requests that were answered but wait. */
     long long int acks_at;      /* Look for what is late then. */
+
+    struct ovs_list log;        /* Contains "struct log_entry"s. */
+    size_t n_logged, log_bytes;
+    uint64_t n_published;       /* Messages that ever were in it. */
+    struct ovs_list replays;    /* Contains "struct relay_replay"s. */
+    size_t n_replays;           /* Of them. */
 
     struct ovs_list snapshots;  /* Contains "struct snapshot_job"s. */
     size_t n_snapshots;         /* Of them. */
@@ -241,14 +255,16 @@ void relay_ack_out_entry(struct ack_out *, uint32_t index,
                          const struct goal_key *);
 void relay_ack_out_host(struct ack_out *, struct place_host *);
 void relay_ack_out_vpc(struct ack_out *, const struct place_vpc *);
-void relay_ack_sent(struct relay *, struct ack_out *, const char *id);
+void relay_ack_sent(struct relay *, struct ack_out *, const char *id,
+                    const struct relay_topic *, uint64_t sequence);
 const char *relay_ack_out_id(const struct ack_out *);
 void relay_ack_out_destroy(struct relay *, struct ack_out *);
 void relay_ack_round_done(struct relay *, bool failed);
 void relay_ack_reply(struct relay *, struct relay_node *,
                      const struct envelope *, const void *payload,
                      size_t len);
-void relay_ack_hello(struct relay *, struct relay_node *);
+void relay_ack_hello(struct relay *, struct relay_node *,
+                     const struct relay_replay *);
 void relay_acks_run(struct relay *);
 void relay_acks_wait(struct relay *);
 struct json *relay_acks_to_json(const struct relay *);
@@ -267,6 +283,22 @@ void relay_snapshot_start(struct relay *, struct relay_node *,
 void relay_snapshots_run(struct relay *);
 void relay_snapshots_wait(struct relay *);
 void relay_snapshots_destroy(struct relay *);
+
+/* relay-replay.c. */
+void relay_replays_init(struct relay *);
+void relay_replays_destroy(struct relay *);
+void relay_log_put(struct relay *, struct relay_topic *, uint64_t sequence,
+                   const char *id, struct server_payload *);
+struct relay_replay *relay_replay_begin(struct relay *,
+                                        const struct relay_node *,
+                                        const struct publisher_positions *,
+                                        const char *correlation_id);
+void relay_replay_cancel(struct relay *, const struct relay_node *);
+bool relay_replay_has(const struct relay_replay *, const struct relay_topic *,
+                      uint64_t sequence);
+void relay_replays_run(struct relay *);
+void relay_replays_wait(struct relay *);
+void relay_replays_get_memory_usage(const struct relay *, struct simap *);
 
 /* relay-resolve.c. */
 enum goal_status relay_resolve(struct relay *, struct relay_node *,

@@ -181,6 +181,9 @@ relay_snapshot_start(struct relay *relay, struct relay_node *node,
             job_destroy(job);
         }
     }
+    if (!is_partial(node)) {
+        relay_replay_cancel(relay, node);
+    }
     COVERAGE_INC(relay_snapshot);
     node->n_snapshots++;
     job = xzalloc(sizeof *job);

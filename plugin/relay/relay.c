@@ -226,6 +226,7 @@ relay_open(const struct relay_options *options, struct relay **relayp)
         return error;
     }
     relay_nodes_init(relay);
+    relay_replays_init(relay);
     relay_outbox_init(relay);
     relay_acks_init(relay);
     relay_distribute_init(relay);
@@ -244,6 +245,7 @@ relay_close(struct relay *relay)
     relay_db_destroy(relay->db);
     relay_snapshots_destroy(relay);
     relay_intake_destroy(relay);
+    relay_replays_destroy(relay);
     relay_outbox_destroy(relay);
     relay_acks_destroy(relay);
     relay_nodes_destroy(relay);
@@ -267,6 +269,7 @@ relay_run(struct relay *relay)
     relay_acks_run(relay);
     relay_db_run(relay->db);
     relay_commit(relay);
+    relay_replays_run(relay);
     relay_snapshots_run(relay);
     relay_heartbeats_run(relay);
     goal_store_run(relay->store, time_msec());
@@ -278,6 +281,7 @@ relay_wait(struct relay *relay)
     zmq_server_wait(relay->server);
     relay_intake_wait(relay);
     relay_acks_wait(relay);
+    relay_replays_wait(relay);
     relay_snapshots_wait(relay);
     relay_heartbeats_wait(relay);
     relay_db_wait(relay->db);
@@ -303,5 +307,6 @@ relay_get_memory_usage(const struct relay *relay, struct simap *usage)
     simap_increase(usage, "requests", hmap_count(&relay->requests));
     simap_increase(usage, "messages-to-hosts", hmap_count(&relay->outs));
     simap_increase(usage, "snapshots", relay->n_snapshots);
+    relay_replays_get_memory_usage(relay, usage);
     simap_increase(usage, "inbox-kB", relay->inbox_bytes / 1024);
 }
