@@ -287,9 +287,23 @@ apply_config(struct agent *agent)
     agent_transport_configure(agent);
 }
 
+/* What translation has to know of the bridge's datapath.  The kernel's has no
+ * key for the fields of ND (OVS_KEY_ATTR_ND_EXTENSIONS): vswitchd refuses flows
+ * that set them. */
+static void
+take_datapath(struct agent *agent, const char *type)
+{
+    struct vol_datapath datapath;
+
+    memset(&datapath, 0, sizeof datapath);
+    datapath.nd_fields = agent->options.dummy || strcmp(type, "system");
+    vol_set(agent->vol, VOL_DATAPATH, "", &datapath);
+}
+
 static void
 apply_bridge(struct agent *agent)
 {
+    const char *datapath_type = apply_ovsdb_datapath_type(agent->ovsdb);
     bool exists = (!agent->options.dummy
                    && apply_ovsdb_bridge_exists(agent->ovsdb));
 
@@ -299,8 +313,8 @@ apply_bridge(struct agent *agent)
                          exists ? agent->config.bridge : NULL);
     flow_stats_set_bridge(agent->flow_stats,
                           exists ? agent->config.bridge : NULL);
-    next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
-                 &agent->config.host_addr);
+    next_hop_set(agent->next_hop, datapath_type, &agent->config.host_addr);
+    take_datapath(agent, datapath_type);
 }
 
 static void

@@ -48,6 +48,7 @@ enum vol_kind {
     VOL_LAZY_VPC,               /* By VPC's id, of those that are lazy (see
                                  * translate/activation.h): struct
                                  * vol_lazy_vpc. */
+    VOL_DATAPATH,               /* By "": struct vol_datapath. */
     VOL_N_KINDS
 };
 
@@ -79,6 +80,14 @@ struct vol_on_demand {
 
 struct vol_lazy_vpc {
     uint32_t lazy;              /* Always 1. */
+};
+
+/* What the bridge's datapath can do. */
+struct vol_datapath {
+    uint32_t nd_fields;         /* Set the flags of neighbour advertisements
+                                 * and the types of their options, and tell
+                                 * solicitations by these (the kernel's
+                                 * cannot). */
 };
 
 /* What changed. */

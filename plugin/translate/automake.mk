@@ -33,6 +33,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/l3-internet.c \
 	plugin/translate/l3-router.h \
 	plugin/translate/l3-routing.c \
+	plugin/translate/neighbor-advert.c \
+	plugin/translate/neighbor-advert.h \
 	plugin/translate/on-demand.c \
 	plugin/translate/on-demand.h \
 	plugin/translate/pipeline-base.c \

@@ -76,7 +76,9 @@ struct plugin_output;
               "packets that the router does not forward")               \
     PUNT_KIND(ROUTER_SOLICIT, "router-solicit", 5, 10,                  \
               "questions for IPv6 routers")                           \
-    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")
+    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")                   \
+    PUNT_KIND(NEIGHBOR_SOLICIT, "neighbor-solicit", 100, 200,           \
+              "neighbour solicitations, on the kernel datapath")
 
 enum punt_kind {
 #define PUNT_KIND(NAME, STRING, PPS, BURST, WHAT) PUNT_##NAME,
