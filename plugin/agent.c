@@ -288,8 +288,8 @@ apply_config(struct agent *agent)
 }
 
 /* What translation has to know of the bridge's datapath.  The kernel's has no
- * key for the fields of ND (OVS_KEY_ATTR_ND_EXTENSIONS): vswitchd refuses flows
- * that set them. */
+ * key for the fields of ND (OVS_KEY_ATTR_ND_EXTENSIONS), and vswitchd refuses
+ * flows that set them. */
 static void
 take_datapath(struct agent *agent, const char *type)
 {
