@@ -67,10 +67,13 @@ parse_key(const struct ds_output *output, enum id_kind *kind)
     return xmemdup0((const char *) output->key + 1, output->key_len - 1);
 }
 
+/* If nobody wants 'output' any more, which may have come while its zone was
+ * being flushed, it is in the queue again, to be removed. */
 static void
 set_installed(struct id_sink *is, struct ds_output *output)
 {
-    ds_set_installed(is->agent->ds, output, ds_output_hash(output));
+    ds_set_installed(is->agent->ds, output, (ds_output_wanted(output)
+                                             ? ds_output_hash(output) : 0));
     ds_release(is->agent->ds, output);
 }
 

@@ -17,6 +17,7 @@ testsuite_at = \
 	tests/completion.at \
 	tests/crash.at \
 	tests/desired-state.at \
+	tests/equivalence.at \
 	tests/external-plugin.at \
 	tests/lazy.at \
 	tests/on-demand.at \
