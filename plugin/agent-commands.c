@@ -240,6 +240,7 @@ list_resource(const struct goal_key *key, const char *id, void *walk_)
 
     goal_store_origin(walk->agent->store, key, &sender, &topic, &epoch,
                       &sequence);
+    translator_look_at(walk->agent->translator, key, id);
     table_add_row(&walk->table);
     agent_add_cell(&walk->table, "%s", goal_kinds[key->kind].name);
     agent_add_cell(&walk->table, "%s", id);

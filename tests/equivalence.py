@@ -7,9 +7,10 @@ usage: equivalence.py SEED STEPS [MINUTES]
 
 Agent A (in $OVS_RUNDIR, started by the test) goes through STEPS steps, and with
 MINUTES again and again, for so long: messages
-with creations, updates, moves and deletions, children before parents,
-duplicates, lost messages, resynchronisation, ports plugged and unplugged, kills
-and restarts of the agent and of ovs-vswitchd.  Model (equivalence_model.py)
+with creations, updates, moves and deletions, of both versions, children before
+parents, duplicates, lost messages, resynchronisation, new epochs, ports plugged
+and unplugged, lazy VPCs, plugins switched off and on, kills and restarts of the
+agent and of ovs-vswitchd.  Model (equivalence_model.py)
 does by the rules of wire-protocol.md what A should do.  At each checkpoint A is compared with itself
 after "recompute", and with agent B, a fresh one, which gets the model's state
 in one message: flows, groups, meters, rows, list of resources.
@@ -34,10 +35,9 @@ import time
 from alcor_process import is_alive
 import alcor_schema
 import equivalence_model
-from equivalence_model import CREATE, FULL, GET, INFO, KINDS, UPDATE
+from equivalence_model import CREATE, FULL, GET, HOSTS, INFO, KINDS, UPDATE
 
 SENDER = "ctl-1"
-EPOCH = 1
 TOPICS = ("all", "node/host1")
 TIMEOUT = 60
 
@@ -250,6 +250,7 @@ class Server:
         self.host = host
         self.model = model
         self.log = log
+        self.epoch = 1
         self.sequences = collections.Counter()
         self.sent = collections.deque(maxlen=20)
         self.n_messages = 0
@@ -260,22 +261,25 @@ class Server:
         fields.setdefault("message_id", "m%d" % self.n_messages)
         return self.schema.mq.Envelope(
             protocol_version=1, kind=self.schema.kind(kind), sender=SENDER,
-            epoch=EPOCH, sent_at=1, **fields)
+            epoch=self.epoch, sent_at=1, **fields)
 
-    def publish(self, resources, topic, lose=False):
-        """Sends one message; topic "-": on the control channel."""
-        message = self.schema.alcor.GoalStateV2(format_version=1)
+    def publish(self, resources, topic, lose=False, decoy=None):
+        """Sends one message; topic "-": on the control channel.  'decoy' is
+        another resource, for another host."""
         for kind, state in resources:
-            self._add(message, kind, state)
             self.model.apply(kind, state)
         if topic != "-":
             self.sequences[topic] += 1
-        frames = (topic, self.envelope("GOAL_STATE_V2",
+        version = self.rng.choice((1, 2, 2))
+        message = (self.version_1(resources) if version == 1
+                   else self.version_2(resources, decoy))
+        frames = (topic, self.envelope("GOAL_STATE" if version == 1
+                                       else "GOAL_STATE_V2",
                                        sequence=self.sequences[topic]),
                   message)
-        self.log("%s %s #%d%s" % (frames[1].message_id, topic,
-                                  frames[1].sequence,
-                                  " (lost)" if lose else ""),
+        self.log("%s %s #%d version %d%s" % (frames[1].message_id, topic,
+                                             frames[1].sequence, version,
+                                             " (lost)" if lose else ""),
                  ["%s %s" % (kind, str(state).replace("\n", " "))
                   for kind, state in resources])
         if lose:
@@ -283,6 +287,30 @@ class Server:
         else:
             self.host.receive(*frames)
             self.sent.append(frames)
+
+    def version_1(self, resources):
+        message = self.schema.alcor.GoalState(format_version=1)
+        for kind, state in resources:
+            getattr(message, KINDS[kind].states).add().CopyFrom(state)
+        return message
+
+    def version_2(self, resources, decoy):
+        message = self.schema.alcor.GoalStateV2(format_version=1)
+        for kind, state in resources:
+            key = self._add(message, kind, state)
+            if decoy:
+                message.host_resources[HOSTS[0][0]].resources.add(
+                    type=kind, id=key)
+        if decoy:
+            message.host_resources[HOSTS[1][0]].resources.add(
+                type=decoy[0], id=self._add(message, *decoy))
+        return message
+
+    def new_epoch(self):
+        """The server has started anew, knowing what it knew."""
+        self.epoch += 1
+        self.sequences.clear()
+        self.lost = True
 
     def repeat(self):
         if self.sent:
@@ -338,7 +366,7 @@ class Server:
         if "all" in self.topics:
             frames += [(self.envelope("GOAL_STATE_V2"), message)
                        for message in self._states()]
-        end = self.schema.mq.SnapshotEnd(epoch=EPOCH, sender=SENDER,
+        end = self.schema.mq.SnapshotEnd(epoch=self.epoch, sender=SENDER,
                                          positions=self.sequences)
         frames.append((self.envelope("SNAPSHOT_END"), end))
         self.log("snapshot %s%s %s" % (frames[-1][0].message_id,
@@ -382,12 +410,14 @@ class Server:
 
     @staticmethod
     def _add(message, kind, state):
-        """Adds 'state' under a key of its own, as controllers do."""
+        """Adds 'state' under a key of its own, as controllers do, which is
+        returned."""
         states = getattr(message, KINDS[kind].states)
         key = state.configuration.id
         while key in states:
             key += "'"
         states[key].CopyFrom(state)
+        return key
 
 
 class Run:
@@ -430,7 +460,7 @@ class Run:
             (self.do_lose, 20), (self.do_serve, 60), (self.do_plug, 45),
             (self.do_kill, 6), (self.do_exit, 3), (self.do_reconnect, 6),
             (self.do_resync, 6), (self.do_recompute, 5), (self.do_switch, 2),
-            (self.do_plugins, 3))
+            (self.do_plugins, 3), (self.do_epoch, 4), (self.do_lazy, 8))
         while self.step < self.steps or time.monotonic() < end:
             self.take_steps(self.steps // self.CHECKPOINTS, actions)
             self.checkpoint()
@@ -450,9 +480,17 @@ class Run:
         if len({(kind, s.configuration.id) for kind, s in resources}) < n:
             return              # The order would be anybody's guess.
         topic = self.rng.choices(TOPICS + ("-",), (60, 35, 5))[0]
-        self.server.publish(resources, TOPICS[0] if lose else topic, lose)
+        self.server.publish(resources, TOPICS[0] if lose else topic, lose,
+                            self.decoy(resources))
         if topic == "-":
             self.a.idle()       # Nobody would notice if this were lost.
+
+    def decoy(self, resources):
+        """A resource that is none of 'resources', or, mostly, None."""
+        kind, state = self.generator.resource(True)
+        ids = {s.configuration.id for _, s in resources}
+        return ((kind, state) if self.rng.random() < 0.3
+                and state.configuration.id not in ids else None)
 
     def do_overtaking(self):
         """A message that can come at any time."""
@@ -544,6 +582,23 @@ class Run:
         self.a.vsctl("--no-wait", "set", "Open_vSwitch", ".",
                      "external_ids:alcor-plugins=" + plugins)
 
+    def do_epoch(self):
+        self.server.new_epoch()
+        self.log("epoch %d" % self.server.epoch)
+
+    def do_lazy(self):
+        self.set_programming(self.rng.choice(("eager", "auto", "lazy")),
+                             self.rng.randint(1, 8))
+
+    def set_programming(self, programming, threshold=4096):
+        self.log("%s, threshold %d" % (programming, threshold))
+        for host in self.hosts:
+            host.vsctl("--no-wait", "set", "Open_vSwitch", ".",
+                       "external_ids:alcor-neighbor-programming="
+                       + programming,
+                       "external_ids:alcor-neighbor-lazy-threshold=%d"
+                       % threshold)
+
     # Comparing.
 
     def settle(self):
@@ -583,9 +638,31 @@ class Run:
             raise Mismatch("step %d: A is not %s:\n%s"
                            % (self.step, what, diff))
 
-    def checkpoint(self):
-        self.log("checkpoint")
+    def kill_a(self):
+        self.a.kill("alcor-agent")
+        self.restarted()
         self.settle()
+
+    def teach_b(self):
+        """Tells a fresh B all that the model knows."""
+        self.b.kill("alcor-agent")
+        self.b.forget()
+        self.b.start_agent()
+        self.b.idle()
+        self.server.refuse(self.b)
+        message = self.server.all_states(sorted(self.model.stored.items()))
+        self.b.receive("-", self.server.envelope("GOAL_STATE_V2"), message)
+        self.b.idle()
+
+    def checkpoint(self):
+        """In a lazy VPC, what was programmed when it became lazy stays so, but
+        not over a restart."""
+        lazy = self.rng.random() < 0.5
+        self.log("checkpoint")
+        self.set_programming("lazy" if lazy else "eager")
+        self.settle()
+        if lazy:
+            self.kill_a()
         dump = self.stable_dump(self.a)
         listed = sorted(tuple(line.split()[1].split(",")[:2])
                         for line in dump if line.startswith("resource "))
@@ -601,23 +678,14 @@ class Run:
         if self.a.flow_mods() != mods:
             raise Mismatch("recompute changed flows")
 
-        self.b.kill("alcor-agent")
-        self.b.forget()
-        self.b.start_agent()
-        self.b.idle()
-        self.server.refuse(self.b)
-        message = self.server.all_states(sorted(self.model.stored.items()))
-        self.b.receive("-", self.server.envelope("GOAL_STATE_V2"), message)
-        self.b.idle()
+        self.teach_b()
         fresh = self.stable_dump(self.b)
         deadline = time.monotonic() + 5
         while fresh != dump and time.monotonic() < deadline:
             fresh, dump = self.stable_dump(self.b), self.stable_dump(self.a)
         self.compare("like a fresh agent", fresh, dump)
 
-        self.a.kill("alcor-agent")
-        self.restarted()
-        self.settle()
+        self.kill_a()
         if self.a.flow_mods():
             raise Mismatch("step %d: restart changed flows" % self.step)
         self.compare("the same after a restart", dump,

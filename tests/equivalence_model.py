@@ -137,7 +137,8 @@ class Generator:
 
     VPCS = {"v1": 100, "v2": 200, "v3": 300}
     SUBNETS = {"s1": ("v1", 1), "s2": ("v1", 2), "s3": ("v2", 1),
-               "s4": ("v2", 2), "s5": ("v3", 3)}
+               "s4": ("v2", 2), "s5": ("v3", 3), "s6": ("v3", 6)}
+    NET6 = 6                    # That one is IPv6.
     GROUPS = ["g0", "g1", "g2", "unknown"]
     GATEWAYS = {"zeta0": 1, "zeta1": 1, "arion0": ARION, "arion1": ARION,
                 "arion2": ARION, "igw0": 3}
@@ -181,17 +182,27 @@ class Generator:
     def _subnet_id(self):
         return self.rng.choice(list(self.SUBNETS))
 
+    def _host_in(self, net, i):
+        return ("2001:db8::%d:%x" % (net, i) if net == self.NET6
+                else "10.0.%d.%d" % (net, i))
+
+    def _is_6(self, subnet):
+        return self.SUBNETS[subnet][1] == self.NET6
+
     def _address(self, subnet):
-        return "10.0.%d.%d" % (self.SUBNETS[subnet][1],
-                               self.rng.randrange(2, 30))
+        return self._host_in(self.SUBNETS[subnet][1],
+                             self.rng.randrange(2, 30))
 
     def _subnet_and_ips(self, n):
         subnet = self._subnet_id()
         vpc, net = self.SUBNETS[subnet]
-        return vpc, subnet, ["10.0.%d.%d" % (net, i) for i in
+        return vpc, subnet, [self._host_in(net, i) for i in
                              self.rng.sample(range(2, 30), n)]
 
-    def _prefix(self):
+    def _prefix(self, v6=False):
+        if v6:
+            return self.rng.choice(("2001:db8::6:0/112", "2001:db8::6:7/128",
+                                    "::/0", "2001:db8:1::/48"))
         return self.rng.choice(("10.0.1.0/24", "10.0.2.0/24", "10.0.0.0/16",
                                 "192.168.0.0/16", "10.0.2.7/32",
                                 "198.51.100.0/25"))
@@ -201,8 +212,8 @@ class Generator:
     def _vpc(self):
         id = self.rng.choice(list(self.VPCS))
         vni = self.rng.choice((0, 0, self.VPCS[id], self.VPCS[id] + 1))
-        state = self.build.vpc(id, vni, self.rng.choice(("", "10.0.0.0/8")),
-                               revision=0)
+        cidr = self.rng.choice(("", "10.0.0.0/8")) if id != "v3" else ""
+        state = self.build.vpc(id, vni, cidr, revision=0)
         state.configuration.gateway_ids.extend(
             self._some(["zeta0", "zeta1"], 1))
         return state
@@ -211,15 +222,17 @@ class Generator:
         id = self._subnet_id()
         vpc, net = self.SUBNETS[id]
         vni = 1000 + 10 * int(id[1:]) + self.rng.randint(0, 1)
-        gw = ("10.0.%d.1" % net, "fa:16:3e:00:00:0%d"
+        cidr = ("2001:db8::6:0/112" if net == self.NET6
+                else "10.0.%d.0/24" % net)
+        gw = (self._host_in(net, 1), "fa:16:3e:00:00:0%d"
               % self.rng.randint(1, 2)) if self._often(0.7) else None
         type = self.rng.choices(("VXLAN", "GENEVE", "GRE", "VLAN"),
                                 (85, 8, 5, 2))[0]
-        state = self.build.subnet(id, vpc, "10.0.%d.0/24" % net, vni, gw,
-                                  type, revision=0)
+        state = self.build.subnet(id, vpc, cidr, vni, gw, type, revision=0)
         conf = state.configuration
         conf.dhcp_enable = self._often(0.5)
-        for entry in self._some(["192.0.2.53", "192.0.2.54"], 2):
+        for entry in self._some(["192.0.2.53", "192.0.2.54",
+                                 "2001:db8::53"], 2):
             conf.dns_entry_list.add(entry=entry)
         for name in self._some(["mtu", "domain-name"], 1):
             conf.extra_dhcp_options.add(
@@ -257,7 +270,8 @@ class Generator:
             "n%d%s" % (self.rng.randrange(30), self.suffix), vpc, subnet,
             ips, self._mac(),
             self.rng.choice(HOSTS), revision=0,
-            roles=("L3",) if self._often(0.25) else ("L2",))
+            roles=self.rng.choices((("L2",), ("L3",), ("L2", "L3")),
+                                   (65, 20, 15))[0])
         self._pairs(state.configuration)
         state.configuration.security_group_ids.extend(
             self._some(self.GROUPS, 1))
@@ -278,7 +292,8 @@ class Generator:
                 operation_type=self._operation(), id="r%d" % i,
                 security_group_id=conf.id,
                 direction=self.rng.randint(0, 1),
-                protocol=self.rng.choice((0, 1, 2, 3, 255)))
+                protocol=self.rng.choice((0, 1, 2, 3, 255)),
+                ethertype=self._often(0.2))
             if rule.protocol in (0, 1) and self._often(0.7):
                 rule.port_range_min = self.rng.choice((22, 80, 1000))
                 rule.port_range_max = (rule.port_range_min
@@ -287,7 +302,7 @@ class Generator:
                 rule.port_range_min = 8
             remote = self.rng.randrange(3)
             if remote == 1:
-                rule.remote_ip_prefix = self._prefix()
+                rule.remote_ip_prefix = self._prefix(rule.ethertype)
             elif remote == 2:
                 rule.remote_group_id = self.rng.choice(self.GROUPS)
         return state
@@ -298,7 +313,8 @@ class Generator:
         conf.id = "d%d%s" % (self.rng.randrange(4), self.suffix)
         conf.subnet_id = self._subnet_id()
         conf.mac_address = self._mac()
-        conf.ipv4_address = self._address(conf.subnet_id)
+        setattr(conf, "ipv6_address" if self._is_6(conf.subnet_id)
+                else "ipv4_address", self._address(conf.subnet_id))
         conf.port_host_name = self.rng.choice(("", "vm-1", "vm-2"))
         return state
 
@@ -313,7 +329,8 @@ class Generator:
             for i in self._some(range(5), 2):
                 rule = table.routing_rules.add(
                     operation_type=self._operation(), id="rr%d" % i,
-                    name="rule %d" % i, destination=self._prefix(),
+                    name="rule %d" % i,
+                    destination=self._prefix(self._is_6(subnet)),
                     priority=self.rng.randint(0, 2))
                 if self._often(0.8):
                     rule.next_hop_ip = self._address(subnet)

@@ -450,6 +450,16 @@ translate(struct translator *tr, struct unit *unit)
 }
 
 void
+translator_look_at(struct translator *tr, const struct goal_key *key,
+                   const char *id)
+{
+    if (key->kind == GOAL_NEIGHBOR && !translator_unit_find(tr, key)
+        && activation_any_lazy(&tr->activation)) {
+        translate(tr, unit_create(tr, key, id));
+    }
+}
+
+void
 translator_run(struct translator *tr, int msec)
 {
     long long int deadline = time_usec() + msec * 1000LL;

@@ -123,6 +123,12 @@ enum unit_status translator_status(const struct translator *,
                                    const struct goal_key *,
                                    const char **error);
 
+/* A neighbour that is not in effect, because its VPC is lazy, is forgotten once
+ * its parents were there.  This looks again, so that translator_status() tells
+ * how it fares now. */
+void translator_look_at(struct translator *, const struct goal_key *,
+                        const char *id);
+
 /* True if another resource has taken what this one claims. */
 bool translator_in_conflict(const struct translator *,
                             const struct goal_key *);
