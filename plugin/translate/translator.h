@@ -123,9 +123,9 @@ enum unit_status translator_status(const struct translator *,
                                    const struct goal_key *,
                                    const char **error);
 
-/* A neighbour that is not in effect, because its VPC is lazy, is forgotten once
- * its parents were there.  This looks again, so that translator_status() tells
- * how it fares now. */
+/* A neighbour that is not in effect, because its VPC is lazy, is forgotten as
+ * soon as its parents are there.  This looks again, so that
+ * translator_status() tells how it fares now. */
 void translator_look_at(struct translator *, const struct goal_key *,
                         const char *id);
 
