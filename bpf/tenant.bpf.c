@@ -12,6 +12,16 @@ FP_MAP_FLOWS(fp_tenant_flows);
 FP_MAP_COUNTERS;
 FP_LICENSE;
 
+/* What OVS decides about DHCP does not depend on the destination alone:
+ * tenants may not answer it. */
+FP_INLINE bool
+is_dhcp(const struct fp_inner *inner)
+{
+    return (inner->proto == IPPROTO_UDP
+            && ((inner->ports & 0xffff) == bpf_htons(67)
+                || inner->ports >> 16 == bpf_htons(67)));
+}
+
 /* Finds the verdict on a frame that has been parsed.  'size' is that of its
  * largest IP packet.  Returns FP_HITS and sets '*flowp', or where it is to be
  * counted. */
@@ -22,6 +32,8 @@ find_verdict(struct fp_key *key, const struct fp_inner *inner, __u32 size,
     key->peer = 0;
     if (fp_config.by_connection) {
         fp_key_by_connection(key, fp_config.port, inner);
+    } else if (is_dhcp(inner)) {
+        return FP_OTHERS;
     } else {
         fp_key_by_destination(key, fp_config.port);
     }

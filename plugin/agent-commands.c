@@ -4,6 +4,7 @@
 
 #include <config.h>
 
+#include "agent-fast-path.h"
 #include "agent-private.h"
 
 #include <errno.h>
@@ -112,9 +113,11 @@ cmd_exit(struct unixctl_conn *conn, int argc, const char *argv[],
         agent->exit_conn = NULL;
         unixctl_command_reply_error(conn, "expected --cleanup or nothing");
     } else if (agent->translator) {
+        agent_fast_path_uninstall(agent);
         translator_withdraw_all(agent->translator);
         agent->exit = EXIT_WITHDRAW;
     } else {
+        agent_fast_path_uninstall(agent);
         agent->exit = EXIT_CLEAN_DB;
     }
 }
@@ -529,20 +532,6 @@ cmd_explain(struct unixctl_conn *conn, int argc OVS_UNUSED,
 }
 
 static void
-cmd_copy(struct unixctl_conn *conn, int argc OVS_UNUSED,
-         const char *argv[] OVS_UNUSED, void *agent_)
-{
-    struct agent *agent = agent_;
-
-    if (!agent->store) {
-        unixctl_command_reply_error(conn, "there is no store yet");
-        return;
-    }
-    goal_store_copy_soon(agent->store);
-    unixctl_command_reply(conn, NULL);
-}
-
-static void
 cmd_recompute(struct unixctl_conn *conn, int argc OVS_UNUSED,
               const char *argv[] OVS_UNUSED, void *agent_)
 {
@@ -605,7 +594,6 @@ agent_commands_init(struct agent *agent)
     unixctl_command_register("goal-state/show",
                              "TYPE ID [--format=json]", 2, 3,
                              cmd_goal_state_show, agent);
-    unixctl_command_register("goal-state/copy", "", 0, 0, cmd_copy, agent);
     unixctl_command_register("goal-state/resync", "", 0, 0, cmd_resync,
                              agent);
     unixctl_command_register("port/list", "[--format=FORMAT]", 0, 1,

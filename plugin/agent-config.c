@@ -185,6 +185,38 @@ parse_threshold(struct agent_config *config, size_t offset OVS_UNUSED,
     return NULL;
 }
 
+static char *
+parse_fast_path(struct agent_config *config, size_t offset OVS_UNUSED,
+                const char *value)
+{
+    static const char *const names[] = {
+        [FAST_PATH_AUTO] = "auto",
+        [FAST_PATH_NATIVE] = "native",
+        [FAST_PATH_GENERIC] = "generic",
+        [FAST_PATH_TC] = "tc",
+        [FAST_PATH_INTERPOSE] = "interpose",
+        [FAST_PATH_OFF] = "off",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (!strcmp(value, names[i])) {
+            config->fast_path = i;
+            return NULL;
+        }
+    }
+    return xasprintf("\"%.64s\", expected auto, native, generic, tc, "
+                     "interpose or off", value);
+}
+
+static char *
+parse_device(struct agent_config *config, size_t offset, const char *value)
+{
+    if (value && strlen(value) > 15) {
+        return xasprintf("\"%.64s\", expected the name of a device", value);
+    }
+    return parse_text(config, offset, value);
+}
+
 #define SETTING(KEY, FALLBACK, PARSE, MEMBER) \
     { KEY, FALLBACK, PARSE, offsetof(struct agent_config, MEMBER) }
 
@@ -209,12 +241,13 @@ static const struct setting settings[] = {
     SETTING("alcor-encap-df", "true", parse_bool, encap_df),
     SETTING("alcor-encap-tos", "inherit", parse_tos, encap_tos),
     SETTING("alcor-encap-port", "4789", parse_port, encap_port),
+    SETTING("alcor-fast-path", "auto", parse_fast_path, fast_path),
+    SETTING("alcor-uplink", NULL, parse_device, uplink),
 };
 
 /* Keys of interfaces.md that this version knows but has no use for yet. */
 static const char *const later_keys[] = {
-    "alcor-role", "alcor-uplink", "alcor-fast-path",
-    "alcor-metrics-listen",
+    "alcor-role", "alcor-metrics-listen",
     "alcor-gateway-entrances", "alcor-installed", "alcor-owner",
 };
 
@@ -246,6 +279,7 @@ agent_config_destroy(struct agent_config *config)
     free(config->plugins);
     free(config->encap_tos);
     free(config->bridge_mappings);
+    free(config->uplink);
     smap_destroy(&config->errors);
     smap_destroy(&config->last);
 }

@@ -30,6 +30,15 @@ enum neighbor_programming {
     PROGRAMMING_LAZY,           /* Each one when it is needed. */
 };
 
+enum fast_path_mode {           /* As in apply/apply-bpf.h, but for... */
+    FAST_PATH_AUTO,
+    FAST_PATH_NATIVE,
+    FAST_PATH_GENERIC,
+    FAST_PATH_TC,
+    FAST_PATH_INTERPOSE,
+    FAST_PATH_OFF,              /* ...this. */
+};
+
 struct agent_config {
     char *remote;               /* Null: not set. */
     char *control;              /* Null: not set. */
@@ -49,6 +58,8 @@ struct agent_config {
     char *encap_tos;            /* "inherit" or a number. */
     char *bridge_mappings;      /* "NAME:BRIDGE,...", null if not set. */
     uint16_t encap_port;
+    enum fast_path_mode fast_path;
+    char *uplink;               /* Null: found by itself. */
     struct smap errors;         /* Key -> message. */
     struct smap last;           /* The external_ids last seen... */
     bool loaded;                /* ...if they have been seen. */

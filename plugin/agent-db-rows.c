@@ -8,6 +8,7 @@
 
 #include <string.h>
 #include "agent-db-rows.h"
+#include "agent-fast-path.h"
 #include "apply/alcor-db.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
@@ -536,6 +537,9 @@ agent_db_fill(struct agent *agent, struct alcor_db *db, uint32_t tables,
     }
     if (tables & (1u << ALCOR_DB_PLUGIN)) {
         fill_plugins(agent, db);
+    }
+    if (tables & (1u << ALCOR_DB_FAST_PATH)) {
+        agent_fast_path_fill(agent, db);
     }
     if (tables & (1u << ALCOR_DB_VPC)) {
         struct goal_walk walk = { .agent = agent, .db = db };

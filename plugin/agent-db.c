@@ -8,6 +8,7 @@
 
 #include <string.h>
 #include "agent-db-rows.h"
+#include "agent-fast-path.h"
 #include "apply/alcor-db.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/commit.h"
@@ -30,6 +31,7 @@ struct seen {
     uint64_t translator_seqno;
     uint64_t commit_seqno;
     uint64_t n_gaps;
+    uint64_t fast_path_seqno;
     struct agent_counters counters;
 };
 
@@ -104,6 +106,7 @@ look(const struct agent *agent, struct seen *seen)
     seen->switch_connected = agent->was_connected;
     seen->ovsdb_seqno = agent->ovsdb_seqno;
     seen->commit_seqno = commit_seqno(agent->commit);
+    seen->fast_path_seqno = agent->fast_path->seqno;
     if (agent->translator) {
         seen->translator_seqno = translator_seqno(agent->translator);
         seen->n_gaps = resync_n_gaps(agent->resync);
@@ -134,6 +137,10 @@ find_changes(struct agent *agent)
     if (old->commit_seqno != new.commit_seqno
         || old->counters.messages != new.counters.messages) {
         adb->dirty |= GOAL_TABLES;
+    }
+    if (old->fast_path_seqno != new.fast_path_seqno
+        || old->phase != new.phase) {
+        adb->dirty |= TABLE(FAST_PATH);
     }
     memcpy(old, &new, sizeof *old);
 }

@@ -78,7 +78,9 @@ agent_packets_run(struct agent *agent)
         if (!event) {
             return;
         }
-        agent_on_demand_event(agent, event);
+        if (!agent_fast_path_event(agent, event)) {
+            agent_on_demand_event(agent, event);
+        }
         packet_event_destroy(event);
     }
 }

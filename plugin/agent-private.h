@@ -22,6 +22,7 @@
 struct ack;
 struct ack_class;
 struct agent_db;
+struct agent_fast_path;
 struct apply_openflow;
 struct apply_ovsdb;
 struct commit;
@@ -131,6 +132,7 @@ struct agent {
     struct agent_counters counters;
 
     struct agent_db *db;        /* Database Alcor. */
+    struct agent_fast_path *fast_path;
 };
 
 /* agent.c. */
@@ -198,6 +200,9 @@ void agent_add_cell(struct table *, const char *format, ...)
 void agent_packets_init(struct agent *);
 void agent_packets_run(struct agent *);
 void agent_packets_wait(struct agent *);
+
+/* agent-fast-path-flows.c. */
+bool agent_fast_path_event(struct agent *, const struct packet_event *);
 
 /* agent-on-demand.c. */
 void agent_on_demand_init(struct agent *);

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include "agent-fast-path.h"
 #include "agent-private.h"
 #include "apply/apply-openflow.h"
 #include "apply/apply-ovsdb.h"
@@ -18,6 +19,7 @@
 #include "apply/sink-provider.h"
 #include "dirs.h"
 #include "feedback/ack.h"
+#include "feedback/offload.h"
 #include "feedback/on-demand.h"
 #include "feedback/packet-in.h"
 #include "feedback/port-event.h"
@@ -117,6 +119,7 @@ agent_create(const struct agent_options *options)
     agent_db_init(agent);
     agent_commands_init(agent);
     agent_audit_init(agent);
+    agent_fast_path_init(agent);
     return agent;
 }
 
@@ -124,6 +127,7 @@ void
 agent_destroy(struct agent *agent)
 {
     packet_in_destroy(agent->packet_in);
+    agent_fast_path_destroy(agent);
     agent_on_demand_destroy(agent);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
@@ -287,23 +291,9 @@ apply_config(struct agent *agent)
     agent_transport_configure(agent);
 }
 
-/* What translation has to know of the bridge's datapath.  The kernel's has no
- * key for the fields of ND (OVS_KEY_ATTR_ND_EXTENSIONS), and vswitchd refuses
- * flows that set them. */
-static void
-take_datapath(struct agent *agent, const char *type)
-{
-    struct vol_datapath datapath;
-
-    memset(&datapath, 0, sizeof datapath);
-    datapath.nd_fields = agent->options.dummy || strcmp(type, "system");
-    vol_set(agent->vol, VOL_DATAPATH, "", &datapath);
-}
-
 static void
 apply_bridge(struct agent *agent)
 {
-    const char *datapath_type = apply_ovsdb_datapath_type(agent->ovsdb);
     bool exists = (!agent->options.dummy
                    && apply_ovsdb_bridge_exists(agent->ovsdb));
 
@@ -313,8 +303,8 @@ apply_bridge(struct agent *agent)
                          exists ? agent->config.bridge : NULL);
     flow_stats_set_bridge(agent->flow_stats,
                           exists ? agent->config.bridge : NULL);
-    next_hop_set(agent->next_hop, datapath_type, &agent->config.host_addr);
-    take_datapath(agent, datapath_type);
+    next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
+                 &agent->config.host_addr);
 }
 
 static void
@@ -336,6 +326,7 @@ inputs_run(struct agent *agent)
     apply_bridge(agent);
     agent_underlay_run(agent);
     take_ports(agent);
+    agent->fast_path->changed = true;
 }
 
 /* Start. */
@@ -393,7 +384,8 @@ phase_run(struct agent *agent)
         }
     }
     if (agent->phase == PHASE_TRANSLATE
-        && translator_is_idle(agent->translator)) {
+        && translator_is_idle(agent->translator)
+        && agent_fast_path_is_settled(agent)) {
         ds_set_complete(agent->ds, true);
         apply_ovsdb_readback(agent->ovsdb);
         agent_ids_readback(agent);
@@ -429,7 +421,9 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
         if (kind == GOAL_PORT) {
             agent->topics_changed = true;
             agent->ports_changed = true;
+            agent->fast_path->changed = true;
         }
+        agent->fast_path->entrances_changed |= kind == GOAL_GATEWAY;
         moved |= kind == GOAL_VPC || kind == GOAL_SUBNET;
         if (changes->changes[i].deleted) {
             ack_forget(agent->ack, &changes->changes[i].key);
@@ -521,7 +515,8 @@ exit_run(struct agent *agent)
 {
     if (agent->exit == EXIT_WITHDRAW
         && (commit_is_idle(agent->commit)
-            || !apply_openflow_is_connected(agent->openflow))) {
+            || !apply_openflow_is_connected(agent->openflow))
+        && agent_fast_path_is_clean(agent)) {
         agent->exit = EXIT_CLEAN_DB;
         poll_immediate_wake();
     }
@@ -543,6 +538,7 @@ agent_run(struct agent *agent)
     apply_ovsdb_run(agent->ovsdb);
     inputs_run(agent);
     phase_run(agent);
+    agent_fast_path_run(agent);
     if (agent->exit == EXIT_NO) {
         agent_messages_run(agent);
     }
@@ -571,6 +567,7 @@ agent_wait(struct agent *agent)
     apply_ovsdb_wait(agent->ovsdb);
     agent_messages_wait(agent);
     agent_packets_wait(agent);
+    agent_fast_path_wait(agent);
     if (agent->translator && agent->exit <= EXIT_KEEP) {
         translator_wait(agent->translator);
     }
@@ -610,6 +607,7 @@ agent_is_idle(const struct agent *agent)
             && translator_is_idle(agent->translator)
             && commit_is_ready(agent->commit)
             && commit_is_idle(agent->commit)
+            && agent_fast_path_is_settled(agent)
             && !ack_n_open(agent->ack)
             && agent_messages_are_done(agent));
 }
@@ -621,6 +619,7 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     ack_get_memory_usage(agent->ack, usage);
     packet_in_get_memory_usage(agent->packet_in, usage);
     on_demand_get_memory_usage(agent->on_demand, usage);
+    offload_get_memory_usage(agent->fast_path->offload, usage);
     if (agent->translator) {
         translator_get_memory_usage(agent->translator, usage);
         goal_store_get_memory_usage(agent->store, usage);

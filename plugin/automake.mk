@@ -20,6 +20,11 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-db-rows.c \
 	plugin/agent-db-rows.h \
 	plugin/agent-db.c \
+	plugin/agent-fast-path-ct.c \
+	plugin/agent-fast-path-flows.c \
+	plugin/agent-fast-path-show.c \
+	plugin/agent-fast-path.c \
+	plugin/agent-fast-path.h \
 	plugin/agent-main.c \
 	plugin/agent-audit.c \
 	plugin/agent-ids.c \

@@ -15,11 +15,11 @@ testsuite_at = \
 	tests/alcor-db.at \
 	tests/apply-openflow.at \
 	tests/completion.at \
-	tests/crash.at \
 	tests/desired-state.at \
 	tests/equivalence.at \
 	tests/external-plugin.at \
 	tests/lazy.at \
+	tests/offload.at \
 	tests/on-demand.at \
 	tests/packet-in.at \
 	tests/port-security.at \
@@ -43,6 +43,7 @@ system_testsuite_at = \
 	tests/system-on-demand.at \
 	tests/system-smoke.at \
 	tests/system-spine.at \
+	tests/system-offload.at \
 	tests/system-nd.at \
 	tests/system-routing.at \
 	tests/system-dhcp.at \
@@ -63,7 +64,6 @@ test_scripts = \
 	tests/alcor_relay.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
-	tests/crash-matrix.py \
 	tests/dhcp-probe.py \
 	tests/deb-host \
 	tests/send-frames.py \
@@ -127,6 +127,7 @@ EXTRA_DIST += \
 	$(fuzz_corpus) \
 	tests/perf/fanout.py \
 	tests/perf/neighbors.py \
+	tests/perf/offload.py \
 	tests/perf/relay.py \
 	tests/perf/run \
 	tests/perf/security-groups.py \
@@ -167,9 +168,11 @@ tests_alcortest_SOURCES = \
 	tests/goal-text.h \
 	tests/test-ack.c \
 	tests/test-apply-ovsdb.c \
+	tests/test-blast.c \
 	tests/test-desired-chunks.c \
 	tests/test-desired-state.c \
 	tests/test-flow-names.c \
+	tests/test-offload.c \
 	tests/test-on-demand.c \
 	tests/test-punt.c \
 	tests/test-store-bench.c \

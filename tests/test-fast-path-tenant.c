@@ -198,6 +198,11 @@ static const struct {
     { "payload=0,tot_delta=-1,pad=9", FP_MALFORMED, FP_MALFORMED },
     { "proto=6,payload=0,tot_delta=-1,pad=9", FP_MALFORMED, FP_MALFORMED },
 
+    /* DHCP: another connection, or not just a destination. */
+    { "sport=67", FP_OTHERS, FP_MISSES },
+    { "dport=67", FP_OTHERS, FP_MISSES },
+    { "proto=6,sport=67,dport=67", FP_HITS, FP_MISSES },
+
     /* The path's MTU. */
     { "payload=1422", FP_HITS, FP_HITS },
     { "payload=1423", FP_TOO_BIG, FP_TOO_BIG },

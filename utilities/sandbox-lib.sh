@@ -76,6 +76,7 @@ sb_in() {
     if test -e "$SB_DIR/$name/conf.db"; then
         OVS_RUNDIR=$SB_DIR/$name OVS_DBDIR=$SB_DIR/$name \
         OVS_LOGDIR=$SB_DIR/$name OVS_SYSCONFDIR=$SB_DIR/$name \
+        ALCOR_BPFFS=$SB_DIR/$name/bpf \
             ip netns exec "$SB_PREFIX$namespace" "$@"
     else
         ip netns exec "$SB_PREFIX$namespace" "$@"
@@ -188,7 +189,9 @@ sb_host() {
     sb_in "$1" sh -c 'echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore' ||
         return
     echo "$1 $2 $3" >> "$SB_DIR/hosts"
-    rm -rf "$dir" && mkdir -p "$dir" || return
+    rm -rf "$dir" && mkdir -p "$dir/bpf" || return
+    # For the fast path; without it there is none.
+    mount -t bpf bpf "$dir/bpf" 2>/dev/null
     sb_veth "$1" uplink underlay "u-$1" "$SB_UNDERLAY_MTU" || return
     ip -n "${SB_PREFIX}underlay" link set "u-$1" master wire || return
 
@@ -296,7 +299,12 @@ sb_host_gone() {
         sb_in "$1" ovs-appctl -T 5 -t "$daemon" exit >/dev/null 2>&1
     done
     sb_namespace_gone "$1"
+    sb_unmount "$1"
     sb_forget hosts "$1"
+}
+
+sb_unmount() {
+    umount "$SB_DIR/$1/bpf" 2>/dev/null || :
 }
 
 # sb_forget FILE NAME: removes the line of NAME from $SB_DIR/FILE.
@@ -348,6 +356,7 @@ sb_stop() {
     SB_PREFIX=$(cat "$SB_DIR/prefix")
     for name in $(sb_names vms) $(sb_names hosts) underlay; do
         sb_namespace_gone "$name"
+        sb_unmount "$name"
     done
     rm -f "$SB_DIR/hosts" "$SB_DIR/vms" "$SB_DIR/prefix"
 }

@@ -48,6 +48,7 @@ DEFINE_KEY(plugin, name)
 DEFINE_KEY(gateway, id)
 DEFINE_KEY(port, id)
 DEFINE_KEY(vpc, id)
+DEFINE_KEY(fast_path, interface)
 
 static const struct table_info tables[ALCOR_DB_N_TABLES] = {
     [ALCOR_DB_AGENT] = { &alcorrec_table_agent, agent_key },
@@ -57,6 +58,7 @@ static const struct table_info tables[ALCOR_DB_N_TABLES] = {
     [ALCOR_DB_GATEWAY] = { &alcorrec_table_gateway, gateway_key },
     [ALCOR_DB_PORT] = { &alcorrec_table_port, port_key },
     [ALCOR_DB_VPC] = { &alcorrec_table_vpc, vpc_key },
+    [ALCOR_DB_FAST_PATH] = { &alcorrec_table_fast_path, fast_path_key },
 };
 
 #define FOR_EACH_ROW(ROW, DB, TABLE)                                      \
@@ -175,6 +177,46 @@ alcor_db_agent(struct alcor_db *db, const struct alcor_db_agent *agent)
     alcorrec_agent_set_statistics(row, keys, values, agent->n_statistics);
     free(keys);
     free(values);
+}
+
+static void
+set_drops(const struct alcorrec_fast_path *row,
+          const struct alcor_db_fast_path *fp)
+{
+    const char **keys = xmalloc((fp->n_drops + 1) * sizeof *keys);
+    int64_t *values = xmalloc((fp->n_drops + 1) * sizeof *values);
+
+    for (size_t i = 0; i < fp->n_drops; i++) {
+        keys[i] = fp->drops[i].name;
+        values[i] = fp->drops[i].value;
+    }
+    alcorrec_fast_path_set_drops(row, keys, values, fp->n_drops);
+    free(keys);
+    free(values);
+}
+
+void
+alcor_db_fast_path(struct alcor_db *db, const struct alcor_db_fast_path *fp)
+{
+    bool is_new;
+    const struct ovsdb_idl_row *header = row_get(db, ALCOR_DB_FAST_PATH,
+                                                 fp->interface, &is_new);
+    if (header) {
+        const struct alcorrec_fast_path *row
+            = CONTAINER_OF(header, struct alcorrec_fast_path, header_);
+
+        if (is_new) {
+            alcorrec_fast_path_set_interface(row, fp->interface);
+        }
+        alcorrec_fast_path_set_hook(row, fp->hook);
+        alcorrec_fast_path_set_mode(row, fp->mode);
+        alcorrec_fast_path_set_program(row, fp->program);
+        alcorrec_fast_path_set_reason(row, fp->reason);
+        alcorrec_fast_path_set_entries(row, fp->entries);
+        alcorrec_fast_path_set_hits(row, fp->hits);
+        alcorrec_fast_path_set_passes(row, fp->passes);
+        set_drops(row, fp);
+    }
 }
 
 static void

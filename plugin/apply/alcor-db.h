@@ -79,6 +79,7 @@ enum alcor_db_table {
     ALCOR_DB_GATEWAY,
     ALCOR_DB_PORT,
     ALCOR_DB_VPC,
+    ALCOR_DB_FAST_PATH,
     ALCOR_DB_N_TABLES
 };
 #define ALCOR_DB_ALL ((1u << ALCOR_DB_N_TABLES) - 1)
@@ -152,6 +153,19 @@ struct alcor_db_vpc {
     const struct sset *gateways; /* Ids. */
 };
 
+struct alcor_db_fast_path {
+    const char *interface;
+    const char *hook;
+    const char *mode;
+    const char *program;
+    const char *reason;
+    uint64_t entries;
+    uint64_t hits;
+    uint64_t passes;
+    const struct alcor_db_number *drops;
+    size_t n_drops;
+};
+
 struct alcor_db *alcor_db_create(const char *remote);
 void alcor_db_destroy(struct alcor_db *); /* Accepts null. */
 
@@ -192,6 +206,7 @@ void alcor_db_plugin(struct alcor_db *, const struct alcor_db_plugin *);
 void alcor_db_gateway(struct alcor_db *, const struct alcor_db_gateway *);
 void alcor_db_port(struct alcor_db *, const struct alcor_db_port *);
 void alcor_db_vpc(struct alcor_db *, const struct alcor_db_vpc *);
+void alcor_db_fast_path(struct alcor_db *, const struct alcor_db_fast_path *);
 void alcor_db_end(struct alcor_db *);
 
 #endif /* apply/alcor-db.h */

@@ -59,7 +59,9 @@ apply_bpf_choose_hook(const struct apply_bpf *ab, const char *device,
         OVS_NOT_REACHED();
     }
     return (*hook == APPLY_BPF_HOOK_TC ? NULL
-            : apply_bpf_check_offloads(device));
+            : apply_bpf_prepare_peer(device,
+                                     *hook == APPLY_BPF_HOOK_XDP_NATIVE,
+                                     ab->config.mode == APPLY_BPF_AUTO));
 }
 
 /* True if program 'id' is of ours; puts its name in 'name'. */

@@ -121,7 +121,9 @@ apply_bpf_list_entries(const struct apply_bpf *ab, enum apply_bpf_table table,
             if (n >= allocated) {
                 entries = x2nrealloc(entries, &allocated, sizeof *entries);
             }
-            entries[n++] = (struct apply_bpf_entry) { keys[i], flows[i] };
+            entries[n++] = (struct apply_bpf_entry) {
+                .key = keys[i], .flow = flows[i],
+            };
         }
         first = false;
     } while (!error);
@@ -268,6 +270,12 @@ evict(struct apply_bpf *ab, enum apply_bpf_table table)
     free(entries);
 }
 
+size_t
+apply_bpf_n_entries(const struct apply_bpf *ab)
+{
+    return ab->n_entries[0] + ab->n_entries[1];
+}
+
 unsigned long long int
 apply_bpf_n_evicted(const struct apply_bpf *ab)
 {
@@ -303,7 +311,10 @@ apply_bpf_set_entries(struct apply_bpf *ab, enum apply_bpf_table table,
         int error;
 
         entries[i].flow.last_used = now;
-        entries[i].flow.through_at = now + ab->through_interval;
+        entries[i].flow.through_at
+            = now + (entries[i].through_msec
+                     ? bpf_clock_ticks(ab->clock, entries[i].through_msec)
+                     : ab->through_interval);
         error = set_entry(ab, table, &entries[i]);
         if (error == E2BIG) {
             evict(ab, table);

@@ -5,7 +5,8 @@
 #ifndef APPLY_APPLY_BPF_PRIVATE_H
 #define APPLY_APPLY_BPF_PRIVATE_H 1
 
-/* apply-bpf.c         the directory, the maps, the devices known
+/* apply-bpf-peer.c    the other ends of veths
+ * apply-bpf.c         the directory, the maps, the devices known
  * apply-bpf-entry.c   entries of the two tables of flows
  * apply-bpf-attach.c  one program on one device
  * apply-bpf-veth.c    devices: what they are, pairs of veths */
@@ -77,7 +78,21 @@ char *apply_bpf_choose_hook(const struct apply_bpf *, const char *device,
 /* apply-bpf-veth.c. */
 uint32_t apply_bpf_ifindex(const char *device);
 bool apply_bpf_is_veth(uint32_t ifindex);
-char *apply_bpf_check_offloads(const char *device);
+
+/* What rtnetlink says about a device. */
+struct link_info {
+    bool is_veth;
+    uint32_t peer;              /* Its ifindex, 0 if there is none... */
+    int peer_netns;             /* ...in this namespace, negative: ours. */
+    uint32_t mtu;
+};
+bool apply_bpf_get_link(uint32_t ifindex, struct link_info *);
+
+/* apply-bpf-peer.c.  Makes 'device' fit for XDP, as far as its peer is
+ * concerned; an error if that cannot be, or, if 'strict', not be seen. */
+char *apply_bpf_prepare_peer(const char *device, bool native, bool strict);
+/* Switches the transmit offloads of 'device' off, in this namespace. */
+bool apply_bpf_no_offloads(const char *device);
 
 /* Names of the two ends for a device: ours, and OVS's. */
 void apply_bpf_pair_names(const char *device, char ours[16], char ovs[16]);

@@ -19,6 +19,12 @@ apply_bpf_open(const struct apply_bpf_config *config OVS_UNUSED,
                    "clang, bpftool or libbpf was missing");
 }
 
+bool
+apply_bpf_is_installed(void)
+{
+    return false;
+}
+
 void
 apply_bpf_close(struct apply_bpf *ab OVS_UNUSED)
 {
@@ -120,6 +126,12 @@ apply_bpf_age(struct apply_bpf *ab OVS_UNUSED,
 
 void
 apply_bpf_flush(struct apply_bpf *ab OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+size_t
+apply_bpf_n_entries(const struct apply_bpf *ab OVS_UNUSED)
 {
     OVS_NOT_REACHED();
 }

@@ -7,19 +7,15 @@
 #include "apply/apply-bpf-private.h"
 
 #include <errno.h>
-#include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include "netlink.h"
 #include "netlink-socket.h"
 #include "openvswitch/ofpbuf.h"
-#include "socket-util.h"
 #include "util.h"
 
 uint32_t
@@ -28,15 +24,8 @@ apply_bpf_ifindex(const char *device)
     return if_nametoindex(device);
 }
 
-/* What rtnetlink says about a device. */
-struct link_info {
-    bool is_veth;
-    uint32_t peer;              /* ifindex, if it is in this namespace. */
-    uint32_t mtu;
-};
-
-static bool
-get_link(uint32_t ifindex, struct link_info *info)
+bool
+apply_bpf_get_link(uint32_t ifindex, struct link_info *info)
 {
     static const struct nl_policy policy[] = {
         [IFLA_MTU] = { .type = NL_A_U32, .optional = true },
@@ -52,7 +41,7 @@ get_link(uint32_t ifindex, struct link_info *info)
     struct ofpbuf request, *reply;
     bool ok;
 
-    *info = (struct link_info) { .mtu = 1500 };
+    *info = (struct link_info) { .mtu = 1500, .peer_netns = -1 };
     ofpbuf_init(&request, 64);
     nl_msg_put_nlmsghdr(&request, sizeof(struct ifinfomsg), RTM_GETLINK,
                         NLM_F_REQUEST);
@@ -76,8 +65,11 @@ get_link(uint32_t ifindex, struct link_info *info)
             info->is_veth = !strcmp(nl_attr_get_string(infos[IFLA_INFO_KIND]),
                                     "veth");
         }
-        if (info->is_veth && attrs[IFLA_LINK] && !attrs[IFLA_LINK_NETNSID]) {
+        if (info->is_veth && attrs[IFLA_LINK]) {
             info->peer = nl_attr_get_u32(attrs[IFLA_LINK]);
+            if (attrs[IFLA_LINK_NETNSID]) {
+                info->peer_netns = nl_attr_get_u32(attrs[IFLA_LINK_NETNSID]);
+            }
         }
     }
     ofpbuf_delete(reply);
@@ -89,37 +81,7 @@ apply_bpf_is_veth(uint32_t ifindex)
 {
     struct link_info info;
 
-    return get_link(ifindex, &info) && info.is_veth;
-}
-
-/* ethtool.  Returns the value, negative if it cannot be had. */
-static int
-ethtool_flag(const char *device, uint32_t command, uint32_t value)
-{
-    struct ethtool_value request = { .cmd = command, .data = value };
-    struct ifreq ifr;
-
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, device, sizeof ifr.ifr_name);
-    ifr.ifr_data = (void *) &request;
-    return (af_inet_ioctl(SIOCETHTOOL, &ifr) ? -1
-            : (int) request.data);
-}
-
-char *
-apply_bpf_check_offloads(const char *device)
-{
-    struct link_info info;
-    char peer[IF_NAMESIZE];
-
-    if (get_link(apply_bpf_ifindex(device), &info) && info.peer
-        && if_indextoname(info.peer, peer)
-        && ethtool_flag(peer, ETHTOOL_GTXCSUM, 0) > 0) {
-        return xasprintf("%s: its peer %s leaves checksums to the device, "
-                         "which XDP does not see: \"ethtool -K %s tx off\"",
-                         device, peer, peer);
-    }
-    return NULL;
+    return apply_bpf_get_link(ifindex, &info) && info.is_veth;
 }
 
 /* Pairs. */
@@ -186,7 +148,7 @@ apply_bpf_make_pair(const char *device, uint32_t *ifindex)
     int error;
 
     apply_bpf_pair_names(device, ours, ovs);
-    if (!get_link(apply_bpf_ifindex(device), &info)) {
+    if (!apply_bpf_get_link(apply_bpf_ifindex(device), &info)) {
         return xasprintf("%s: no such device", device);
     }
     if (!apply_bpf_ifindex(ours)) {
@@ -204,12 +166,10 @@ apply_bpf_make_pair(const char *device, uint32_t *ifindex)
     }
 
     /* What enters it is segmented and checksummed: vswitchd reads it. */
-    ethtool_flag(ours, ETHTOOL_STSO, 0);
-    ethtool_flag(ours, ETHTOOL_SGSO, 0);
-    if (ethtool_flag(ours, ETHTOOL_STXCSUM, 0) < 0) {
+    if (!apply_bpf_no_offloads(ours)) {
         return xasprintf("%s: cannot switch checksum offload off", ours);
     }
-    ethtool_flag(ovs, ETHTOOL_STXCSUM, 0);
+    apply_bpf_no_offloads(ovs);
     *ifindex = apply_bpf_ifindex(ours);
     error = change_link(*ifindex, RTM_NEWLINK);
     error = error ? error : change_link(apply_bpf_ifindex(ovs), RTM_NEWLINK);

@@ -145,6 +145,19 @@ apply_bpf_open_dir(struct apply_bpf *ab, const char *prefix)
     return error;
 }
 
+bool
+apply_bpf_is_installed(void)
+{
+    const char *base = getenv("ALCOR_BPFFS");
+    char *dir = xasprintf("%s/alcor/v%d",
+                          base && base[0] ? base : "/sys/fs/bpf",
+                          FP_LAYOUT_VERSION);
+    bool installed = !access(dir, F_OK);
+
+    free(dir);
+    return installed;
+}
+
 /* Objects. */
 
 char *
@@ -595,6 +608,8 @@ apply_bpf_list_devices(const struct apply_bpf *ab, size_t *np)
                 .hook = record->hook,
                 .by_connection = record->by_connection,
                 .interposed = record->interposed != 0,
+                .to_peer = (ab->devices[UPLINK].hook == APPLY_BPF_HOOK_TC
+                            && apply_bpf_is_veth(record->ifindex)),
             };
             ovs_strlcpy(devices[n++].name, record->name, 16);
         }

@@ -107,10 +107,14 @@ struct apply_bpf_device {
     enum apply_bpf_hook hook;
     bool by_connection;
     bool interposed;
+    bool to_peer;               /* Can deliver to the other end of its veth
+                                 * pair (FP_DELIVER_PEER). */
 };
 
 char *apply_bpf_open(const struct apply_bpf_config *, struct apply_bpf **)
     OVS_WARN_UNUSED_RESULT;
+/* True if there is something that an apply_bpf_uninstall() would remove. */
+bool apply_bpf_is_installed(void);
 void apply_bpf_close(struct apply_bpf *);
 void apply_bpf_uninstall(struct apply_bpf *);
 const char *apply_bpf_hook_to_string(enum apply_bpf_hook);
@@ -140,6 +144,8 @@ enum apply_bpf_table { APPLY_BPF_TENANT, APPLY_BPF_UPLINK };
 struct apply_bpf_entry {
     struct fp_key key;
     struct fp_flow flow;
+    unsigned int through_msec;  /* When set: the first packet after this time
+                                 * goes to OVS.  0: as configured. */
 };
 
 /* How many milliseconds ago an entry was used. */
@@ -164,6 +170,10 @@ struct apply_bpf_entry *apply_bpf_list_entries(const struct apply_bpf *,
 size_t apply_bpf_age(struct apply_bpf *, enum apply_bpf_table,
                      long long int idle_msec);
 void apply_bpf_flush(struct apply_bpf *);
+
+/* How many entries there are in both tables, as far as this module has set
+ * and removed them. */
+size_t apply_bpf_n_entries(const struct apply_bpf *);
 
 /* How many entries have been evicted from full tables. */
 unsigned long long int apply_bpf_n_evicted(const struct apply_bpf *);

@@ -136,6 +136,11 @@ struct apply_ovsdb {
     struct hmap ifaces;         /* Between prepare and finish: contains
                                  * "struct iface_ref"s, by iface-id. */
 
+    /* Ports that others stand in for (apply-ovsdb-stand-in.c). */
+    struct smap stand_ins;      /* Device to stand-in... */
+    bool stand_ins_known;       /* ...if they have been set. */
+    uint64_t stand_ins_version; /* 'version' last looked at. */
+
     /* Cleaning up. */
     bool cleaning;              /* apply_ovsdb_cleanup() was called. */
     bool cleanup_failed;
@@ -210,6 +215,10 @@ void ovsdb_tunnel_cleanup(struct apply_ovsdb *);
 void ovsdb_tunnel_retry(struct apply_ovsdb *);
 /* Logs and remembers what vswitchd says of our tunnels. */
 void ovsdb_tunnel_check_errors(struct apply_ovsdb *);
+
+/* True if ports have to be exchanged; writes that into the transaction. */
+bool ovsdb_stand_ins_differ(struct apply_ovsdb *);
+void ovsdb_stand_ins_compose(struct apply_ovsdb *);
 
 /* Writes the removal of all keys into the open transaction. */
 void ovsdb_installed_cleanup(struct apply_ovsdb *);

@@ -439,6 +439,23 @@ run_bridge(struct apply_ovsdb *ovsdb)
     }
 }
 
+/* Exchanges ports, if some are not as they should be. */
+static void
+run_stand_ins(struct apply_ovsdb *ovsdb)
+{
+    if (!ovsdb->stand_ins_known || ovsdb->txn
+        || ovsdb->stand_ins_version == ovsdb->version) {
+        return;
+    }
+    if (!ovsdb_stand_ins_differ(ovsdb)) {
+        ovsdb->stand_ins_version = ovsdb->version;
+    } else if (is_to_compose(ovsdb)) {
+        txn_open(ovsdb, NULL, "exchanging ports");
+        ovsdb_stand_ins_compose(ovsdb);
+        txn_send(ovsdb);
+    }
+}
+
 /* Warns, once, of a bridge that handles what no flow matches by itself. */
 static void
 check_fail_mode(struct apply_ovsdb *ovsdb)
@@ -487,6 +504,7 @@ ovsdb_sinks_run(struct apply_ovsdb *ovsdb)
         return;
     }
     run_bridge(ovsdb);
+    run_stand_ins(ovsdb);
 
     struct ovsdb_sink *sink = &ovsdb->sinks[OVSDB_SINK];
     if (sink->checked != ovsdb->version) {

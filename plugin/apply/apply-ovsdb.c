@@ -44,6 +44,7 @@ add_columns(struct ovsdb_idl *idl)
         &ovsrec_interface_col_external_ids,
         &ovsrec_interface_col_ofport,
         &ovsrec_interface_col_error,
+        &ovsrec_interface_col_ofport_request,
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
@@ -69,6 +70,7 @@ apply_ovsdb_create(const char *remote, struct desired_state *ds)
     ovsdb->version = 1;
     ovsdb->seqno = 1;
     smap_init(&ovsdb->refused);
+    smap_init(&ovsdb->stand_ins);
     hmap_init(&ovsdb->ifaces);
     ovsdb_sinks_init(ovsdb);
     return ovsdb;
@@ -82,6 +84,7 @@ apply_ovsdb_destroy(struct apply_ovsdb *ovsdb)
         ovsdb_idl_destroy(ovsdb->idl);
         hmap_destroy(&ovsdb->ifaces);
         smap_destroy(&ovsdb->refused);
+    smap_destroy(&ovsdb->stand_ins);
         settings_free(&ovsdb->settings);
         free(ovsdb->bridge_error);
         free(ovsdb->tunnel_error);
@@ -308,6 +311,63 @@ apply_ovsdb_for_each_binding(
     }
     free(nodes);
     shash_destroy(&bindings);
+}
+
+static bool
+is_physical(const struct ovsrec_bridge *bridge,
+            const struct ovsrec_interface *iface)
+{
+    return ((!iface->type[0] || !strcmp(iface->type, "system"))
+            && strcmp(iface->name, bridge->name));
+}
+
+bool
+apply_ovsdb_is_device(const struct apply_ovsdb *ovsdb, const char *name)
+{
+    const struct ovsrec_interface *iface;
+
+    OVSREC_INTERFACE_FOR_EACH (iface, ovsdb->idl) {
+        if (!strcmp(iface->name, name)) {
+            return !iface->type[0] || !strcmp(iface->type, "system");
+        }
+    }
+    return false;
+}
+
+char *
+apply_ovsdb_physical_device(const struct apply_ovsdb *ovsdb,
+                            const char *device, char **error)
+{
+    const struct ovsrec_bridge *bridge;
+    const char *found = NULL;
+    size_t n = 0;
+
+    *error = NULL;
+    OVSREC_BRIDGE_FOR_EACH (bridge, ovsdb->idl) {
+        if (!strcmp(bridge->name, device)) {
+            break;
+        }
+    }
+    if (!bridge) {
+        return xstrdup(device);
+    }
+    for (size_t i = 0; i < bridge->n_ports; i++) {
+        for (size_t j = 0; j < bridge->ports[i]->n_interfaces; j++) {
+            const struct ovsrec_interface *iface
+                = bridge->ports[i]->interfaces[j];
+
+            if (is_physical(bridge, iface)) {
+                found = iface->name;
+                n++;
+            }
+        }
+    }
+    if (n != 1) {
+        *error = xasprintf("bridge %s has %"PRIuSIZE" physical ports, "
+                           "expected one: set alcor-uplink", device, n);
+        return NULL;
+    }
+    return xstrdup(found);
 }
 
 void

@@ -124,6 +124,34 @@ void apply_ovsdb_for_each_tunnel(
 uint16_t apply_ovsdb_patch_ofport(const struct apply_ovsdb *,
                                   const char *bridge);
 
+/* Returns the device through which 'device' reaches the network: itself, or,
+ * if it is a bridge of Open vSwitch, the one physical port of that.  The
+ * caller must free it.  Returns null if the bridge has none or several, which
+ * '*error' then tells, to be freed as well. */
+char *apply_ovsdb_physical_device(const struct apply_ovsdb *,
+                                  const char *device, char **error);
+
+/* True if the Interface called 'name' is a device of the system, not one that
+ * vswitchd has made. */
+bool apply_ovsdb_is_device(const struct apply_ovsdb *, const char *name);
+
+/* The ports called like the keys of 'stand_ins' are to be exchanged for ports
+ * called like its values, and all others back.  Nothing is exchanged before
+ * this is called. */
+void apply_ovsdb_set_stand_ins(struct apply_ovsdb *,
+                               const struct smap *stand_ins);
+
+/* True if vswitchd has exchanged all of them. */
+bool apply_ovsdb_stand_ins_are_settled(const struct apply_ovsdb *);
+
+/* True if there is a port called 'name', be it up or not. */
+bool apply_ovsdb_has_port(const struct apply_ovsdb *, const char *name);
+
+/* The device that 'device' stands in for, or itself.  Valid until the next
+ * apply_ovsdb_run(). */
+const char *apply_ovsdb_real_device(const struct apply_ovsdb *,
+                                    const char *device);
+
 /* Removes the rows and keys that are ours (exit --cleanup): tunnel ports,
  * alcor-installed, and the bridge, if we created it and no ports of others are
  * left on it.  Call until it returns true, with run() and poll_block() in

@@ -21,6 +21,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/apply-ovsdb-private.h \
 	plugin/apply/apply-ovsdb-readback.c \
 	plugin/apply/apply-ovsdb-sink.c \
+	plugin/apply/apply-ovsdb-stand-in.c \
 	plugin/apply/apply-ovsdb-tunnel.c \
 	plugin/apply/apply-ovsdb.c \
 	plugin/apply/apply-ovsdb.h \
@@ -59,6 +60,7 @@ plugin_libalcor_a_SOURCES += \
 fast_path_sources = \
 	plugin/apply/apply-bpf-attach.c \
 	plugin/apply/apply-bpf-entry.c \
+	plugin/apply/apply-bpf-peer.c \
 	plugin/apply/apply-bpf-private.h \
 	plugin/apply/apply-bpf-veth.c \
 	plugin/apply/apply-bpf.c \

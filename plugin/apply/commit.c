@@ -41,6 +41,8 @@ struct commit {
     int current;                /* Index in 'steps', or COMMIT_IDLE. */
     struct ovs_list chunks[DS_N_SINKS]; /* For the steps after 'current'. */
     uint64_t seqno;
+    const struct commit_observer *observer; /* May be null. */
+    void *observer_aux;
 };
 
 struct commit *
@@ -71,6 +73,14 @@ commit_destroy(struct commit *commit)
         }
     }
     free(commit);
+}
+
+void
+commit_set_observer(struct commit *commit,
+                    const struct commit_observer *observer, void *aux)
+{
+    commit->observer = observer;
+    commit->observer_aux = aux;
 }
 
 bool
@@ -112,6 +122,26 @@ step_begin(struct commit *commit, int i)
     sink->class->begin(sink, &now);
 }
 
+/* Shows the chunk to the observer. */
+static void
+show_chunk(const struct commit *commit)
+{
+    struct ds_output *output;
+
+    if (!commit->observer) {
+        return;
+    }
+    commit->observer->begin(commit->observer_aux);
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        LIST_FOR_EACH (output, queue_node, &commit->chunks[i]) {
+            if (ds_output_is_dirty(output)) {
+                commit->observer->change(output, commit->observer_aux);
+            }
+        }
+    }
+    commit->observer->end(commit->observer_aux);
+}
+
 /* Takes the next chunk, if there is one. */
 static void
 commit_start(struct commit *commit)
@@ -122,6 +152,7 @@ commit_start(struct commit *commit)
     if (ds_take(commit->ds, COMMIT_CHUNK, commit->chunks)) {
         COVERAGE_INC(commit_chunk);
     }
+    show_chunk(commit);
     step_begin(commit, 0);
 }
 
@@ -148,6 +179,9 @@ commit_run(struct commit *commit)
             commit->current = COMMIT_IDLE;
             ds_confirm(commit->ds);
             commit->seqno++;
+            if (commit->observer) {
+                commit->observer->confirmed(commit->observer_aux);
+            }
             commit_start(commit);
         }
     }

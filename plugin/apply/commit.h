@@ -43,6 +43,17 @@ struct commit *commit_create(struct desired_state *,
                              struct sink *sinks[DS_N_SINKS]);
 void commit_destroy(struct commit *);
 
+/* Who wants to see what is going to change before it does
+ * (feedback/offload.h), and when it has: called for each chunk. */
+struct commit_observer {
+    void (*begin)(void *aux);
+    void (*change)(const struct ds_output *, void *aux);
+    void (*end)(void *aux);     /* All have been seen. */
+    void (*confirmed)(void *aux); /* All are in effect, or have failed. */
+};
+void commit_set_observer(struct commit *, const struct commit_observer *,
+                         void *aux);
+
 void commit_run(struct commit *);
 void commit_wait(struct commit *);
 

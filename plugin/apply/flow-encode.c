@@ -63,6 +63,14 @@ flow_key_priority(const void *key)
     return ntohs(((const struct flow_key *) key)->priority);
 }
 
+enum ofperr
+flow_key_match(const void *key, size_t key_len, struct match *match)
+{
+    return oxm_decode_match((const char *) key + sizeof(struct flow_key),
+                            key_len - sizeof(struct flow_key), false, NULL,
+                            NULL, match);
+}
+
 void
 ds_contribute_flow(struct desired_state *ds, struct ds_unit *unit,
                    enum ds_mode mode, uint64_t cookie, uint8_t table,

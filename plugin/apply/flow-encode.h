@@ -46,6 +46,7 @@ void flow_part_encode(const struct ofpbuf *ofpacts, bool actions_only,
 
 uint8_t flow_key_table(const void *key);
 uint16_t flow_key_priority(const void *key);
+enum ofperr flow_key_match(const void *key, size_t key_len, struct match *);
 
 /* Appends the instructions that 'output' wants. */
 void flow_value(const struct ds_output *, struct ofpbuf *value);

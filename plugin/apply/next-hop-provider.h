@@ -66,6 +66,8 @@ struct nh_host {
     enum nh_state state;
     struct in6_addr ip;
     struct eth_addr mac;        /* The goal state's. */
+    struct eth_addr held;       /* What the cache held when it was looked at
+                                 * last; zeros: nothing. */
     bool seen;                  /* The cache held 'mac' at some time. */
     bool learned;               /* The cache knows another one since. */
     bool refresh;               /* In NH_CHECK and NH_LOOKING: set it again
@@ -124,7 +126,7 @@ void nh_move_all(struct next_hop *, enum nh_state from, enum nh_state to);
 void nh_recheck(struct next_hop *);
 
 /* Decides on 'host', of which the cache has 'mac' (null: nothing). */
-enum nh_verdict nh_judge(const struct nh_host *, const struct eth_addr *mac);
+enum nh_verdict nh_judge(struct nh_host *, const struct eth_addr *mac);
 
 /* 'host' has been dealt with. */
 enum nh_outcome {

@@ -213,8 +213,9 @@ host_confirm(struct next_hop *nh, struct nh_host *host)
 }
 
 enum nh_verdict
-nh_judge(const struct nh_host *host, const struct eth_addr *mac)
+nh_judge(struct nh_host *host, const struct eth_addr *mac)
 {
+    host->held = mac ? *mac : eth_addr_zero;
     return (!mac ? NH_ABSENT
             : eth_addr_equals(*mac, host->mac) ? NH_RIGHT
             : host->seen ? NH_LEARNED
@@ -226,6 +227,7 @@ nh_done(struct next_hop *nh, struct nh_host *host, enum nh_outcome outcome)
 {
     switch (outcome) {
     case NH_OUTCOME_INSTALLED:
+        host->held = host->mac;
         host->seen = true;
         host->learned = false;
         break;
@@ -265,6 +267,29 @@ nh_recheck(struct next_hop *nh)
     nh->next_tick = time_msec() + FAST_TICK_MSEC;
 }
 
+bool
+next_hop_lookup(struct next_hop *nh, const struct in6_addr *ip, bool check,
+                struct eth_addr *mac)
+{
+    struct nh_host *host = nh_find(nh, ip);
+
+    if (!host || host->state == NH_IDLE || host->state == NH_REMOVE
+        || eth_addr_is_zero(host->held)) {
+        return false;
+    }
+    *mac = host->held;
+    if (check && host->state == NH_REST) {
+        nh_set_state(nh, host, NH_CHECK);
+    }
+    return true;
+}
+
+const char *
+next_hop_device(const struct next_hop *nh)
+{
+    return nh->underlay ? underlay_device(nh->underlay) : NULL;
+}
+
 /* Where to. */
 
 /* Returns the class of the cache that the datapath uses, or null. */
@@ -272,8 +297,7 @@ static const struct nh_cache_class *
 choose_class(const char *datapath_type)
 {
     return (!datapath_type ? NULL
-            : !strcmp(datapath_type, "netdev")
-              || !strcmp(datapath_type, "dummy") ? &nh_vswitchd_class
+            : !strcmp(datapath_type, "netdev") ? &nh_vswitchd_class
             : !strcmp(datapath_type, "system") || !datapath_type[0]
             ? &nh_kernel_class
             : NULL);

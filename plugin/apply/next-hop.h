@@ -62,6 +62,7 @@
 
 #include <stdbool.h>
 #include <netinet/in.h>
+#include "openvswitch/types.h"
 
 struct desired_state;
 struct next_hop;
@@ -80,6 +81,15 @@ void next_hop_set(struct next_hop *, const char *datapath_type,
 
 /* vswitchd was restarted: install everything again. */
 void next_hop_reset(struct next_hop *);
+
+/* Stores in '*mac' what the cache has for 'ip' and returns true, or returns
+ * false if it is not known to be in there.  Has the cache looked at again
+ * soon, if 'check' is true. */
+bool next_hop_lookup(struct next_hop *, const struct in6_addr *ip, bool check,
+                     struct eth_addr *mac);
+
+/* Name of the device that has 'host_ip', null if there is none. */
+const char *next_hop_device(const struct next_hop *);
 
 void next_hop_run(struct next_hop *);
 void next_hop_wait(struct next_hop *);

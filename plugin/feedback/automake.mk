@@ -7,6 +7,10 @@
 plugin_libalcor_a_SOURCES += \
 	plugin/feedback/ack.c \
 	plugin/feedback/ack.h \
+	plugin/feedback/offload-change.c \
+	plugin/feedback/offload-private.h \
+	plugin/feedback/offload.c \
+	plugin/feedback/offload.h \
 	plugin/feedback/on-demand.c \
 	plugin/feedback/on-demand.h \
 	plugin/feedback/packet-in.c \

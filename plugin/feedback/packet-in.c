@@ -285,6 +285,23 @@ carry_out(struct packet_in *pi, struct packet_reply *reply, uint8_t plugin)
     }
 }
 
+/* Makes of 'flow', which has been extracted from the packet, what it was in
+ * the pipeline. */
+static void
+restore_metadata(struct flow *flow, const struct flow *md)
+{
+    flow->in_port = md->in_port;
+    flow->metadata = md->metadata;
+    flow->tunnel = md->tunnel;
+    memcpy(flow->regs, md->regs, sizeof flow->regs);
+    flow->ct_state = md->ct_state;
+    flow->ct_nw_proto = md->ct_nw_proto;
+    flow->ct_nw_src = md->ct_nw_src;
+    flow->ct_nw_dst = md->ct_nw_dst;
+    flow->ct_tp_src = md->ct_tp_src;
+    flow->ct_tp_dst = md->ct_tp_dst;
+}
+
 /* Has the plugin numbered 'plugin' handle the packet of 'view', in which
  * 'packet' and 'flow' are not filled in yet. */
 static void
@@ -303,10 +320,7 @@ handle_punt(struct packet_in *pi, uint8_t plugin, struct packet_view *view,
 
     dp_packet_use_const(&packet, pin->packet, pin->packet_len);
     flow_extract(&packet, &flow);
-    flow.in_port = pin->flow_metadata.flow.in_port;
-    flow.metadata = pin->flow_metadata.flow.metadata;
-    flow.tunnel = pin->flow_metadata.flow.tunnel;
-    memcpy(flow.regs, pin->flow_metadata.flow.regs, sizeof flow.regs);
+    restore_metadata(&flow, &pin->flow_metadata.flow);
     view->packet = &packet;
     view->flow = &flow;
     view->now = time_msec();

@@ -32,7 +32,7 @@ static const size_t vol_sizes[VOL_N_KINDS] = {
     [VOL_UNDERLAY] = sizeof(struct vol_underlay),
     [VOL_ON_DEMAND] = sizeof(struct vol_on_demand),
     [VOL_LAZY_VPC] = sizeof(struct vol_lazy_vpc),
-    [VOL_DATAPATH] = sizeof(struct vol_datapath),
+    [VOL_FAST_PATH] = sizeof(struct vol_fast_path),
 };
 
 struct vol_store *

@@ -48,7 +48,9 @@ enum vol_kind {
     VOL_LAZY_VPC,               /* By VPC's id, of those that are lazy (see
                                  * translate/activation.h): struct
                                  * vol_lazy_vpc. */
-    VOL_DATAPATH,               /* By "": struct vol_datapath. */
+    VOL_FAST_PATH,              /* By "", if there is an eBPF fast path, and
+                                 * then by the id of each bound port, once it
+                                 * was tried: struct vol_fast_path. */
     VOL_N_KINDS
 };
 
@@ -82,12 +84,8 @@ struct vol_lazy_vpc {
     uint32_t lazy;              /* Always 1. */
 };
 
-/* What the bridge's datapath can do. */
-struct vol_datapath {
-    uint32_t nd_fields;         /* Set the flags of neighbour advertisements
-                                 * and the types of their options, and tell
-                                 * solicitations by these (the kernel's
-                                 * cannot). */
+struct vol_fast_path {
+    uint32_t attached;          /* 1: its device has an eBPF program. */
 };
 
 /* What changed. */

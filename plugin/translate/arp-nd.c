@@ -9,10 +9,8 @@
 #include "store/goal-fit.h"
 #include "translate/flow-actions.h"
 #include "translate/flow-draft.h"
-#include "translate/neighbor-advert.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
-#include "translate/punt.h"
 #include "translate/router-advert.h"
 #include "util.h"
 
@@ -22,8 +20,10 @@
  * it back, without a controller and without flooding (RFC 826, RFC 4861).
  *
  * Neighbour advertisements take two steps: the address's own flow in RESPOND
- * tells the MAC, and flows in RESPOND_ND that all addresses share do the rest
- * (neighbor-advert.h).
+ * tells the MAC, and a few flows in RESPOND_ND that all addresses share do the
+ * rest, according to what the solicitation was: one of duplicate address
+ * detection (from ::, answered to all nodes), one with a link-layer address
+ * option, which becomes that of the answer, or one without.
  *
  * Link-local addresses that are made from MACs (RFC 4291, appendix A) tell the
  * MAC themselves: two flows answer for all of them.
@@ -38,24 +38,19 @@
  * duplicate address detection (RFC 5227, RFC 4862) finds what it should:
  * others. */
 
+/* Flags of an advertisement, where they are in MFF_ND_RESERVED. */
+#define NA_ROUTER UINT32_C(0x80000000)
+#define NA_SOLICITED UINT32_C(0x40000000)
+#define NA_OVERRIDE UINT32_C(0x20000000)
+
+/* Between RESPOND and RESPOND_ND: the flags. */
+#define MFF_NA_FLAGS MFF_REG0
+
 /* Answers for all link-local addresses. */
 #define PRIO_LINK_LOCAL (OF_PRIO_NORMAL - 1)
 
-/* Where answers are output. */
-struct answers {
-    struct plugin_output *out;
-    struct goal_network net;    /* The subnet. */
-    bool nd_fields;             /* Of struct vol_datapath. */
-};
-
-/* Leaves 'out' to the caller. */
-static enum plugin_result
-answers_init(struct answers *to, struct goal_view *view,
-             const char *subnet_id, char **errorp)
-{
-    to->nd_fields = goal_view_sets_nd_fields(view);
-    return goal_view_network(view, subnet_id, &to->net, errorp);
-}
+static const struct eth_addr all_nodes_mac
+    = ETH_ADDR_C(33,33,00,00,00,01);
 
 static bool
 is_single(const struct goal_prefix *ip)
@@ -132,19 +127,70 @@ arp_answer(struct flow_draft *f, const struct goal_prefix *ip,
 
 /* Neighbour discovery. */
 
+/* The last steps in RESPOND; eth_src is the MAC that is asked for. */
 static void
-nd_answer(struct flow_draft *f, const struct eth_addr *mac,
-          const struct answers *to, bool router)
+nd_goto(struct flow_draft *f, bool router)
+{
+    act_set_u8(&f->acts, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
+    act_set_u32(&f->acts, MFF_NA_FLAGS,
+                NA_SOLICITED | NA_OVERRIDE | (router ? NA_ROUTER : 0));
+    act_goto(&f->acts, OFS_RESPOND_ND);
+}
+
+static void
+nd_answer(struct flow_draft *f, const struct eth_addr *mac, bool router)
 {
     act_copy(&f->acts, MFF_ETH_SRC, MFF_ETH_DST);
     act_set_mac(&f->acts, MFF_ETH_SRC, mac);
-    neighbor_advert_goto(&f->acts, to->nd_fields, router);
+    nd_goto(f, router);
+}
+
+/* To the solicitation of a station with an address, with a link-layer address
+ * option or without. */
+static void
+nd_reply_flow(struct plugin_output *out, bool option)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    flow_draft_match_icmp6(&f, ND_NEIGHBOR_ADVERT);
+    if (option) {
+        match_set_nd_options_type(&f.match, ND_OPT_SOURCE_LINKADDR);
+    }
+    act_copy(&f.acts, MFF_IPV6_SRC, MFF_IPV6_DST);
+    act_copy(&f.acts, MFF_ND_TARGET, MFF_IPV6_SRC);
+    act_copy(&f.acts, MFF_NA_FLAGS, MFF_ND_RESERVED);
+    if (option) {
+        act_set_u8(&f.acts, MFF_ND_OPTIONS_TYPE, ND_OPT_TARGET_LINKADDR);
+        act_copy(&f.acts, MFF_ETH_SRC, MFF_ND_TLL);
+    }
+    act_output_in_port(&f.acts);
+    flow_draft_output(&f, out, OFS_RESPOND_ND,
+                      option ? OF_PRIO_NORMAL : OF_PRIO_LOW);
+}
+
+/* To duplicate address detection: to all nodes, not solicited. */
+static void
+nd_duplicate_flow(struct plugin_output *out)
+{
+    const struct in6_addr all_nodes = IN6ADDR_ALL_HOSTS_INIT;
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    flow_draft_match_icmp6(&f, ND_NEIGHBOR_ADVERT);
+    match_set_ipv6_src(&f.match, &in6addr_any);
+    act_set_mac(&f.acts, MFF_ETH_DST, &all_nodes_mac);
+    act_set_ip(&f.acts, MFF_IPV4_DST, MFF_IPV6_DST, &all_nodes);
+    act_copy(&f.acts, MFF_ND_TARGET, MFF_IPV6_SRC);
+    act_set_u32(&f.acts, MFF_ND_RESERVED, NA_OVERRIDE);
+    act_output_in_port(&f.acts);
+    flow_draft_output(&f, out, OFS_RESPOND_ND, OF_PRIO_HIGH);
 }
 
 /* To solicitations for link-local addresses made from MACs whose bit
  * "universal/local" is 'local'; the address has the inverse. */
 static void
-nd_link_local_flow(const struct answers *to, bool local)
+nd_link_local_flow(struct plugin_output *out, bool local)
 {
     struct in6_addr target = { .s6_addr = { 0xfe, 0x80 } };
     struct in6_addr mask = ipv6_create_mask(64);
@@ -164,38 +210,39 @@ nd_link_local_flow(const struct answers *to, bool local)
     act_move(&f.acts, MFF_ND_TARGET, 40, MFF_ETH_SRC, 24, 17);
     act_set_mac_bit(&f.acts, MFF_ETH_SRC, 41, local);
     act_move(&f.acts, MFF_ND_TARGET, 58, MFF_ETH_SRC, 42, 6);
-    neighbor_advert_goto(&f.acts, to->nd_fields, false);
-    flow_draft_output(&f, to->out, OFS_RESPOND, PRIO_LINK_LOCAL);
+    nd_goto(&f, false);
+    flow_draft_output(&f, out, OFS_RESPOND, PRIO_LINK_LOCAL);
 }
 
 /* The flows that all addresses share. */
 static void
-nd_shared_flows(const struct answers *to)
+nd_shared_flows(struct plugin_output *out)
 {
-    nd_link_local_flow(to, false);
-    nd_link_local_flow(to, true);
-    if (to->nd_fields) {
-        neighbor_advert_flows(to->out);
-    }
+    nd_reply_flow(out, true);
+    nd_reply_flow(out, false);
+    nd_duplicate_flow(out);
+    nd_link_local_flow(out, false);
+    nd_link_local_flow(out, true);
 }
 
 /* Answers. */
 
-/* Questions for 'ip' in the subnet are answered with 'mac'. */
+/* Questions for 'ip' in the subnet with 'tag' are answered with 'mac'. */
 static void
-answer_flow(const struct answers *to, const struct goal_prefix *ip,
-            const struct eth_addr *mac, bool router)
+answer_flow(struct plugin_output *out, uint64_t tag,
+            const struct goal_prefix *ip, const struct eth_addr *mac,
+            bool router)
 {
     struct flow_draft f;
 
-    flow_draft_init(&f, to->net.tag);
+    flow_draft_init(&f, tag);
     match_question(&f, ip);
     if (IN6_IS_ADDR_V4MAPPED(&ip->addr)) {
         arp_answer(&f, ip, mac);
     } else {
-        nd_answer(&f, mac, to, router);
+        nd_answer(&f, mac, router);
     }
-    flow_draft_output(&f, to->out, OFS_RESPOND, answer_priority(ip));
+    flow_draft_output(&f, out, OFS_RESPOND, answer_priority(ip));
 }
 
 /* Questions for 'ip' from the port that owns it get no answer. */
@@ -224,16 +271,17 @@ own_link_local_flow(struct plugin_output *out, uint32_t ofport,
     own_address_flow(out, ofport, &prefix);
 }
 
-/* Allowed pairs of the owner of 'mac'. */
+/* Allowed pairs of the owner of 'mac', in the subnet of 'net'. */
 static void
-answer_pairs(const struct answers *to, const struct eth_addr *mac,
-             const struct goal_address_pair *pairs, size_t n)
+answer_pairs(struct plugin_output *out, const struct goal_network *net,
+             const struct eth_addr *mac, const struct goal_address_pair *pairs,
+             size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct goal_address_pair *pair = &pairs[i];
 
-        if (!goal_prefix_covers(&pair->ip, &to->net.subnet->cidr)) {
-            answer_flow(to, &pair->ip,
+        if (!goal_prefix_covers(&pair->ip, &net->subnet->cidr)) {
+            answer_flow(out, net->tag, &pair->ip,
                         eth_addr_is_zero(pair->mac) ? mac : &pair->mac,
                         false);
         }
@@ -244,44 +292,33 @@ static enum plugin_result
 translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
                  struct plugin_output *out, char **errorp)
 {
-    struct answers to;
-    enum plugin_result result = answers_init(&to, view, subnet->up.id, errorp);
+    struct goal_network net;
+    enum plugin_result result = goal_view_network(view, subnet->up.id, &net,
+                                                  errorp);
 
     if (result != PLUGIN_DONE) {
         return result;
     }
-    to.out = out;
 
     bool ipv6 = (subnet->cidr.given
                  && !IN6_IS_ADDR_V4MAPPED(&subnet->cidr.addr));
     if (ipv6) {
-        nd_shared_flows(&to);
+        nd_shared_flows(out);
     }
     if (ipv6_addr_is_set(&subnet->gateway_ip)
         && !eth_addr_is_zero(subnet->gateway_mac)) {
         struct goal_prefix ip = single(&subnet->gateway_ip);
 
-        answer_flow(&to, &ip, &subnet->gateway_mac, true);
+        answer_flow(out, net.tag, &ip, &subnet->gateway_mac, true);
         if (ipv6) {
             struct in6_addr link_local;
 
             in6_generate_lla(subnet->gateway_mac, &link_local);
             ip = single(&link_local);
-            answer_flow(&to, &ip, &subnet->gateway_mac, true);
+            answer_flow(out, net.tag, &ip, &subnet->gateway_mac, true);
         }
     }
     return PLUGIN_DONE;
-}
-
-static bool
-has_ipv6(const struct goal_port *port)
-{
-    for (size_t i = 0; i < port->n_fixed_ips; i++) {
-        if (!IN6_IS_ADDR_V4MAPPED(&port->fixed_ips[i].ip)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* What 'port', plugged into 'ofport', does not hear about itself. */
@@ -289,12 +326,13 @@ static void
 own_addresses(const struct goal_port *port, uint32_t ofport,
               struct plugin_output *out)
 {
-    bool ipv6 = has_ipv6(port);
+    bool ipv6 = false;
 
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
         struct goal_prefix ip = single(&port->fixed_ips[i].ip);
 
         own_address_flow(out, ofport, &ip);
+        ipv6 = ipv6 || !IN6_IS_ADDR_V4MAPPED(&ip.addr);
     }
     for (size_t i = 0; i < port->n_allowed; i++) {
         own_address_flow(out, ofport, &port->allowed[i].ip);
@@ -317,20 +355,19 @@ translate_port(struct goal_view *view, const struct goal_port *port,
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
         const struct goal_fixed_ip *fixed = &port->fixed_ips[i];
         struct goal_prefix ip = single(&fixed->ip);
-        struct answers to;
-        enum plugin_result result = answers_init(&to, view, fixed->subnet_id,
-                                                 errorp);
+        struct goal_network net;
+        enum plugin_result result = goal_view_network(
+            view, fixed->subnet_id, &net, errorp);
 
         if (result != PLUGIN_DONE) {
             return result;
         }
-        to.out = out;
-        answer_flow(&to, &ip, &port->mac, false);
-        answer_pairs(&to, &port->mac, port->allowed, port->n_allowed);
+        answer_flow(out, net.tag, &ip, &port->mac, false);
+        answer_pairs(out, &net, &port->mac, port->allowed, port->n_allowed);
         if (binding) {
             const struct router_advert_listener listener = {
-                port, binding->ofport, &to.net,
-                goal_view_mtu(view, &to.net),
+                port, binding->ofport, &net,
+                goal_view_mtu(view, &net),
             };
 
             *errorp = router_advert_flow(&listener, out);
@@ -342,10 +379,7 @@ translate_port(struct goal_view *view, const struct goal_port *port,
     if (binding) {
         own_addresses(port, binding->ofport, out);
     }
-    if (binding && has_ipv6(port) && !goal_view_sets_nd_fields(view)) {
-        *errorp = neighbor_advert_punt(out, port->up.id, binding->ofport);
-    }
-    return *errorp ? PLUGIN_FAIL : PLUGIN_DONE;
+    return PLUGIN_DONE;
 }
 
 static enum plugin_result
@@ -356,30 +390,21 @@ translate_neighbor(struct goal_view *view,
     for (size_t i = 0; i < neighbor->n_fixed_ips; i++) {
         const struct goal_neighbor_ip *fixed = &neighbor->fixed_ips[i];
         struct goal_prefix ip = single(&fixed->ip);
-        struct answers to;
+        struct goal_network net;
 
         if (fixed->type != GOAL_NEIGHBOR_L2) {
             continue;
         }
-        enum plugin_result result = answers_init(&to, view, fixed->subnet_id,
-                                                 errorp);
+        enum plugin_result result = goal_view_network(
+            view, fixed->subnet_id, &net, errorp);
         if (result != PLUGIN_DONE) {
             return result;
         }
-        to.out = out;
-        answer_flow(&to, &ip, &neighbor->mac, false);
-        answer_pairs(&to, &neighbor->mac, neighbor->allowed,
+        answer_flow(out, net.tag, &ip, &neighbor->mac, false);
+        answer_pairs(out, &net, &neighbor->mac, neighbor->allowed,
                      neighbor->n_allowed);
     }
     return PLUGIN_DONE;
-}
-
-static bool
-arp_packet_in(const struct packet_view *view, struct packet_reply *reply)
-{
-    return (view->kind == PUNT_NEIGHBOR_SOLICIT
-            ? neighbor_advert_packet_in(view, reply)
-            : router_advert_packet_in(view, reply));
 }
 
 static enum plugin_result
@@ -414,5 +439,5 @@ const struct plugin_class arp_nd_plugin_class = {
     .stages = UINT64_C(1) << OFS_RESPOND | UINT64_C(1) << OFS_RESPOND_ND,
     .summary = "ARP and neighbour discovery answered on the host",
     .translate = arp_translate,
-    .packet_in = arp_packet_in,
+    .packet_in = router_advert_packet_in,
 };

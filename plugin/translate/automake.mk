@@ -18,6 +18,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/dhcp4-reply.h \
 	plugin/translate/dhcp6-reply.c \
 	plugin/translate/dhcp6-reply.h \
+	plugin/translate/fast-path.c \
+	plugin/translate/fast-path.h \
 	plugin/translate/flow-actions.c \
 	plugin/translate/flow-actions.h \
 	plugin/translate/flow-draft.c \
@@ -33,8 +35,6 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/l3-internet.c \
 	plugin/translate/l3-router.h \
 	plugin/translate/l3-routing.c \
-	plugin/translate/neighbor-advert.c \
-	plugin/translate/neighbor-advert.h \
 	plugin/translate/on-demand.c \
 	plugin/translate/on-demand.h \
 	plugin/translate/pipeline-base.c \

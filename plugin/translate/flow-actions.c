@@ -26,6 +26,13 @@ act_output(struct ofpbuf *ofpacts, uint32_t ofport)
 }
 
 void
+act_encap(struct ofpbuf *ofpacts, uint32_t ofport)
+{
+    act_move(ofpacts, MFF_METADATA, OF_TAG_VNI_SHIFT, MFF_TUN_ID, 0, 24);
+    act_output(ofpacts, ofport);
+}
+
+void
 act_output_in_port(struct ofpbuf *ofpacts)
 {
     ofpact_put_OUTPUT(ofpacts)->port = OFPP_IN_PORT;

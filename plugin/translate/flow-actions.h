@@ -31,6 +31,8 @@ void act_conjunction(struct ofpbuf *ofpacts, uint32_t id, uint8_t clause,
 void act_drop(struct ofpbuf *ofpacts, enum of_drop);
 void act_output(struct ofpbuf *ofpacts, uint32_t ofport);
 void act_output_in_port(struct ofpbuf *ofpacts);
+/* Sends the packet through the tunnel port, with the VNI of its tag. */
+void act_encap(struct ofpbuf *ofpacts, uint32_t ofport);
 /* What is put between the two is done to a copy of the packet.  The first
  * returns what the second needs. */
 size_t act_clone_begin(struct ofpbuf *ofpacts);

@@ -226,15 +226,6 @@ goal_view_host_ip(const struct goal_view *view)
 }
 
 bool
-goal_view_sets_nd_fields(struct goal_view *view)
-{
-    const struct vol_datapath *datapath = goal_view_volatile(
-        view, VOL_DATAPATH, "");
-
-    return !datapath || datapath->nd_fields;
-}
-
-bool
 goal_view_has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
 {
     for (size_t i = 0; i < vpc->gateway_ids.n; i++) {

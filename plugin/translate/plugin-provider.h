@@ -162,9 +162,6 @@ size_t goal_view_count(struct goal_view *, enum goal_index,
 /* Address of this host; all zeros if it has none. */
 const struct in6_addr *goal_view_host_ip(const struct goal_view *);
 
-/* The 'nd_fields' of struct vol_datapath: true if that is not known. */
-bool goal_view_sets_nd_fields(struct goal_view *);
-
 /* True if the VPC has a Zeta or ARION gateway: it carries what is not known
  * here. */
 bool goal_view_has_gateway(struct goal_view *, const struct goal_vpc *);

@@ -38,6 +38,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &l3_routing_plugin_class,
     &provider_plugin_class,
     &dhcp_plugin_class,
+    &fast_path_plugin_class,
 };
 
 static const struct plugin_entry *

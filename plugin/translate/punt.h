@@ -76,9 +76,9 @@ struct plugin_output;
               "packets that the router does not forward")               \
     PUNT_KIND(ROUTER_SOLICIT, "router-solicit", 5, 10,                  \
               "questions for IPv6 routers")                           \
-    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")                   \
-    PUNT_KIND(NEIGHBOR_SOLICIT, "neighbor-solicit", 100, 200,           \
-              "neighbour solicitations, on the kernel datapath")
+    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")                       \
+    PUNT_KIND(FAST_PATH, "fast-path", 1000, 1000,                           \
+              "packets whose verdict the fast path may repeat")
 
 enum punt_kind {
 #define PUNT_KIND(NAME, STRING, PPS, BURST, WHAT) PUNT_##NAME,

@@ -66,11 +66,6 @@
  *
  * A group that is not known allows nothing. */
 
-/* In EGRESS and INGRESS, of a port with groups. */
-#define MFF_ZONE MFF_REG0       /* The port's conntrack zone. */
-#define MFF_VPC MFF_REG1        /* Hash of its VPC's id. */
-#define MFF_ALLOWED MFF_REG2    /* 1: some rule allows it. */
-
 #define PRIO_PASS_BY OF_PRIO_GUARD
 #define PRIO_SPECIAL OF_PRIO_HIGH
 #define PRIO_RULE OF_PRIO_NORMAL

@@ -31,9 +31,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "openvswitch/meta-flow.h"
 #include "store/goal-types.h"
 
 struct match;
+
+/* In EGRESS and INGRESS, of a port with groups. */
+#define MFF_ZONE MFF_REG0       /* The port's conntrack zone. */
+#define MFF_VPC MFF_REG1        /* Hash of its VPC's id. */
+#define MFF_ALLOWED MFF_REG2    /* 1: some rule allows it. */
 
 enum sg_direction {             /* As in struct goal_sg_rule. */
     SG_EGRESS,

@@ -61,8 +61,7 @@ encap_flow(struct plugin_output *out, uint32_t type, uint32_t ofport)
     match_init_catchall(&match);
     match_set_metadata_masked(&match, htonll(of_vpc_tag(type, 0)),
                               htonll(UINT64_MAX << OF_TAG_ENCAP_SHIFT));
-    act_move(&ofpacts, MFF_METADATA, OF_TAG_VNI_SHIFT, MFF_TUN_ID, 0, 24);
-    act_output(&ofpacts, ofport);
+    act_encap(&ofpacts, ofport);
     output_flow(out, OFS_ENCAP, OF_PRIO_NORMAL, &match, &ofpacts);
     ofpbuf_uninit(&ofpacts);
 }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-fast-path-flows: what feedback/offload needs of the rest. */
+
+#include <config.h>
+
+#include "agent-fast-path.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include "agent-private.h"
+#include "apply/commit.h"
+#include "apply/next-hop.h"
+#include "feedback/offload.h"
+#include "packets.h"
+#include "store/goal-store.h"
+#include "store/volatile-store.h"
+#include "timeval.h"
+#include "translate/fast-path.h"
+#include "translate/punt.h"
+#include "util.h"
+
+/* MTU of an underlay of which nobody knows it. */
+#define DEFAULT_MTU 1500
+
+/* Changes. */
+
+static void
+changes_begin(void *agent_)
+{
+    struct agent *agent = agent_;
+
+    offload_changes_begin(agent->fast_path->offload);
+}
+
+static void
+change(const struct ds_output *output, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    offload_change(agent->fast_path->offload, output);
+}
+
+static void
+changes_end(void *agent_)
+{
+    struct agent *agent = agent_;
+
+    offload_changes_end(agent->fast_path->offload);
+}
+
+static void
+changes_confirmed(void *agent_)
+{
+    struct agent *agent = agent_;
+
+    offload_changes_confirmed(agent->fast_path->offload);
+}
+
+static const struct commit_observer observer = {
+    .begin = changes_begin,
+    .change = change,
+    .end = changes_end,
+    .confirmed = changes_confirmed,
+};
+
+void
+agent_fast_path_flows_init(struct agent *agent)
+{
+    commit_set_observer(agent->commit, &observer, agent);
+}
+
+/* Gateways.  What goes to one of their entrances, or comes from there, is soon
+ * to take another way. */
+
+static bool
+take_entrances(const struct goal_key *key, const char *id OVS_UNUSED,
+               void *agent_)
+{
+    struct agent *agent = agent_;
+    struct goal_resource *r = goal_store_get_key(agent->store, key);
+
+    if (r) {
+        const struct goal_gateway *gateway = GOAL_GATEWAY_CAST(r);
+
+        for (size_t i = 0; i < gateway->n_destinations; i++) {
+            char ip[INET6_ADDRSTRLEN];
+
+            ipv6_string_mapped(ip, &gateway->destinations[i].ip);
+            sset_add(&agent->fast_path->entrances, ip);
+        }
+        goal_resource_destroy(r);
+    }
+    return true;
+}
+
+static bool
+is_entrance(struct agent *agent, ovs_be32 host)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    char ip[INET_ADDRSTRLEN];
+
+    if (fp->entrances_changed) {
+        fp->entrances_changed = false;
+        sset_clear(&fp->entrances);
+        goal_store_for_each(agent->store, GOAL_GATEWAY, take_entrances,
+                            agent);
+    }
+    inet_ntop(AF_INET, &host, ip, sizeof ip);
+    return sset_contains(&fp->entrances, ip);
+}
+
+/* Sightings. */
+
+static bool
+lookup_mac(const struct agent *agent, ovs_be32 host, bool check,
+           struct eth_addr *mac)
+{
+    struct in6_addr ip;
+
+    in6_addr_set_mapped_ipv4(&ip, host);
+    return next_hop_lookup(agent->next_hop, &ip, check, mac);
+}
+
+/* Returns true if 'event' was a sighting. */
+bool
+agent_fast_path_event(struct agent *agent, const struct packet_event *event)
+{
+    const struct fast_path_sighting *s = fast_path_sighting_from_event(event);
+    const struct agent_fast_path *fp = agent->fast_path;
+    const struct vol_underlay *underlay = vol_get(agent->vol, VOL_UNDERLAY,
+                                                  "");
+    const struct fast_path_port *port
+        = s ? agent_fast_path_find(agent, s->ofport) : NULL;
+
+    if (port && (!fp->interposed || fp->exchanged)
+        && !is_entrance(agent, s->host)) {
+        uint32_t mtu = (underlay && underlay->mtu ? underlay->mtu
+                        : DEFAULT_MTU);
+        struct offload_target to = {
+            .port = port->number,
+            .ifindex = port->ifindex,
+            .by_connection = port->by_connection,
+            .to_peer = port->to_peer,
+            .mtu = MIN(mtu, UINT16_MAX) - FP_VXLAN_OVERHEAD,
+        };
+
+        if (s->arrival || lookup_mac(agent, s->host, false, &to.host_mac)) {
+            offload_sight(agent->fast_path->offload, s, &to);
+        }
+    }
+    return s != NULL;
+}
+
+/* True of entries that go to where 'host' is no more. */
+static bool
+has_moved(ovs_be32 host, const struct eth_addr *mac, void *agent_)
+{
+    struct eth_addr now;
+
+    return (!eth_addr_is_zero(*mac)
+            && (!lookup_mac(agent_, host, true, &now)
+                || !eth_addr_equals(now, *mac)));
+}
+
+static bool
+tracks_connections(const struct agent_fast_path *fp)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        const struct fast_path_port *port = node->data;
+
+        if (port->number && port->by_connection) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+agent_fast_path_flows_run(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    long long int now = time_msec();
+
+    offload_run(fp->offload);
+    if (fp->ab && now >= fp->check_time && offload_count(fp->offload)) {
+        fp->check_time = now + FAST_PATH_CHECK_MSEC;
+        offload_remove_if(fp->offload, has_moved, agent);
+        fp->seqno++;
+    }
+    agent_fast_path_ct_run(agent, fp->ab && tracks_connections(fp));
+}

@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-fast-path: eBPF programs where they belong. */
+
+#include <config.h>
+
+#include "agent-fast-path.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include "agent-private.h"
+#include "apply/apply-ovsdb.h"
+#include "apply/next-hop.h"
+#include "apply/unixctl-client.h"
+#include "feedback/offload.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "socket-util.h"
+#include "store/goal-store.h"
+#include "store/volatile-store.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(agent_fast_path);
+
+void
+agent_fast_path_init(struct agent *agent)
+{
+    struct agent_fast_path *fp = xzalloc(sizeof *fp);
+
+    agent->fast_path = fp;
+    shash_init(&fp->ports);
+    smap_init(&fp->stand_ins);
+    sset_init(&fp->entrances);
+    fp->offload = offload_create();
+    fp->entrances_changed = true;
+    agent_fast_path_flows_init(agent);
+    agent_fast_path_show_init(agent);
+}
+
+static void
+set_error(char **error, char *new)
+{
+    free(*error);
+    *error = new;
+}
+
+static void
+port_destroy(struct fast_path_port *port)
+{
+    free(port->error);
+    free(port);
+}
+
+/* Settings. */
+
+static bool
+get_mac(const char *device, struct eth_addr *mac)
+{
+    struct ifreq ifr;
+
+    memset(&ifr, 0, sizeof ifr);
+    ovs_strlcpy(ifr.ifr_name, device, sizeof ifr.ifr_name);
+    if (af_inet_ioctl(SIOCGIFHWADDR, &ifr)) {
+        return false;
+    }
+    memcpy(mac, ifr.ifr_hwaddr.sa_data, sizeof *mac);
+    return true;
+}
+
+/* Fills in 'config'.  Returns false if there is to be no fast path: because of
+ * '*error', if that is then not null. */
+static bool
+make_config(const struct agent *agent, struct apply_bpf_config *config,
+            char **error)
+{
+    const struct agent_config *settings = &agent->config;
+    const char *type = apply_ovsdb_datapath_type(agent->ovsdb);
+    const char *device = next_hop_device(agent->next_hop);
+    int tos = 0;
+
+    *error = NULL;
+    if (agent->options.dummy || settings->fast_path == FAST_PATH_OFF
+        || !settings->host_ip
+        || (strcmp(type, "netdev") && strcmp(type, "system"))) {
+        return false;
+    } else if (!IN6_IS_ADDR_V4MAPPED(&settings->host_addr)) {
+        *error = xstrdup("alcor-host-ip is IPv6, and the programs know only "
+                         "IPv4 underlays");
+        return false;
+    } else if (settings->encap_csum) {
+        *error = xstrdup("alcor-encap-csum is true, and the programs make no "
+                         "outer checksums");
+        return false;
+    }
+    *config = (struct apply_bpf_config) {
+        .mode = (enum apply_bpf_mode) settings->fast_path,
+        .userspace = !strcmp(type, "netdev"),
+        .local_ip = in6_addr_get_mapped_ipv4(&settings->host_addr),
+        .vxlan_port = htons(settings->encap_port),
+        .ttl = 64,
+        .tos_inherit = !strcmp(settings->encap_tos, "inherit"),
+    };
+    if (!config->tos_inherit && str_to_int(settings->encap_tos, 0, &tos)) {
+        config->tos = tos & 0xfc;
+    }
+    if (!device || !get_mac(device, &config->local_mac)) {
+        *error = xasprintf("no device has %s", settings->host_ip);
+        return false;
+    }
+    return true;
+}
+
+/* A change of what this returns means that all programs are loaded anew. */
+static char *
+config_to_string(const struct apply_bpf_config *config)
+{
+    return xasprintf("%d %d "IP_FMT" "ETH_ADDR_FMT" %d %d %d", config->mode,
+                     config->userspace, IP_ARGS(config->local_ip),
+                     ETH_ADDR_ARGS(config->local_mac),
+                     ntohs(config->vxlan_port), config->tos_inherit,
+                     config->tos);
+}
+
+/* Forgets what is attached, without detaching anything. */
+static void
+close_tables(struct agent_fast_path *fp)
+{
+    offload_set_tables(fp->offload, NULL);
+    apply_bpf_close(fp->ab);
+    fp->ab = NULL;
+    set_error(&fp->config, NULL);
+    set_error(&fp->uplink, NULL);
+    set_error(&fp->uplink_error, NULL);
+    fp->settled = false;
+    fp->interposed = fp->exchanged = false;
+}
+
+static void
+forget_ports(struct agent *agent)
+{
+    struct shash *ports = &agent->fast_path->ports;
+    struct shash_node *node;
+
+    vol_remove(agent->vol, VOL_FAST_PATH, "");
+    SHASH_FOR_EACH_SAFE (node, ports) {
+        vol_remove(agent->vol, VOL_FAST_PATH, node->name);
+        port_destroy(node->data);
+        shash_delete(ports, node);
+    }
+}
+
+/* Opens what is there in order to remove it. */
+static void
+remove_leftovers(struct agent_fast_path *fp)
+{
+    const struct apply_bpf_config config = { .mode = APPLY_BPF_AUTO };
+
+    if (!fp->ab && apply_bpf_is_installed()) {
+        char *error = apply_bpf_open(&config, &fp->ab);
+
+        if (error) {
+            VLOG_WARN("programs of the fast path cannot be removed: %s",
+                      error);
+            free(error);
+        }
+    }
+}
+
+/* Returns true if some device tracks connections: then conntrack has been told
+ * about it, by this agent or the one before. */
+static bool
+look_at_devices(struct agent_fast_path *fp)
+{
+    size_t n;
+    struct apply_bpf_device *devices = apply_bpf_list_devices(fp->ab, &n);
+    bool found = false;
+
+    for (size_t i = 0; i < n; i++) {
+        found = found || devices[i].by_connection;
+        fp->interposed = fp->interposed || devices[i].interposed;
+    }
+    free(devices);
+    return found;
+}
+
+static void
+remove_programs(struct agent_fast_path *fp)
+{
+    apply_bpf_uninstall(fp->ab);
+    close_tables(fp);
+    fp->seqno++;
+    VLOG_INFO("fast path: all programs are removed");
+}
+
+/* What is interposed goes once the devices themselves are ports again. */
+static void
+leave(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+
+    if (apply_ovsdb_stand_ins_are_settled(agent->ovsdb)) {
+        fp->leaving = false;
+        remove_programs(fp);
+    }
+}
+
+void
+agent_fast_path_uninstall(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+
+    if (agent->options.dummy) {
+        return;
+    }
+    remove_leftovers(fp);
+    forget_ports(agent);
+    smap_clear(&fp->stand_ins);
+    apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
+    if (fp->ab) {
+        fp->liberal = fp->liberal || look_at_devices(fp);
+        if (fp->interposed) {
+            offload_flush(fp->offload);
+            fp->leaving = true;
+            leave(agent);
+        } else {
+            remove_programs(fp);
+        }
+    }
+    agent_fast_path_ct_run(agent, false);
+}
+
+/* What plugin "fast-path" sees. */
+static void
+set_record(struct agent *agent, const char *id, bool attached)
+{
+    const struct vol_fast_path record = { .attached = attached };
+
+    vol_set(agent->vol, VOL_FAST_PATH, id, &record);
+}
+
+/* Opens the tables, or closes them, as the settings say. */
+static void
+configure(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    struct apply_bpf_config config;
+    char *error, *text;
+
+    if (!make_config(agent, &config, &error)) {
+        bool off = agent->config.fast_path == FAST_PATH_OFF;
+
+        if (fp->ab || (off && !fp->settled)) {
+            agent_fast_path_uninstall(agent);
+        }
+        set_error(&fp->error, error);
+        return;
+    }
+    text = config_to_string(&config);
+    if (fp->config && !strcmp(text, fp->config)) {
+        free(text);
+        return;
+    }
+    if (fp->interposed && config.mode != APPLY_BPF_INTERPOSE) {
+        free(text);
+        agent_fast_path_uninstall(agent);
+        return;
+    }
+    close_tables(fp);
+    fp->config = text;
+    fp->interposed = config.mode == APPLY_BPF_INTERPOSE;
+    error = apply_bpf_open(&config, &fp->ab);
+    if (error && !nullable_string_is_equal(error, fp->error)) {
+        VLOG_INFO("no fast path: %s", error);
+    }
+    set_error(&fp->error, error);
+    offload_set_tables(fp->offload, fp->ab);
+    fp->seqno++;
+    if (fp->ab) {
+        set_record(agent, "", true);
+    } else {
+        forget_ports(agent);
+    }
+}
+
+/* If it is interposed, OVS's port is to be another than 'device'. */
+static void
+add_stand_in(struct agent_fast_path *fp, const char *device)
+{
+    char *stand_in = apply_bpf_ovs_device(fp->ab, device);
+
+    if (stand_in) {
+        smap_replace(&fp->stand_ins, device, stand_in);
+    }
+    free(stand_in);
+}
+
+/* Uplink. */
+
+static void
+try_uplink(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    const char *device = next_hop_device(agent->next_hop);
+    char *error = NULL;
+    char *name = (agent->config.uplink ? xstrdup(agent->config.uplink)
+                  : device ? apply_ovsdb_physical_device(agent->ovsdb, device,
+                                                         &error)
+                  : NULL);
+    uint32_t ifindex;
+
+    if (name) {
+        char *real = xstrdup(apply_ovsdb_real_device(agent->ovsdb, name));
+
+        free(name);
+        name = real;
+    }
+    ifindex = name ? if_nametoindex(name) : 0;
+    if (name && fp->uplink && !strcmp(name, fp->uplink)
+        && ifindex == fp->uplink_ifindex) {
+        free(name);
+        return;
+    }
+    if (name) {
+        struct shash_node *node;
+
+        error = apply_bpf_set_uplink(fp->ab, name);
+        SHASH_FOR_EACH (node, &fp->ports) {
+            struct fast_path_port *port = node->data;
+
+            port->tried = false;
+        }
+    }
+    if (error && !nullable_string_is_equal(error, fp->uplink_error)) {
+        VLOG_INFO("no fast path: %s", error);
+    }
+    set_error(&fp->uplink, error || !name ? NULL : xstrdup(name));
+    if (fp->uplink) {
+        add_stand_in(fp, name);
+    }
+    fp->uplink_ifindex = ifindex;
+    set_error(&fp->uplink_error, error);
+    fp->seqno++;
+    free(name);
+}
+
+/* Ports. */
+
+static void
+detach(struct agent *agent, const char *id, struct fast_path_port *port)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+
+    vol_remove(agent->vol, VOL_FAST_PATH, id);
+    if (port->number && fp->ab) {
+        apply_bpf_remove_port(fp->ab, port->number);
+        offload_resync(fp->offload);
+    }
+    port->number = 0;
+    smap_remove(&fp->stand_ins, port->device);
+    fp->seqno++;
+}
+
+/* Lets plugin "fast-path" know of a port that has been tried: if another
+ * device is to be OVS's port, when that is so. */
+static void
+show_port(struct agent *agent, const char *id,
+          const struct fast_path_port *port)
+{
+    if (!port->number || !agent->fast_path->interposed || port->exchanged) {
+        set_record(agent, id, port->number != 0);
+    }
+}
+
+/* The port 'id' is plugged in. */
+static void
+take_port(const char *id, const void *binding_, void *agent_)
+{
+    const struct vol_binding *binding = binding_;
+    struct agent *agent = agent_;
+    struct agent_fast_path *fp = agent->fast_path;
+    struct fast_path_port *port = shash_find_data(&fp->ports, id);
+    const char *device = apply_ovsdb_real_device(agent->ovsdb,
+                                                 binding->iface);
+    uint32_t ifindex = if_nametoindex(device);
+    struct goal_resource *r = (ifindex
+                               && (port || apply_ovsdb_is_device(
+                                               agent->ovsdb, binding->iface))
+                               ? goal_store_get(agent->store, GOAL_PORT, id)
+                               : NULL);
+    if (!r) {
+        /* No port of ours, or none of the kernel's devices. */
+        set_record(agent, id, false);
+        return;
+    }
+
+    bool by_connection = GOAL_PORT_CAST(r)->security_groups.n > 0;
+    goal_resource_destroy(r);
+    if (port && (strcmp(port->device, device) || port->ifindex != ifindex)) {
+        detach(agent, id, port);
+        port->tried = false;
+    } else if (!port) {
+        port = xzalloc(sizeof *port);
+        shash_add(&fp->ports, id, port);
+    }
+    if (port->by_connection != by_connection) {
+        port->tried = false;
+    }
+    ovs_strlcpy(port->device, device, sizeof port->device);
+    port->exchanged = device != binding->iface;
+    port->ifindex = ifindex;
+    port->ofport = binding->ofport;
+    port->by_connection = by_connection;
+    port->present = true;
+}
+
+/* In between, there is neither port. */
+static bool
+is_being_exchanged(const struct agent *agent,
+                   const struct fast_path_port *port)
+{
+    const char *stand_in = smap_get(&agent->fast_path->stand_ins,
+                                    port->device);
+
+    return (stand_in && if_nametoindex(port->device) == port->ifindex
+            && (apply_ovsdb_has_port(agent->ovsdb, stand_in)
+                || apply_ovsdb_has_port(agent->ovsdb, port->device)));
+}
+
+/* Finds out which ports there are. */
+static void
+take_ports(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    struct shash_node *node;
+
+    vol_for_each(agent->vol, VOL_BINDING, take_port, agent);
+    SHASH_FOR_EACH_SAFE (node, &fp->ports) {
+        struct fast_path_port *port = node->data;
+
+        if (!port->present && !is_being_exchanged(agent, port)) {
+            detach(agent, node->name, port);
+            port_destroy(port);
+            shash_delete(&fp->ports, node);
+        } else {
+            port->present = false;
+            if (port->tried) {
+                show_port(agent, node->name, port);
+            }
+        }
+    }
+}
+
+static bool
+can_deliver_to_peer(const struct agent_fast_path *fp, uint32_t number)
+{
+    size_t n;
+    struct apply_bpf_device *devices = apply_bpf_list_devices(fp->ab, &n);
+    bool can = false;
+
+    for (size_t i = 0; i < n; i++) {
+        can = can || (devices[i].port == number && devices[i].to_peer);
+    }
+    free(devices);
+    return can;
+}
+
+static void
+try_port(struct agent *agent, const char *id, struct fast_path_port *port)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    char *error = apply_bpf_add_port(fp->ab, port->device,
+                                     port->by_connection, &port->number);
+
+    if (error && !nullable_string_is_equal(error, port->error)) {
+        VLOG_INFO("port %s is not in the fast path: %s", id, error);
+    }
+    set_error(&port->error, error);
+    port->tried = true;
+    if (!error) {
+        add_stand_in(fp, port->device);
+        port->to_peer = can_deliver_to_peer(fp, port->number);
+    }
+    show_port(agent, id, port);
+    /* Keyed otherwise, or another device: some entries may have gone. */
+    offload_resync(fp->offload);
+    fp->seqno++;
+}
+
+/* Ports whose devices still have the programs of an agent that has exited, or
+ * been killed: they are replaced one by one, and work until then. */
+static void
+recognize_ports(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    struct shash_node *node;
+    size_t n;
+    struct apply_bpf_device *devices = apply_bpf_list_devices(fp->ab, &n);
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        struct fast_path_port *port = node->data;
+
+        for (size_t i = 0; i < n; i++) {
+            if (devices[i].port && devices[i].ifindex == port->ifindex
+                && !strcmp(devices[i].name, port->device)) {
+                port->number = devices[i].port;
+                show_port(agent, node->name, port);
+            }
+        }
+    }
+    free(devices);
+}
+
+/* Returns false if that took so long that the rest has to wait. */
+static bool
+try_ports(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    long long int deadline = time_msec() + 20;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        struct fast_path_port *port = node->data;
+
+        if (!port->tried) {
+            if (time_msec() >= deadline) {
+                return false;
+            }
+            if (fp->uplink) {
+                try_port(agent, node->name, port);
+            } else {
+                detach(agent, node->name, port);
+                set_record(agent, node->name, false);
+                port->tried = true;
+            }
+        }
+    }
+    return true;
+}
+
+/* Errors, for Agent.errors. */
+
+static char *
+port_errors(const struct agent_fast_path *fp)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    struct shash_node *node;
+    size_t n = 0;
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        const struct fast_path_port *port = node->data;
+
+        if (port->error && ++n <= 3) {
+            ds_put_format(&s, "%s%s", s.length ? "; " : "", port->error);
+        }
+    }
+    if (n > 3) {
+        ds_put_format(&s, "; and %"PRIuSIZE" more", n - 3);
+    }
+    return n ? ds_steal_cstr(&s) : NULL;
+}
+
+/* What was not asked for is no error if it cannot be had. */
+static void
+report(struct agent *agent)
+{
+    const struct agent_fast_path *fp = agent->fast_path;
+    bool asked = agent->config.fast_path != FAST_PATH_AUTO;
+    char *error = (!fp->error ? port_errors(fp)
+                   : asked ? xstrdup(fp->error) : NULL);
+
+    agent->fast_path->seqno += agent_config_set_error(
+        &agent->config, "alcor-fast-path", error);
+    error = (asked || agent->config.uplink
+             ? nullable_xstrdup(fp->uplink_error) : NULL);
+    agent->fast_path->seqno += agent_config_set_error(
+        &agent->config, "alcor-uplink", error);
+}
+
+/* Main loop. */
+
+static void
+attach_all(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    bool first = !fp->settled;
+
+    try_uplink(agent);
+    take_ports(agent);
+    if (first) {
+        recognize_ports(agent);
+    }
+    if (!try_ports(agent)) {
+        return;
+    }
+    if (first) {
+        apply_bpf_sweep(fp->ab);
+        offload_resync(fp->offload);
+    }
+    apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
+    fp->exchanged = (fp->interposed
+                     && apply_ovsdb_stand_ins_are_settled(agent->ovsdb));
+    if (fp->interposed && !fp->exchanged) {
+        offload_flush(fp->offload);
+    }
+    fp->settled = true;
+    fp->changed = false;
+    fp->retry_time = time_msec() + FAST_PATH_RETRY_MSEC;
+}
+
+/* What failed is tried again now and then: nobody tells when somebody else's
+ * program has gone, for example. */
+static void
+retry(struct agent_fast_path *fp)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        struct fast_path_port *port = node->data;
+
+        port->tried = port->tried && !port->error;
+    }
+    fp->changed = true;
+}
+
+static bool
+has_errors(const struct agent_fast_path *fp)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        const struct fast_path_port *port = node->data;
+
+        if (port->error) {
+            return true;
+        }
+    }
+    return fp->ab ? !fp->uplink : fp->error && !fp->config;
+}
+
+void
+agent_fast_path_run(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+
+    if (fp->leaving) {
+        leave(agent);
+    }
+    if (agent->exit > EXIT_KEEP) {
+        agent_fast_path_ct_run(agent, false);
+    }
+    if (agent->phase < PHASE_TRANSLATE || agent->exit) {
+        return;
+    }
+    if (fp->settled && time_msec() >= fp->retry_time && has_errors(fp)) {
+        retry(fp);
+    }
+    if (fp->leaving) {
+        return;
+    }
+    if (fp->changed || !fp->settled) {
+        configure(agent);
+        if (fp->leaving) {
+            /* Goes on when that is over. */
+        } else if (fp->ab) {
+            attach_all(agent);
+        } else {
+            apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
+            fp->settled = true;
+            fp->changed = false;
+        }
+        report(agent);
+    }
+    agent_fast_path_flows_run(agent);
+}
+
+void
+agent_fast_path_wait(struct agent *agent)
+{
+    const struct agent_fast_path *fp = agent->fast_path;
+
+    if (fp->vswitchd) {
+        unixctl_client_wait(fp->vswitchd);
+    }
+    if (agent->phase < PHASE_TRANSLATE || agent->exit) {
+        return;
+    }
+    if (fp->leaving) {
+        return;
+    } else if (fp->changed || !fp->settled) {
+        poll_immediate_wake();
+    } else if (has_errors(fp)) {
+        poll_timer_wait_until(fp->retry_time);
+    }
+    offload_wait(fp->offload);
+    if (offload_count(fp->offload)) {
+        poll_timer_wait_until(fp->check_time);
+    }
+}
+
+/* True if there is nothing left to be done before an exit. */
+bool
+agent_fast_path_is_clean(const struct agent *agent)
+{
+    const struct agent_fast_path *fp = agent->fast_path;
+
+    return !fp->leaving
+           && (!fp->vswitchd || unixctl_client_is_unreachable(fp->vswitchd)
+            || (!fp->liberal && !unixctl_client_n_pending(fp->vswitchd)));
+}
+
+bool
+agent_fast_path_is_settled(const struct agent *agent)
+{
+    const struct agent_fast_path *fp = agent->fast_path;
+
+    return fp->settled && !fp->changed && !fp->leaving;
+}
+
+const struct fast_path_port *
+agent_fast_path_find(const struct agent *agent, uint32_t ofport)
+{
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &agent->fast_path->ports) {
+        const struct fast_path_port *port = node->data;
+
+        if (port->ofport == ofport && port->number) {
+            return port;
+        }
+    }
+    return NULL;
+}
+
+void
+agent_fast_path_destroy(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &fp->ports) {
+        port_destroy(node->data);
+    }
+    shash_destroy(&fp->ports);
+    close_tables(fp);
+    offload_destroy(fp->offload);
+    unixctl_client_close(fp->vswitchd);
+    smap_destroy(&fp->stand_ins);
+    sset_destroy(&fp->entrances);
+    free(fp->error);
+    free(fp);
+    agent->fast_path = NULL;
+}

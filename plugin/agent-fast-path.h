@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-fast-path: the eBPF fast path as the agent runs it. */
+
+#ifndef AGENT_FAST_PATH_H
+#define AGENT_FAST_PATH_H 1
+
+/* The fast path in the agent
+ * ==========================
+ *
+ * What?
+ * -----
+ *
+ * agent-fast-path.c        keeps the programs (apply/apply-bpf.h) where they
+ *                          belong: on the uplink, and on the device of each
+ *                          bound port that is known.  What cannot be is told
+ *                          in Agent.errors, in the table Fast_Path and by
+ *                          fast-path/show, and changes nothing else: those
+ *                          packets go through OVS.
+ *
+ * agent-fast-path-flows.c  passes sightings on to feedback/offload.h, and
+ *                          changes of flows, before they are made.
+ *
+ * agent-fast-path-ct.c     connection tracking as offload needs it.
+ *
+ * agent-fast-path-show.c   commands and rows.
+ *
+ * A port's device has a program first; then its record in the volatile store
+ * makes plugin "fast-path" show its verdicts.  At a start, that must not come
+ * after the flows have been compared with those in the switch, or all of it
+ * would be removed and made again: the agent waits until each port has been
+ * tried once.
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "apply/apply-bpf.h"
+#include "openvswitch/shash.h"
+#include "smap.h"
+#include "sset.h"
+
+struct agent;
+struct alcor_db;
+struct offload;
+struct unixctl_client;
+
+/* Between attempts, and looks at what does not tell by itself. */
+#define FAST_PATH_RETRY_MSEC 10000
+#define FAST_PATH_CHECK_MSEC 5000
+
+/* A bound port. */
+struct fast_path_port {
+    char device[64];            /* Name of the Interface, or of the device
+                                 * that it stands in for. */
+    uint32_t ifindex;
+    uint32_t ofport;
+    bool by_connection;
+    bool to_peer;               /* As in struct apply_bpf_device. */
+    bool exchanged;             /* The Interface stands in for 'device'. */
+    bool tried;                 /* Since something changed. */
+    uint32_t number;            /* 0: its device has no program... */
+    char *error;                /* ...because of this, if not null. */
+    bool present;               /* While the ports are compared. */
+};
+
+struct agent_fast_path {
+    struct apply_bpf *ab;       /* Null: off... */
+    char *error;                /* ...because of this, if not null. */
+    char *config;               /* Of 'ab', as text; null: none yet. */
+    char *uplink;               /* Device with the program; null: none... */
+    uint32_t uplink_ifindex;
+    char *uplink_error;         /* ...because of this, if not null. */
+    struct shash ports;         /* Of "struct fast_path_port"s, by id. */
+    struct smap stand_ins;      /* Interposed: device -> OVS's port. */
+    bool interposed;            /* 'ab' is for that... */
+    bool exchanged;             /* ...and all ports are exchanged. */
+    bool leaving;               /* To be removed when they are back. */
+    bool changed;               /* Ports, settings, devices. */
+    bool settled;               /* Everything has been tried once. */
+    long long int retry_time;
+    long long int check_time;
+
+    struct offload *offload;
+    struct sset entrances;      /* Addresses of gateways, as text. */
+    bool entrances_changed;
+    uint64_t seqno;             /* Changes with what is in rows. */
+
+    struct unixctl_client *vswitchd; /* Null: never needed. */
+    unsigned int vswitchd_seqno;
+    bool liberal;               /* What connection tracking was told. */
+};
+
+/* agent-fast-path.c. */
+void agent_fast_path_init(struct agent *);
+void agent_fast_path_destroy(struct agent *);
+void agent_fast_path_run(struct agent *);
+void agent_fast_path_wait(struct agent *);
+void agent_fast_path_uninstall(struct agent *);
+
+/* True if nothing is left to be done before the agent exits. */
+bool agent_fast_path_is_clean(const struct agent *);
+
+/* True if all that is bound has a program, or cannot have one. */
+bool agent_fast_path_is_settled(const struct agent *);
+
+/* The port whose OpenFlow port is this, or null. */
+const struct fast_path_port *agent_fast_path_find(const struct agent *,
+                                                  uint32_t ofport);
+
+/* agent-fast-path-flows.c. */
+void agent_fast_path_flows_init(struct agent *);
+void agent_fast_path_flows_run(struct agent *);
+
+/* agent-fast-path-ct.c. */
+void agent_fast_path_ct_run(struct agent *, bool liberal);
+
+/* agent-fast-path-show.c. */
+void agent_fast_path_show_init(struct agent *);
+void agent_fast_path_fill(const struct agent *, struct alcor_db *);
+
+#endif /* agent-fast-path.h */
