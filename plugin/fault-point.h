@@ -46,8 +46,8 @@
  * each round of its main loop.
  *
  * To add a point, add it to FAULT_POINTS, pass it in the code, and say in
- * tests/crash-matrix.py how it is tested: a point without a test fails the
- * suite.
+ * tests/crash-matrix.py (for the relay: alcor-relay.py) how it is tested: a
+ * point without a test fails the suite.
  *
  * Thread-safety: any thread may pass a point. */
 
@@ -123,7 +123,20 @@
     FAULT(SNAPSHOT_AFTER, FAULT_AGENT, "snapshot-after",                \
           "merging a snapshot; positions have not moved yet")           \
     FAULT(SNAPSHOT_DONE, FAULT_AGENT, "snapshot-done",                  \
-          "moving the positions to those of a snapshot")
+          "moving the positions to those of a snapshot")                \
+    /* relay/ */                                                        \
+    FAULT(RELAY_PLACE_BEFORE, FAULT_RELAY, "relay-place-before",        \
+          "writing who has what, and the numbers of a round")           \
+    FAULT(RELAY_PLACE_AFTER, FAULT_RELAY, "relay-place-after",          \
+          "writing who has what, and the numbers of a round")           \
+    FAULT(RELAY_PUBLISH_BEFORE, FAULT_RELAY, "relay-publish-before",    \
+          "publishing a message")                                       \
+    FAULT(RELAY_PUBLISH_AFTER, FAULT_RELAY, "relay-publish-after",      \
+          "publishing a message")                                       \
+    FAULT(RELAY_REPLY_BEFORE, FAULT_RELAY, "relay-reply-before",        \
+          "sending a reply to a controller")                            \
+    FAULT(RELAY_REPLY_AFTER, FAULT_RELAY, "relay-reply-after",          \
+          "sending a reply to a controller")
 
 enum fault_point {
 #define FAULT(NAME, PROGRAMS, STRING, WHAT) FAULT_##NAME,

@@ -113,16 +113,14 @@ def refusals(net):
 
 def restart(net, kill=False):
     """Ends the relay, by command or kill -9, and starts it again."""
-    with open("alcor-relay.pid") as f:
-        pid = int(f.read())
+    pid = relay_pid()
     if kill:
         os.kill(pid, signal.SIGKILL)
     else:
         relay("exit")
     while alcor_process.is_alive(pid):
         net.run(0.01)
-    with open("restart") as f:
-        subprocess.run(f.read(), shell=True, check=True)
+    start_relay()
 
 
 @scenario
@@ -460,6 +458,140 @@ subnet s vpc=v cidr=10.0.0.0/24
 """)
     for agent in a, b, c:
         show(agent.name, received(agent))
+
+
+# How often each fault point of the relay (plugin/fault-point.h) is tried: at so
+# many passes, and whether what is told then may have failed.
+FAULTS = {
+    "store-open-before": 0, "store-open-after": 0,      # At the start.
+    "store-mark-before": 0, "store-mark-after": 0,
+    "store-copy-before": 0, "store-copy-after": 0,      # See crash-matrix.py.
+    "store-commit-before": 1, "store-commit-after": 1,
+    "store-sync-before": 1, "store-sync-after": 1,
+    "relay-place-before": 1, "relay-place-after": 1,
+    "relay-publish-before": 3, "relay-publish-after": 3,
+    "relay-reply-before": 1, "relay-reply-after": 1,
+}
+
+
+class Crash:
+    """Has a relay take one message after another, while something goes wrong;
+    sees that what was answered SUCCESS is there, for hosts that were there all
+    the time and for one that comes new."""
+
+    def __init__(self, net, mode):
+        self.net = net
+        self.mode = mode
+        self.controller = alcor_relay.Controller(net)
+        self.agents = agents(net, 3)
+        for agent in self.agents:
+            agent.join("vpc/v")
+        settle(net)
+        self.controller.wait_reply(self.controller.goal(net.network(NETWORK)))
+        self.n = 0              # Trials.
+        self.expected = set(self.agents[0].list())
+
+    def message(self):
+        """A port that moves to and fro between h1 and h2, and two neighbours:
+        one more, and the last one no more."""
+        self.n += 1
+        text = HOSTS + "host h9 ip=172.31.0.9\n"
+        text += "port m subnet=s vpc=v ip=10.0.0.99 mac=02:00:00:00:00:99 " \
+            "host=h%d\n" % (1 + self.n % 2)
+        for n, op in ((self.n, "CREATE"), (self.n - 1, "DELETE")):
+            text += "neighbor n%d subnet=s vpc=v ip=10.0.0.1%02d " \
+                "mac=02:00:00:00:01:%02x host=h9 op=%s\n" % (n, n, n, op)
+        return self.net.network(text).SerializeToString()
+
+    def tell(self, payload, pid):
+        """Tells the relay until it has answered SUCCESS, through its death."""
+        id, seen = self.controller.goal(payload), 0
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            replies = self.controller.replies[id]
+            if len(replies) > seen:
+                bad = [s for s in replies[-1].operation_statuses
+                       if s.operation_status]
+                if not bad:
+                    return
+                if bad[0].operation_status != self.net.schema.alcor.PENDING:
+                    id, seen = self.controller.goal(payload), -1
+                seen += 1
+            if not alcor_process.is_alive(pid):
+                start_relay()
+                pid = relay_pid()
+                back(self.net, *self.agents)
+                if len(self.controller.replies[id]) > seen:
+                    continue    # It was answered before: that must do.
+                self.controller.goal(payload, message_id=id)
+            elif int(time.monotonic() * 5) % 10 == 0:
+                self.controller.goal(payload, message_id=id)
+            self.net.run(0.2)
+        raise alcor_relay.WaitTimeout("no answer but %s" % [
+            str(reply) for reply in self.controller.replies[id]])
+
+    def has(self, agent, host):
+        common = {"VPC v", "SUBNET s", "PORT p%d" % host,
+                  "NEIGHBOR n%d" % self.n} \
+            | {"NEIGHBOR p%d" % i for i in (1, 2, 3)}
+        if host == 1 + self.n % 2:
+            common.add("PORT m")
+        return set(agent.list()) == common
+
+    def check(self, what):
+        """All hosts, and one with nothing in its place, have what they are to
+        have."""
+        for host, agent in enumerate(self.agents, 1):
+            self.net.wait(lambda: self.has(agent, host),
+                          "state of %s, which has %s, after %s"
+                          % (agent.name, agent.list(), what), 30)
+        old = self.agents[0]
+        old.close()
+        fresh, = agents(self.net, 1)
+        fresh.join("vpc/v")
+        fresh.ask()
+        self.net.wait(lambda: self.has(fresh, 1), "snapshot after %s, not %s"
+                      % (what, fresh.list()))
+        self.agents[0] = fresh
+
+    def try_point(self, point, count):
+        what = "%s of pass %d of %s" % (self.mode, count, point)
+        pid = relay_pid()
+        relay("fault/set", point, self.mode, str(count))
+        self.tell(self.message(), pid)
+        if self.mode == "kill":
+            self.net.wait(lambda: not alcor_process.is_alive(pid) or relay_pid() != pid,
+                          "death, " + what)
+            if relay_pid() == pid:
+                start_relay()
+                back(self.net, *self.agents)
+        relay("fault/clear")
+        self.check(what)
+
+
+def relay_pid():
+    with open("alcor-relay.pid") as f:
+        return int(f.read())
+
+
+def start_relay():
+    with open("restart") as f:
+        subprocess.run(f.read(), shell=True, check=True)
+
+
+@scenario
+def crash(net, mode):
+    """MODE (kill, fail, stall) at each fault point."""
+    c = Crash(net, mode)
+    listed = {line.split(",")[0] for line in relay(
+        "fault/list", "--format=csv").splitlines()[1:]}
+    if listed != set(FAULTS):
+        raise ValueError("fault points without a test, or that are not there: "
+                         "%s" % sorted(listed ^ set(FAULTS)))
+    for point, passes in FAULTS.items():
+        for count in range(1, passes + 1):
+            c.try_point(point, count)
+    print("%d trials" % c.n)
 
 
 def read_key(owner, name="alcor.key"):

@@ -118,6 +118,7 @@ class Agent(Peer):
         super().__init__(net, name)
         self.ip = ip
         self.state = {}                     # (type, id): State message.
+        self.origins = {}                   # By (type, id).
         self.epoch = 0
         self.positions = {}                 # By topic.
         self.topics = {"node/" + name, "all"}
@@ -226,13 +227,25 @@ class Agent(Peer):
         if handler:
             handler(topic, envelope, payload)
 
-    def apply(self, topic, state):
+    def is_newer(self, key, end):
+        """What wrote or deleted the resource came after the snapshot."""
+        epoch, topic, sequence = self.origins.get(key, (0, None, 0))
+        return (topic is not None and epoch == end.epoch
+                and sequence > end.positions.get(topic, 0))
+
+    def apply(self, topic, state, sequence=0, end=None):
+        """'end' is that of a snapshot."""
         pb = self.net.schema.alcor
         statuses = []
         for type, field in MAPS.items():
             for key, resource in getattr(state, field).items():
                 id = resource.configuration.id or key
                 self.received_by["%s %s" % (topic or "-", type)] += 1
+                if end is not None:
+                    if not self.is_newer((type, id), end):
+                        self.state[type, id] = resource
+                    continue
+                self.origins[type, id] = (self.epoch, topic, sequence)
                 if resource.operation_type == pb.DELETE:
                     self.state.pop((type, id), None)
                 else:
@@ -254,7 +267,7 @@ class Agent(Peer):
             self.snapshot.append((envelope, state))
             return
         self.replayed += envelope.correlation_id == self.hello_id
-        statuses = self.apply(topic, state)
+        statuses = self.apply(topic, state, envelope.sequence)
         if None not in [s for _, _, s in statuses]:
             self.reply(envelope.message_id, statuses)
 
@@ -268,9 +281,11 @@ class Agent(Peer):
             raise ValueError("snapshot has holes: %s" % numbers)
         end = self.net.schema.mq.SnapshotEnd.FromString(payload)
         if not self.snapshot[0][1].topics:
-            self.state = {}
+            for key in list(self.state):
+                if not self.is_newer(key, end):
+                    del self.state[key]
         for _, state in self.snapshot[1:]:
-            self.apply("snapshot", state)
+            self.apply("snapshot", state, end=end)
         for t, position in end.positions.items():
             self.positions[t] = max(position, self.positions.get(t, 0))
         self.epoch = end.epoch

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 
 VLOG_DEFINE_THIS_MODULE(placement_db);
@@ -146,13 +147,15 @@ placement_begin(struct placement *p)
     }
 }
 
-/* Ends the transaction.  If it failed, what is in memory is ahead of what is
- * on disk, until the next start. */
+/* Ends the transaction. */
 static void
 end_txn(struct placement *p)
 {
     for (size_t i = 0; i < N_DBS; i++) {
         p->cursors[i] = NULL;   /* They are gone with the transaction. */
+    }
+    if (FAULT_POINT_NOW(RELAY_PLACE_BEFORE)) {
+        note_error(p, EIO);
     }
     if (p->txn && p->error) {
         mdb_txn_abort(p->txn);
@@ -160,6 +163,9 @@ end_txn(struct placement *p)
         note_error(p, mdb_txn_commit(p->txn));
     }
     p->txn = NULL;
+    if (FAULT_POINT_NOW(RELAY_PLACE_AFTER)) {
+        note_error(p, EIO);
+    }
 }
 
 char *
@@ -167,6 +173,9 @@ placement_commit(struct placement *p)
 {
     write_meta(p);
     end_txn(p);
+    if (p->error) {
+        placement_rollback(p);
+    }
     return (p->error
             ? xasprintf("%s: %s", p->dir, mdb_strerror(p->error)) : NULL);
 }

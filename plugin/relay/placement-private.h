@@ -120,4 +120,7 @@ void placement_load_span(struct place_vpc *, struct place_host *,
                          uint32_t n_ports);
 void placement_unload(struct placement *);
 
+/* Makes what is in memory what is on disk, as far as it matters. */
+void placement_rollback(struct placement *);
+
 #endif /* relay/placement-private.h */

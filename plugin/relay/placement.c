@@ -11,6 +11,7 @@
 #include "hash.h"
 #include "packets.h"
 #include "simap.h"
+#include "store/goal-store.h"
 
 static void
 member_key(uint8_t key[PAIR_LEN], const struct place_host *host, uint64_t sid)
@@ -42,6 +43,7 @@ placement_load_host(struct placement *p, const struct in6_addr *ip,
 
     host->number = number;
     host->ip = *ip;
+    host->stored = true;
     ovs_list_init(&host->spans);
     ovs_list_init(&host->owed);
     hmap_insert(&p->hosts, &host->node, hash_ip(ip));
@@ -65,6 +67,7 @@ placement_load_vpc(struct placement *p, const char *id, uint32_t number)
     vpc->number = number;
     vpc->id = xstrdup(id);
     vpc->topic = xasprintf("vpc/%s", id);
+    vpc->stored = true;
     hmap_init(&vpc->spans);
     hmap_insert(&p->vpcs, &vpc->node, hash_string(id, 0));
     return vpc;
@@ -116,8 +119,12 @@ placement_get_host(struct placement *p, const struct in6_addr *ip)
 
     if (!host) {
         host = placement_load_host(p, ip, p->meta.next_number++);
+        host->stored = false;
+    }
+    if (!host->stored) {
+        host->stored = true;
         placement_write(p, DB_HOSTS, make_val(&host->ip, sizeof host->ip),
-                     make_val(&host->number, sizeof host->number), 0);
+                        make_val(&host->number, sizeof host->number), 0);
     }
     return host;
 }
@@ -129,8 +136,12 @@ placement_get_vpc(struct placement *p, const char *id)
 
     if (!vpc) {
         vpc = placement_load_vpc(p, id, p->meta.next_number++);
+        vpc->stored = false;
+    }
+    if (!vpc->stored) {
+        vpc->stored = true;
         placement_write(p, DB_VPCS, make_val(vpc->id, strlen(vpc->id)),
-                     make_val(&vpc->number, sizeof vpc->number), 0);
+                        make_val(&vpc->number, sizeof vpc->number), 0);
     }
     return vpc;
 }
@@ -162,15 +173,14 @@ placement_find_span(const struct place_vpc *vpc,
     return NULL;
 }
 
-uint32_t
-placement_change_span(struct placement *p, struct place_vpc *vpc,
-                      struct place_host *host, int delta)
+/* Sets the number of ports of 'vpc' on 'host', which the caller has found to
+ * be 'span', or null. */
+static void
+set_span(struct placement *p, struct place_vpc *vpc, struct place_host *host,
+         struct place_span *span, uint32_t n_ports)
 {
-    struct place_span *span = placement_find_span(vpc, host);
-    uint32_t n_ports = span ? span->n_ports : 0;
     uint8_t key[8];
 
-    n_ports = delta < 0 && n_ports < -delta ? 0 : n_ports + delta;
     put_be32(key, vpc->number);
     put_be32(key + 4, host->number);
     if (!n_ports) {
@@ -180,7 +190,7 @@ placement_change_span(struct placement *p, struct place_vpc *vpc,
             free(span);
             placement_erase(p, DB_SPANS, make_val(key, sizeof key));
         }
-        return 0;
+        return;
     }
     if (span) {
         span->n_ports = n_ports;
@@ -188,7 +198,18 @@ placement_change_span(struct placement *p, struct place_vpc *vpc,
         placement_load_span(vpc, host, n_ports);
     }
     placement_write(p, DB_SPANS, make_val(key, sizeof key),
-                 make_val(&n_ports, sizeof n_ports), 0);
+                    make_val(&n_ports, sizeof n_ports), 0);
+}
+
+uint32_t
+placement_change_span(struct placement *p, struct place_vpc *vpc,
+                      struct place_host *host, int delta)
+{
+    struct place_span *span = placement_find_span(vpc, host);
+    uint32_t n_ports = span ? span->n_ports : 0;
+
+    n_ports = delta < 0 && n_ports < -delta ? 0 : n_ports + delta;
+    set_span(p, vpc, host, span, n_ports);
     return n_ports;
 }
 
@@ -297,6 +318,142 @@ placement_for_each_member(struct placement *p, const struct place_host *host,
     member_key(k, host, after + 1);
     placement_scan(p, DB_MEMBERS, make_val(k, sizeof k), 4, walk_member,
                    &walk);
+}
+
+/* Recounting. */
+
+struct recount {
+    struct placement *p;
+    struct place_host *host;
+    char *(*vpc_of)(uint64_t sid, void *aux);
+    void *aux;
+    struct simap ports;         /* By id of VPC. */
+    uint64_t *gone;             /* Ports that are not. */
+    size_t n_gone, allocated_gone;
+};
+
+static bool
+recount_member(uint64_t sid, void *rc_)
+{
+    struct recount *rc = rc_;
+
+    if (goal_store_sid_kind(sid) == GOAL_PORT) {
+        char *id = rc->vpc_of(sid, rc->aux);
+
+        if (id) {
+            simap_increase(&rc->ports, id, 1);
+            free(id);
+            return true;
+        }
+        if (rc->n_gone >= rc->allocated_gone) {
+            rc->gone = x2nrealloc(rc->gone, &rc->allocated_gone,
+                                  sizeof *rc->gone);
+        }
+        rc->gone[rc->n_gone++] = sid;
+    }
+    return true;
+}
+
+void
+placement_recount(struct placement *p, struct place_host *host,
+                  char *(*vpc_of)(uint64_t sid, void *aux), void *aux)
+{
+    struct recount rc = { .p = p, .host = host, .vpc_of = vpc_of, .aux = aux };
+    struct place_span *span, *next;
+    const struct simap_node *node;
+
+    simap_init(&rc.ports);
+    placement_for_each_member(p, host, 0, recount_member, &rc);
+    LIST_FOR_EACH_SAFE (span, next, host_node, &host->spans) {
+        unsigned int n = simap_get(&rc.ports, span->vpc->id);
+
+        if (n != span->n_ports) {
+            set_span(p, span->vpc, host, span, n);
+        }
+    }
+    SIMAP_FOR_EACH (node, &rc.ports) {
+        struct place_vpc *vpc = placement_get_vpc(p, node->name);
+
+        if (!placement_find_span(vpc, host)) {
+            set_span(p, vpc, host, NULL, node->data);
+        }
+    }
+    for (size_t i = 0; i < rc.n_gone; i++) {
+        struct goal_key key = { GOAL_PORT, rc.gone[i] };
+
+        placement_remove(p, host, &key);
+    }
+    simap_destroy(&rc.ports);
+    free(rc.gone);
+}
+
+/* After a change that failed. */
+
+static bool
+has_key(struct placement *p, enum db db, MDB_val key)
+{
+    MDB_txn *txn = placement_read_begin(p);
+    MDB_val value;
+    bool found = txn && !mdb_get(txn, p->dbis[db], &key, &value);
+
+    placement_read_end(p);
+    return found;
+}
+
+/* Reads the spans of 'vpc' again. */
+static void
+rollback_vpc(struct placement *p, struct place_vpc *vpc)
+{
+    struct place_span *span;
+
+    HMAP_FOR_EACH_POP (span, vpc_node, &vpc->spans) {
+        ovs_list_remove(&span->host_node);
+        free(span);
+    }
+    vpc->stored = has_key(p, DB_VPCS, make_val(vpc->id, strlen(vpc->id)));
+}
+
+struct span_load {
+    struct placement *p;
+    struct place_vpc *vpc;
+};
+
+static bool
+rollback_span(const MDB_val *key, const MDB_val *value, void *load_)
+{
+    struct span_load *load = load_;
+    uint32_t number = (key->mv_size == 8
+                       ? get_be32((const uint8_t *) key->mv_data + 4) : 0);
+    uint32_t n_ports;
+
+    if (number < load->p->allocated_numbers && load->p->by_number[number]
+        && value->mv_size == sizeof n_ports) {
+        memcpy(&n_ports, value->mv_data, sizeof n_ports);
+        placement_load_span(load->vpc, load->p->by_number[number], n_ports);
+    }
+    return true;
+}
+
+void
+placement_rollback(struct placement *p)
+{
+    struct place_host *host;
+    struct place_vpc *vpc;
+
+    HMAP_FOR_EACH (host, node, &p->hosts) {
+        host->stored = has_key(p, DB_HOSTS,
+                               make_val(&host->ip, sizeof host->ip));
+    }
+    HMAP_FOR_EACH (vpc, node, &p->vpcs) {
+        struct span_load load = { p, vpc };
+        uint8_t key[8];
+
+        rollback_vpc(p, vpc);
+        put_be32(key, vpc->number);
+        put_be32(key + 4, 0);
+        placement_scan(p, DB_SPANS, make_val(key, sizeof key), 4,
+                       rollback_span, &load);
+    }
 }
 
 /* Topics and nodes. */

@@ -37,7 +37,9 @@
  * something must be in between.  What is read is as of the change.
  *
  * After an error nothing more is written until the next placement_begin();
- * placement_commit() reports it.
+ * placement_commit() reports it.  Then nothing of the change has happened, but
+ * that hosts and VPCs which it has found stay in memory: they are written with
+ * the next change that is about them.
  *
  * Thread-safety: main thread only. */
 
@@ -59,6 +61,7 @@ struct place_host {
     struct hmap_node node;      /* In struct placement's 'hosts', by 'ip'. */
     uint32_t number;            /* In the database. */
     struct in6_addr ip;
+    bool stored;                /* On disk, too. */
     struct ovs_list spans;      /* Contains "struct place_span"s. */
 
     /* For distribution. */
@@ -74,6 +77,7 @@ struct place_vpc {
     uint32_t number;            /* In the database. */
     char *id;
     char *topic;                /* "vpc/ID". */
+    bool stored;                /* On disk, too. */
     struct hmap spans;          /* Contains "struct place_span"s. */
 
     /* For distribution. */
@@ -121,6 +125,12 @@ struct place_span *placement_find_span(const struct place_vpc *,
 /* Changes the number of ports; returns it. */
 uint32_t placement_change_span(struct placement *, struct place_vpc *,
                                struct place_host *, int delta);
+
+/* Sets the numbers of ports of 'host' to what it holds.  'vpc_of' returns the
+ * id, owned by the caller, of the VPC of the port with surrogate 'sid', or
+ * null if there is no such port: then 'host' no longer holds it. */
+void placement_recount(struct placement *, struct place_host *,
+                       char *(*vpc_of)(uint64_t sid, void *aux), void *aux);
 
 /* Both return true if that changed something. */
 bool placement_add(struct placement *, struct place_host *,

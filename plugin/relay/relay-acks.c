@@ -6,9 +6,11 @@
 
 #include "relay/relay-acks-private.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <string.h>
 
+#include "fault-point.h"
 #include "hash.h"
 #include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
@@ -164,8 +166,10 @@ send_reply(struct relay *relay, const char *peer, const char *id,
     char *message_id = relay_new_id();
     struct envelope e = relay_envelope(relay, MSG_GOAL_STATE_REPLY,
                                        message_id, id);
-    int error = relay_send(relay, peer, &e, payload);
+    int error = (FAULT_POINT_NOW(RELAY_REPLY_BEFORE) ? EIO
+                 : relay_send(relay, peer, &e, payload));
 
+    FAULT_POINT_NOW(RELAY_REPLY_AFTER);
     if (error) {
         VLOG_INFO_RL(&rl, "reply to %s for %s: not delivered (%s)", id, peer,
                      ovs_strerror(error));

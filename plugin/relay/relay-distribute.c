@@ -537,16 +537,33 @@ take_neighbor(const struct goal_key *key, void *retreat_)
     return --retreat->n_max > 0;
 }
 
+static char *
+vpc_of_port(uint64_t sid, void *relay_)
+{
+    struct relay *relay = relay_;
+    struct goal_key key = { GOAL_PORT, sid };
+    struct goal_resource *r = goal_store_get_key(relay->store, &key);
+    char *id = r ? xstrdup(GOAL_PORT_CAST(r)->vpc_id) : NULL;
+
+    goal_resource_destroy(r);
+    return id;
+}
+
 /* 'host' has lost 'port'.  Neighbours that came by the VPC's topic stay: if
- * the host ever joins it again it is told anew what there is. */
+ * the host ever joins it again it is told anew what there is.  A null 'port'
+ * was removed from the store, but we died before we could say so. */
 static void
 port_leaves(struct distribution *d, struct place_host *host,
             const struct goal_port *port)
 {
-    struct place_vpc *vpc = placement_find_vpc(d->relay->placement,
-                                               port->vpc_id);
+    struct place_vpc *vpc = (port ? placement_find_vpc(d->relay->placement,
+                                                       port->vpc_id) : NULL);
     bool by_topic = vpc && vpc->by_topic;
 
+    if (!port) {
+        placement_recount(d->relay->placement, host, vpc_of_port, d->relay);
+        return;
+    }
     if (vpc
         && !placement_change_span(d->relay->placement, vpc, host, -1)) {
         struct retreat retreat = { d, host, MAX_CONTEXT_NEIGHBORS };
@@ -651,9 +668,7 @@ take_from_others(struct distribution *d, const struct goal_port *old)
     for (size_t i = 0; i < list->n; i++) {
         placement_remove(d->relay->placement, list->hosts[i], d->key);
         put_host(&others, list->hosts[i]);
-        if (old) {
-            port_leaves(d, list->hosts[i], old);
-        }
+        port_leaves(d, list->hosts[i], old);
         list->hosts[i]->stamp = 0;
     }
     ofpbuf_uninit(&others.entry);
@@ -738,8 +753,9 @@ relay_distribute_delete(struct relay *relay, struct ack_request *request,
     n = d.targets.n;
     for (size_t i = 0; i < n; i++) {
         placement_remove(relay->placement, d.targets.hosts[i], key);
-        if (old && old->kind == GOAL_PORT) {
-            port_leaves(&d, d.targets.hosts[i], GOAL_PORT_CAST(old));
+        if (key->kind == GOAL_PORT) {
+            port_leaves(&d, d.targets.hosts[i],
+                        old ? GOAL_PORT_CAST(old) : NULL);
         }
     }
     if (goes_by_vpc_topic(&d)) {

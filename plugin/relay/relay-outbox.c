@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "fault-point.h"
 #include "hash.h"
 #include "ingest/goal-encode.h"
 #include "openvswitch/poll-loop.h"
@@ -345,7 +346,11 @@ send_message(struct relay *relay, struct out_message *msg)
                                            NULL);
 
         e.sequence = msg->sequence;
-        zmq_server_publish(relay->server, msg->topic->name, &e, msg->payload);
+        if (!FAULT_POINT_NOW(RELAY_PUBLISH_BEFORE)) {
+            zmq_server_publish(relay->server, msg->topic->name, &e,
+                               msg->payload);
+        }
+        FAULT_POINT_NOW(RELAY_PUBLISH_AFTER);
         heartbeat_schedule(relay, msg->topic, HEARTBEAT_FIRST);
         relay_log_put(relay, msg->topic, msg->sequence, msg->id,
                       msg->payload);
