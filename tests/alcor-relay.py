@@ -13,6 +13,7 @@ import time
 
 import zmq.auth
 
+import alcor_controller
 import alcor_process
 import alcor_relay
 
@@ -594,6 +595,90 @@ def crash(net, mode):
     print("%d trials" % c.n)
 
 
+class Above:
+    """A controller above the relay, whose node r1 that is."""
+
+    def __init__(self, net):
+        self.net = net
+        self.controller = alcor_controller.Controller(
+            "ipc://up-pub", "ipc://up-ctl", schema=net.schema)
+        self.controller.snapshots["r1"] = alcor_controller.Snapshot([], [])
+        self.wait(lambda: self.controller.node_is_ready("r1"), "r1")
+
+    def wait(self, predicate, what):
+        deadline = time.monotonic() + alcor_relay.DEFAULT_TIMEOUT
+        while not predicate():
+            if time.monotonic() > deadline:
+                raise alcor_relay.WaitTimeout("no " + what)
+            self.controller.run(0.02)
+            self.net.run(0.02)
+
+    def replies(self, id, number=1):
+        self.wait(lambda: len(self.controller.replies_to(id)) >= number,
+                  "reply %d" % number)
+        reply = self.controller.replies_to(id)[number - 1]
+        return sorted(reply.lines())
+
+    def requests(self):
+        return [node for node, r in self.controller.requests]
+
+
+@scenario
+def upstream(net):
+    """The relay is an agent to who is above it."""
+    above = Above(net)
+    ctl = above.controller
+    above.wait(above.requests, "AGENT_RESTARTED")
+    agents_ = [alcor_relay.Agent(net, "h%d" % i, "172.31.0.%d" % i)
+               for i in (1, 2, 3)]
+    a, b, c = agents_
+    for agent in agents_:
+        agent.join("vpc/v")
+        above.wait(lambda: hasattr(agent, "greeted"), "HELLO_REPLY")
+    settle(net)
+    own = alcor_relay.Controller(net)
+    id = own.goal(net.network(HOSTS + "vpc own vni=7 to=h1\n"))
+    above.wait(lambda: own.replies[id], "reply")
+
+    state = net.network(NETWORK)
+    id = ctl.publish("node/r1", "GOAL_STATE_V2", state)
+    show("by topic", above.replies(id))
+    ctl.publish("node/r1", "GOAL_STATE_V2", state, message_id=id)
+    show("again", above.replies(id, 2)[:1])
+    one = "vm p4 subnet=s vpc=v ip=10.0.0.14 mac=02:00:00:00:00:14 host=h3\n"
+    id = ctl.send("r1", "GOAL_STATE_V2", net.network(HOSTS + one))
+    show("on the control channel", above.replies(id))
+    bad = ctl.publish("all", "GOAL_STATE_V2", b"\xff\xff")
+    show("not protobuf", above.replies(bad))
+    show("h3 has", c.list())
+
+    # Something is lost, upon which there is a snapshot: with p1 and p5 only.
+    ctl.snapshots["r1"] = alcor_controller.Snapshot([], [net.network(
+        "".join(line for line in NETWORK.splitlines(True)
+                if not line.startswith(("vm p2", "vm p3")))
+        + "vm p5 subnet=s ip=10.0.0.15 mac=02:00:00:00:00:15 host=h3\n")])
+    ctl.next_sequence("node/r1")
+    above.wait(lambda: c.has("PORT", "p5") and not c.has("PORT", "p3")
+               and not b.has("PORT", "p2")
+               and not a.has("NEIGHBOR", "p4"), "snapshot")
+    for agent in a, c:
+        show(agent.name + " has", agent.list())
+    print("requests: %d" % len(above.requests()))
+
+    # It remembers how far it has got, also when it dies.
+    restart(net, kill=True)
+    ctl.hellos.clear()
+    above.wait(lambda: "r1" in ctl.hellos, "HELLO")
+    print("at: %s" % sorted(ctl.hellos["r1"][1].positions.items()))
+    back(net, a, b, c)
+    id = ctl.publish("node/r1", "GOAL_STATE_V2", net.network(
+        HOSTS + "vpc v vni=100 cidr=10.0.0.0/16 revision=2 to=h1\n"))
+    show("after kill -9", above.replies(id))
+    print("requests: %d" % len(above.requests()))
+    print(relay("connection-status").split("upstream resync: ")[1]
+          .splitlines()[0])
+
+
 def read_key(owner, name="alcor.key"):
     """The key pair that alcor-ctl keygen made for 'owner'."""
     return zmq.auth.load_certificate(os.path.join("keys", owner, name))
@@ -634,6 +719,75 @@ def publish_file(net, name):
     with open(name) as f:
         text = f.read()
     send(net, alcor_relay.Controller(net), text)
+
+
+@scenario
+def publish_until(net, name):
+    """The same as a controller does that wants to succeed: again, until there
+    is an answer, and then until nothing is PENDING any more."""
+    with open(name) as f:
+        state = net.network(f.read())
+    controller = alcor_relay.Controller(net)
+    show("published", publish_all(net, controller, [state]))
+
+
+def publish_all(net, controller, states, timeout=30):
+    """Returns what became of all resources, as lines."""
+    deadline = time.monotonic() + timeout
+    ids = {controller.goal(state): state for state in states}
+    again = time.monotonic() + 3
+
+    def outcome(id):
+        lines = {}
+        for reply in controller.replies[id]:
+            lines.update(line.rsplit(" ", 1)
+                         for line in controller.lines(reply))
+        return lines
+
+    def is_done(id):
+        lines = outcome(id)
+        return lines and "PENDING" not in lines.values()
+
+    while not all(map(is_done, ids)):
+        if time.monotonic() > deadline:
+            raise alcor_relay.WaitTimeout("not done: %.200s" % [
+                outcome(id) for id in ids if not is_done(id)])
+        net.run(0.2)
+        if time.monotonic() > again:
+            again += 3
+            for id, state in ids.items():
+                if not controller.replies[id]:
+                    controller.goal(state, message_id=id)
+    return sorted("%s %s" % item for id in ids
+                  for item in outcome(id).items())
+
+
+def say(what, lines):
+    bad = [line for line in lines if not line.endswith(" SUCCESS")]
+    print("%d %s: %s" % (len(lines), what, bad or "SUCCESS"))
+
+
+@scenario
+def publish_vpcs(net, n, *hosts):
+    """N VPCs that are on all hosts: each host has as many topics."""
+    text = HOSTS + "host h9 ip=172.31.0.9\n"
+    states, n = [], int(n)
+    for first in range(0, n, 100):
+        lines = ""
+        for i in range(first, min(first + 100, n)):
+            lines += "vpc v%d vni=%d cidr=10.0.0.0/16\n" % (i, 1000 + i)
+            lines += "subnet s%d vpc=v%d cidr=10.0.0.0/24\n" % (i, i)
+            for j, host in enumerate(hosts):
+                lines += "vm p%d-%d subnet=s%d ip=10.0.0.1%d " \
+                    "mac=02:00:00:00:00:1%d host=%s\n" % (i, j, i, j, j, host)
+        states.append(net.network(text + lines))
+    controller = alcor_relay.Controller(net)
+    say("resources", publish_all(net, controller, states, 120))
+    say("neighbours by %d topics" % n, publish_all(
+        net, controller, [net.network(text + "".join(
+            "neighbor n%d vpc=v%d subnet=s%d ip=10.0.0.99 "
+            "mac=02:00:00:00:00:99 host=h9 to=%s\n"
+            % (i, i, i, ",".join(hosts)) for i in range(n)))], 60))
 
 
 def main():

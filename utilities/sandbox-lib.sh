@@ -136,8 +136,17 @@ sb_relay() {
     test -n "$schema" || { sb_error "no alcor-relay.ovsschema"; return 1; }
     rm -rf "$dir" && mkdir -p "$dir" || return
     ovsdb-tool $SB_QUIET create "$dir/conf.db" "$schema" || return
-    sb_in relay ovsdb-server "$dir/conf.db" --remote="punix:$dir/db.sock" \
-        $SB_DAEMON || return
+    sb_relay_db_start && sb_relay_start "$1" "$2"
+}
+
+sb_relay_db_start() {
+    sb_in relay ovsdb-server "$SB_DIR/relay/conf.db" \
+        --remote="punix:$SB_DIR/relay/db.sock" $SB_DAEMON
+}
+
+sb_relay_start() {
+    local dir
+    dir=$SB_DIR/relay
     sb_in relay "$SB_RELAY" --publish="$1" --control="$2" \
         --state="$dir/state" --db="unix:$dir/db.sock" $SB_DAEMON
 }

@@ -310,6 +310,29 @@ server_message_destroy(struct server_message *msg)
     }
 }
 
+struct server_message *
+server_message_create(const char *peer, const void *payload, size_t len)
+{
+    struct received *r = xzalloc(sizeof *r);
+    zmq_msg_t *frame = &r->frames[N_FRAMES - 1];
+
+    for (size_t i = 0; i < N_FRAMES - 1; i++) {
+        zmq_msg_init(&r->frames[i]);
+    }
+    if (zmq_msg_init_size(frame, len)) {
+        out_of_memory();
+    }
+    if (len) {
+        memcpy(zmq_msg_data(frame), payload, len);
+    }
+    r->up.peer = xstrdup(peer);
+    r->up.payload = zmq_msg_data(frame);
+    r->up.payload_len = len;
+    r->up.received_usec = time_usec();
+    r->up.aux = r;
+    return &r->up;
+}
+
 /* Fills in 'r->up' from the frames.  Returns false if its routing id is not
  * an id. */
 static bool

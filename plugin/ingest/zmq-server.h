@@ -98,6 +98,10 @@ int zmq_server_send(struct zmq_server *, const char *peer,
 struct server_message *zmq_server_recv(struct zmq_server *);
 void server_message_destroy(struct server_message *); /* Accepts null. */
 
+/* Returns one that has come another way. */
+struct server_message *server_message_create(const char *peer,
+                                             const void *payload, size_t len);
+
 void zmq_server_run(struct zmq_server *);
 void zmq_server_wait(struct zmq_server *);
 

@@ -89,6 +89,7 @@ struct ack_request {
     struct relay *relay;
     char *peer;
     char *id;                   /* Empty: wants no answer. */
+    bool exceptions_only;       /* Wants to hear of what is not SUCCESS. */
     long long int received_usec;
     struct ovs_list outs;       /* Contains "struct ack_out"s. */
     size_t n_waiting;           /* Pairs of out and host. */

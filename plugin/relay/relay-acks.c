@@ -77,6 +77,13 @@ relay_ack_begin(struct relay *relay, const char *peer, const char *message_id,
     return r;
 }
 
+/* The reply to 'r' is to leave out what is SUCCESS. */
+void
+relay_ack_exceptions_only(struct ack_request *r)
+{
+    r->exceptions_only = true;
+}
+
 uint32_t
 relay_ack_add(struct ack_request *r, uint32_t kind, const char *id,
               uint32_t operation, enum goal_status status)
@@ -247,22 +254,24 @@ request_answer(struct ack_request *r)
     struct resource_status *statuses = xcalloc(r->n_resources,
                                                sizeof *statuses);
     struct ofpbuf payload;
+    size_t n = 0;
 
     r->answered = true;
     r->relay->n_answered++;
     for (size_t i = 0; i < r->n_resources; i++) {
         struct ack_resource *resource = &r->resources[i];
 
-        statuses[i] = make_status(r, resource, resource->n_pending > 0);
-        if (statuses[i].status == GOAL_STATUS_PENDING) {
+        statuses[n] = make_status(r, resource, resource->n_pending > 0);
+        if (statuses[n].status == GOAL_STATUS_PENDING) {
             resource->reported_pending = true;
             r->n_pending++;
         }
+        n += !r->exceptions_only || statuses[n].status;
     }
     r->relay->n_pending += r->n_pending;
     if (r->id[0]) {
         ofpbuf_init(&payload, 256);
-        reply_encode(statuses, r->n_resources,
+        reply_encode(statuses, n,
                      time_usec() - r->received_usec, &payload);
         send_reply(r->relay, r->peer, r->id, &payload);
         remember_answer(r, &payload);

@@ -253,6 +253,7 @@ status(struct unixctl_conn *conn, int argc OVS_UNUSED,
 
     ds_put_format(&ds, "sender: %s\n", relay->options.sender);
     ds_put_format(&ds, "database: %s\n", relay_db_status(relay->db));
+    relay_upstream_describe(relay->upstream, &ds);
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
         ds_put_format(&ds, "%s: %"PRIu64"\n", lines[i].name, lines[i].value);
     }

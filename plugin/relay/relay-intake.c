@@ -11,6 +11,7 @@
 #include "coverage.h"
 #include "ingest/goal-decode.h"
 #include "ingest/host-lists.h"
+#include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -39,6 +40,7 @@ struct inbox_message {
     struct ovs_list list_node;  /* In struct relay's 'inbox'. */
     struct server_message *msg;
     struct envelope envelope;
+    struct intake_upstream up;  /* 'topic' null: of a controller. */
 };
 
 /* A message being stored. */
@@ -47,10 +49,13 @@ struct intake {
     const struct envelope *envelope;
     struct ack_request *request;
     struct goal_admission admission;
-    struct host_lists *lists;
+    struct host_lists *lists;   /* Null: of no message. */
     struct place_host **hosts;  /* By number in 'lists'; null: not yet. */
     struct host_list listed;    /* Of the entry under way. */
     char *error;                /* Of the store, which ends it. */
+    bool replayed;              /* Something newer may be stored. */
+    const struct snapshot *snapshot; /* Being merged; null: a message. */
+    struct sset present;        /* Then: "KIND ID" of what is in it. */
 };
 
 /* Inbox. */
@@ -62,15 +67,18 @@ inbox_message_destroy(struct relay *relay, struct inbox_message *im)
     relay->inbox_bytes -= im->msg->payload_len;
     server_message_destroy(im->msg);
     envelope_destroy(&im->envelope);
+    free(im->up.topic);
     free(im);
 }
 
-/* Takes ownership of 'msg' and of what is in 'envelope'. */
+/* Takes ownership of 'msg' and of what is in 'envelope' and '*up', which is
+ * null if it is from a controller. */
 void
 relay_intake_put(struct relay *relay, struct server_message *msg,
-                 struct envelope *envelope)
+                 struct envelope *envelope, struct intake_upstream *up)
 {
-    if (relay->inbox_bytes + msg->payload_len > TRANSPORT_MAX_QUEUE) {
+    /* Who puts in what comes from upstream has asked for room. */
+    if (!up && relay->inbox_bytes + msg->payload_len > TRANSPORT_MAX_QUEUE) {
         COVERAGE_INC(relay_intake_full);
         VLOG_WARN_RL(&rl, "message %s of %s refused: too much is waiting",
                      envelope->message_id, msg->peer);
@@ -80,10 +88,13 @@ relay_intake_put(struct relay *relay, struct server_message *msg,
         envelope_destroy(envelope);
         return;
     }
-    struct inbox_message *im = xmalloc(sizeof *im);
+    struct inbox_message *im = xzalloc(sizeof *im);
 
     im->msg = msg;
     im->envelope = *envelope;
+    if (up) {
+        im->up = *up;
+    }
     relay->inbox_bytes += msg->payload_len;
     ovs_list_push_back(&relay->inbox, &im->list_node);
 }
@@ -119,6 +130,9 @@ find_listed(struct intake *intake, const struct goal_entry *entry)
 {
     intake->listed.n = 0;
     intake->relay->stamp++;
+    if (!intake->lists) {
+        return;
+    }
     host_lists_find(intake->lists, entry->kind, entry->id, add_listed,
                     intake);
     if (strcmp(entry->key, entry->id)) {
@@ -137,6 +151,21 @@ refuse_entry(struct intake *intake, const struct goal_entry *entry,
                  entry->kind < GOAL_N_KINDS ? goal_kinds[entry->kind].name
                  : "resource", entry->id, error);
     relay_ack_set(intake->request, index, status);
+}
+
+/* True if all hosts for which the resource is listed hold it: neighbours of a
+ * VPC are held by those in the VPC. */
+static bool
+all_hold(const struct intake *intake, const struct goal_key *key)
+{
+    for (size_t i = 0; i < intake->listed.n; i++) {
+        if (key->kind != GOAL_NEIGHBOR
+            && !placement_has(intake->relay->placement,
+                              intake->listed.hosts[i], key)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static void
@@ -159,7 +188,8 @@ put_entry(struct intake *intake, const struct goal_entry *entry,
         old = goal_store_get(relay->store, GOAL_PORT, entry->id);
     }
     intake->error = goal_store_put(relay->store, entry->resource,
-                                   (entry->created ? GOAL_CREATE
+                                   (intake->snapshot ? GOAL_FORCE
+                                    : entry->created ? GOAL_CREATE
                                     : entry->full ? GOAL_REPLACE
                                     : GOAL_MERGE),
                                    &key, &result);
@@ -174,9 +204,12 @@ put_entry(struct intake *intake, const struct goal_entry *entry,
             stored = goal_store_get_key(relay->store, &key);
         }
         find_listed(intake, entry);
-        relay_distribute(relay, intake->request, index, &key,
-                         stored ? stored : entry->resource, old,
-                         &intake->listed);
+        if (!(intake->snapshot && result == GOAL_SAME
+              && all_hold(intake, &key))) {
+            relay_distribute(relay, intake->request, index, &key,
+                             stored ? stored : entry->resource, old,
+                             &intake->listed);
+        }
         goal_resource_destroy(stored);
     }
     goal_resource_destroy(old);
@@ -221,6 +254,10 @@ take_entry(const struct goal_entry *entry, void *intake_)
         /* Said below. */
     } else if (entry->error) {
         refuse_entry(intake, entry, index, entry->status, entry->error);
+    } else if (intake->replayed
+               && relay_upstream_is_overtaken(intake->relay->upstream,
+                                              entry->kind, entry->id)) {
+        /* It stays. */
     } else if (entry->operation == GOAL_OP_DELETE) {
         delete_entry(intake, entry, index);
     } else if (entry->operation != GOAL_OP_GET) {
@@ -264,11 +301,38 @@ begin_state(struct relay *relay)
     }
 }
 
+/* Ends what goal_store_begin() has begun, if it has. */
 static void
-store_message(struct intake *intake, const struct server_message *msg)
+finish_write(struct intake *intake, bool began, struct goal_changes *changes)
 {
     struct relay *relay = intake->relay;
-    const struct goal_origin origin = { .sender = "", .topic = "" };
+
+    if (began && !intake->error) {
+        intake->error = goal_store_commit(relay->store, changes);
+    } else if (began) {
+        goal_store_abort(relay->store, changes);
+    }
+    if (intake->error && !relay->round_error) {
+        relay->round_error = xstrdup(intake->error);
+    }
+    goal_changes_destroy(changes);
+    relay_outbox_close(relay);
+    free(intake->listed.hosts);
+    goal_admission_forget(&intake->admission);
+}
+
+static void
+store_message(struct intake *intake, const struct server_message *msg,
+              const struct intake_upstream *up)
+{
+    struct relay *relay = intake->relay;
+    const struct goal_origin origin = {
+        .sender = up->topic ? intake->envelope->sender : "",
+        .topic = up->topic ? up->topic : "",
+        .epoch = up->topic ? intake->envelope->epoch : 0,
+        .sequence = up->topic ? intake->envelope->sequence : 0,
+        .hold = true,
+    };
     struct goal_changes changes = GOAL_CHANGES_INITIALIZER;
 
     relay_begin(relay);
@@ -290,19 +354,10 @@ store_message(struct intake *intake, const struct server_message *msg)
     }
     if (began && !intake->error) {
         host_lists_for_each_unfound(intake->lists, give_listed, intake);
-        intake->error = goal_store_commit(relay->store, &changes);
-    } else if (began) {
-        goal_store_abort(relay->store, &changes);
     }
-    if (intake->error && !relay->round_error) {
-        relay->round_error = xstrdup(intake->error);
-    }
-    goal_changes_destroy(&changes);
-    relay_outbox_close(relay);
+    finish_write(intake, began, &changes);
     free(intake->error);
     free(intake->hosts);
-    free(intake->listed.hosts);
-    goal_admission_forget(&intake->admission);
 }
 
 static void
@@ -313,9 +368,18 @@ take_message(struct relay *relay, const struct inbox_message *im)
     struct intake intake = {
         .relay = relay,
         .envelope = envelope,
+        .replayed = im->up.replayed,
         .admission = { .store = relay->store, .check = goal_resource_check },
     };
 
+    if (im->up.counts) {
+        relay_begin(relay);
+        relay_upstream_taken(relay->upstream, envelope, im->up.topic);
+    }
+    if (im->up.replayed) {
+        relay_begin(relay);
+        relay_upstream_replayed(relay->upstream);
+    }
     if (relay_ack_repeat(relay, msg->peer, envelope->message_id)) {
         relay->counters.repeated++;
         return;
@@ -336,8 +400,211 @@ take_message(struct relay *relay, const struct inbox_message *im)
     }
     COVERAGE_INC(relay_intake);
     relay->counters.messages++;
-    store_message(&intake, msg);
+    store_message(&intake, msg, &im->up);
     host_lists_destroy(intake.lists);
+}
+
+/* Snapshots. */
+
+/* A resource of 'kind' in the snapshot, or not. */
+static char *
+present_name(enum goal_kind kind, const char *id)
+{
+    return xasprintf("%d %s", kind, id);
+}
+
+/* True if a message past the snapshot has written what is stored. */
+static bool
+is_past_snapshot(const struct snapshot *snapshot, const char *sender,
+                 const char *topic, uint64_t epoch, uint64_t sequence)
+{
+    const struct publisher_positions *end = &snapshot->end;
+
+    if (epoch != end->epoch || strcmp(sender, end->sender)) {
+        return false;
+    }
+    for (size_t i = 0; i < end->n_positions; i++) {
+        if (!strcmp(end->positions[i].topic, topic)) {
+            return sequence > end->positions[i].sequence;
+        }
+    }
+    return false;
+}
+
+struct doomed {
+    struct intake *intake;
+    struct sset ids;
+};
+
+static bool
+judge(const struct goal_key *key, const char *id, void *doomed_)
+{
+    struct doomed *doomed = doomed_;
+    struct intake *intake = doomed->intake;
+    char *name = present_name(key->kind, id);
+    char *sender, *topic;
+    uint64_t epoch, sequence;
+
+    if (!sset_contains(&intake->present, name)
+        && goal_store_origin(intake->relay->store, key, &sender, &topic,
+                             &epoch, &sequence)) {
+        /* What our own controllers have said stays. */
+        if (sender[0] && snapshot_covers(intake->snapshot, topic)
+            && !is_past_snapshot(intake->snapshot, sender, topic, epoch,
+                                 sequence)) {
+            sset_add(&doomed->ids, id);
+        }
+        free(sender);
+        free(topic);
+    }
+    free(name);
+    return true;
+}
+
+/* Deletes what the snapshot lacks. */
+static void
+delete_lacking(struct intake *intake)
+{
+    for (int kind = GOAL_N_KINDS - 1; kind >= 0; kind--) {
+        struct doomed doomed = { .intake = intake };
+        const char *id;
+
+        sset_init(&doomed.ids);
+        goal_store_for_each(intake->relay->store, kind, judge, &doomed);
+        SSET_FOR_EACH (id, &doomed.ids) {
+            struct goal_resource *r = goal_resource_create(kind, id);
+            const struct goal_entry entry = {
+                .kind = kind, .id = CONST_CAST(char *, id),
+                .key = CONST_CAST(char *, id), .resource = r,
+            };
+
+            if (!intake->error) {
+                delete_entry(intake, &entry, relay_ack_add(
+                    intake->request, kind, id, GOAL_OP_DELETE,
+                    GOAL_STATUS_SUCCESS));
+            }
+            goal_resource_destroy(r);
+        }
+        sset_destroy(&doomed.ids);
+    }
+}
+
+static void
+take_snapshot_entry(const struct goal_entry *entry, void *intake_)
+{
+    struct intake *intake = intake_;
+    char *sender, *topic;
+    uint64_t epoch, sequence;
+    struct goal_key key;
+    bool newer = false;
+
+    if (entry->kind < GOAL_N_KINDS) {
+        sset_add_and_free(&intake->present,
+                          present_name(entry->kind, entry->id));
+        if (goal_store_lookup(intake->relay->store, entry->kind, entry->id,
+                              &key)
+            ? goal_store_origin(intake->relay->store, &key, &sender, &topic,
+                                &epoch, &sequence)
+            : goal_store_grave_origin(intake->relay->store, entry->kind,
+                                      entry->id, &sender, &topic, &epoch,
+                                      &sequence)) {
+            newer = is_past_snapshot(intake->snapshot, sender, topic, epoch,
+                                     sequence);
+            free(sender);
+            free(topic);
+        }
+    }
+    if (newer) {
+        goal_resource_destroy(entry->resource);
+    } else {
+        take_entry(entry, intake);
+    }
+}
+
+static void
+merge_message(struct intake *intake, const struct transport_message *msg)
+{
+    char *error = host_lists_create(msg->payload, msg->payload_len,
+                                    &intake->lists);
+
+    if (!error) {
+        intake->hosts = xcalloc(host_lists_n_hosts(intake->lists),
+                                sizeof *intake->hosts);
+        error = goal_decode(2, msg->payload, msg->payload_len,
+                            goal_decode_all_hosts, take_snapshot_entry,
+                            intake);
+        if (!error) {
+            host_lists_for_each_unfound(intake->lists, give_listed, intake);
+        }
+        free(intake->hosts);
+        host_lists_destroy(intake->lists);
+        intake->lists = NULL;
+    }
+    if (!intake->error) {
+        intake->error = error;
+    } else {
+        free(error);
+    }
+}
+
+/* Makes 'snapshot' the state that the server above has given us.  Returns
+ * false if nothing of it, or not all, could be taken. */
+bool
+relay_intake_snapshot(struct relay *relay, const struct snapshot *snapshot)
+{
+    const struct goal_origin origin = {
+        .sender = snapshot->end.sender, .epoch = snapshot->end.epoch,
+        .topic = "", .hold = true,
+    };
+    const struct envelope envelope = {
+        .message_id = snapshot->end_message_id,
+        .sender = snapshot->end.sender,
+    };
+    struct goal_changes changes = GOAL_CHANGES_INITIALIZER;
+    struct intake intake = {
+        .relay = relay,
+        .envelope = &envelope,
+        .snapshot = snapshot,
+        .admission = { .store = relay->store, .check = goal_resource_check },
+    };
+
+    relay_begin(relay);
+    begin_state(relay);
+    sset_init(&intake.present);
+    intake.request = relay_ack_begin(relay, "", snapshot->end_message_id,
+                                     time_usec());
+    relay_ack_exceptions_only(intake.request);
+    intake.error = goal_store_begin(relay->store, &origin);
+    bool began = !intake.error;
+    for (size_t i = 0; i < snapshot->n_messages && !intake.error; i++) {
+        merge_message(&intake, snapshot->messages[i]);
+    }
+    if (!intake.error) {
+        delete_lacking(&intake);
+    }
+    finish_write(&intake, began, &changes);
+    sset_destroy(&intake.present);
+
+    bool ok = !intake.error;
+    for (size_t i = 0; ok && i < snapshot->end.n_positions; i++) {
+        const struct topic_position *p = &snapshot->end.positions[i];
+        const struct envelope at = {
+            .sender = snapshot->end.sender, .epoch = snapshot->end.epoch,
+            .sequence = p->sequence,
+        };
+
+        if (snapshot_covers(snapshot, p->topic)) {
+            relay_upstream_taken(relay->upstream, &at, p->topic);
+        }
+    }
+    free(intake.error);
+    return ok;
+}
+
+bool
+relay_intake_has_room(const struct relay *relay)
+{
+    return relay->inbox_bytes < TRANSPORT_MAX_QUEUE / 2;
 }
 
 static bool

@@ -18,6 +18,7 @@
 #include "fault-point.h"
 #include "ingest/zmq-server.h"
 #include "memory.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-rcu.h"
@@ -55,6 +56,11 @@ usage(void)
            "                          alcor-relay)\n"
            "  --db=DATABASE           registry of nodes, an OVSDB connection\n"
            "                          method (default: none)\n"
+           "  --upstream=PUB,CONTROL  a server above us; may be given more\n"
+           "                          than once, the first is preferred\n"
+           "  --upstream-key=FILE     its public key\n"
+           "  --node-id=ID            our id towards it (default: that of\n"
+           "                          --sender)\n"
            "  --no-learn              only registered nodes may come\n"
            "  --unicast-hosts=N       neighbours of a VPC in at most N hosts\n"
            "                          are not sent by topic (default: %d)\n"
@@ -74,6 +80,7 @@ struct arguments {
     struct relay_options relay;
     char *unixctl_path;
     char *state_dir;
+    struct ds upstream_publish, upstream_control;
 };
 
 enum {
@@ -82,6 +89,9 @@ enum {
     OPT_STATE,
     OPT_SENDER,
     OPT_DB,
+    OPT_UPSTREAM,
+    OPT_UPSTREAM_KEY,
+    OPT_NODE_ID,
     OPT_NO_LEARN,
     OPT_UNICAST_HOSTS,
     OPT_ON_DEMAND_RATE,
@@ -117,6 +127,26 @@ parse_endpoint(const char *option)
     return optarg;
 }
 
+/* Adds the pair of endpoints in 'optarg'. */
+static void
+parse_upstream(struct arguments *args)
+{
+    const char *comma = strchr(optarg, ',');
+
+    if (!comma || strchr(comma + 1, ',')) {
+        VLOG_FATAL("--upstream: expected two endpoints with a comma in "
+                   "between, found \"%s\"", optarg);
+    }
+    if (args->upstream_publish.length) {
+        ds_put_char(&args->upstream_publish, ',');
+        ds_put_char(&args->upstream_control, ',');
+    }
+    ds_put_buffer(&args->upstream_publish, optarg, comma - optarg);
+    ds_put_cstr(&args->upstream_control, comma + 1);
+    args->relay.upstream_publish = ds_cstr(&args->upstream_publish);
+    args->relay.upstream_control = ds_cstr(&args->upstream_control);
+}
+
 static bool
 parse_relay_option(int c, struct relay_options *o)
 {
@@ -138,6 +168,15 @@ parse_relay_option(int c, struct relay_options *o)
         return true;
     case OPT_DB:
         o->db_remote = optarg;
+        return true;
+    case OPT_NODE_ID:
+        if (!optarg[0] || strlen(optarg) > 255) {
+            VLOG_FATAL("--node-id: expected an id of 1 to 255 bytes");
+        }
+        o->node_id = optarg;
+        return true;
+    case OPT_UPSTREAM_KEY:
+        o->upstream_key = optarg;
         return true;
     case OPT_NO_LEARN:
         o->learn_nodes = false;
@@ -168,6 +207,10 @@ parse_option(int c, struct arguments *args)
     VLOG_OPTION_HANDLERS
     DAEMON_OPTION_HANDLERS
     STREAM_SSL_OPTION_HANDLERS
+
+    case OPT_UPSTREAM:
+        parse_upstream(args);
+        break;
 
     case OPT_UNIXCTL:
         args->unixctl_path = optarg;
@@ -204,6 +247,12 @@ check_options(const struct relay_options *o)
     if (!o->curve_key != !o->curve_clients) {
         VLOG_FATAL("--curve-key and --curve-clients go together");
     }
+    if (o->upstream_key && (!o->curve_key || !o->upstream_publish)) {
+        VLOG_FATAL("--upstream-key needs --curve-key and --upstream");
+    }
+    if (o->curve_key && o->upstream_publish && !o->upstream_key) {
+        VLOG_FATAL("with --curve-key, --upstream needs --upstream-key");
+    }
 }
 
 static void
@@ -215,6 +264,9 @@ parse_options(int argc, char *argv[], struct arguments *args)
         {"state", required_argument, NULL, OPT_STATE},
         {"sender", required_argument, NULL, OPT_SENDER},
         {"db", required_argument, NULL, OPT_DB},
+        {"upstream", required_argument, NULL, OPT_UPSTREAM},
+        {"upstream-key", required_argument, NULL, OPT_UPSTREAM_KEY},
+        {"node-id", required_argument, NULL, OPT_NODE_ID},
         {"no-learn", no_argument, NULL, OPT_NO_LEARN},
         {"unicast-hosts", required_argument, NULL, OPT_UNICAST_HOSTS},
         {"on-demand-rate", required_argument, NULL, OPT_ON_DEMAND_RATE},
@@ -245,6 +297,9 @@ parse_options(int argc, char *argv[], struct arguments *args)
                    "usage");
     }
     check_options(&args->relay);
+    if (!args->relay.node_id) {
+        args->relay.node_id = args->relay.sender;
+    }
     if (!args->relay.state_dir) {
         args->state_dir = xasprintf("%s/alcor-relay", ovs_dbdir());
         args->relay.state_dir = args->state_dir;
@@ -274,6 +329,8 @@ main(int argc, char *argv[])
             .unicast_hosts = DEFAULT_UNICAST_HOSTS,
             .on_demand_rate = DEFAULT_ON_DEMAND_RATE,
         },
+        .upstream_publish = DS_EMPTY_INITIALIZER,
+        .upstream_control = DS_EMPTY_INITIALIZER,
     };
     struct unixctl_server *unixctl;
     struct relay *relay;
@@ -315,6 +372,8 @@ main(int argc, char *argv[])
     relay_close(relay);
     unixctl_server_destroy(unixctl);
     free(args.state_dir);
+    ds_destroy(&args.upstream_publish);
+    ds_destroy(&args.upstream_control);
     service_stop();
     vlog_disable_async();
     ovsrcu_exit();

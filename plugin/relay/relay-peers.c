@@ -262,7 +262,7 @@ take_goal_state(struct relay *relay, struct server_message **msgp,
                            GOAL_STATUS_FAILURE);
         return;
     }
-    relay_intake_put(relay, *msgp, envelope);
+    relay_intake_put(relay, *msgp, envelope, NULL);
     *msgp = NULL;
 }
 

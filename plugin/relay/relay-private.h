@@ -26,8 +26,11 @@ struct ack_out;
 struct ack_request;
 struct json;
 struct relay_db;
+struct ds;
 struct relay_replay;
+struct relay_upstream;
 struct simap;
+struct snapshot;
 struct unixctl_conn;
 struct zap_keys;
 
@@ -127,6 +130,7 @@ struct relay {
     struct goal_store *store;
     struct placement *placement;
     struct relay_db *db;        /* Null: no database. */
+    struct relay_upstream *upstream; /* Null: we have no server. */
 
     bool changing;              /* In a round that changes something. */
     char *round_error;          /* Why it failed; null: so far it has not. */
@@ -214,8 +218,15 @@ void relay_heartbeats_run(struct relay *);
 void relay_heartbeats_wait(struct relay *);
 
 /* relay-intake.c. */
+struct intake_upstream {        /* How a message came from upstream. */
+    char *topic;                /* "": on the control channel. */
+    bool counts;                /* Its number becomes the topic's position. */
+    bool replayed;              /* It was missed and comes only now. */
+};
 void relay_intake_put(struct relay *, struct server_message *,
-                      struct envelope *);
+                      struct envelope *, struct intake_upstream *);
+bool relay_intake_snapshot(struct relay *, const struct snapshot *);
+bool relay_intake_has_room(const struct relay *);
 void relay_intake_run(struct relay *);
 void relay_intake_wait(struct relay *);
 void relay_intake_destroy(struct relay *);
@@ -249,6 +260,7 @@ struct ack_request *relay_ack_begin(struct relay *, const char *peer,
                                     long long int received_usec);
 uint32_t relay_ack_add(struct ack_request *, uint32_t kind, const char *id,
                        uint32_t operation, enum goal_status);
+void relay_ack_exceptions_only(struct ack_request *);
 void relay_ack_set(struct ack_request *, uint32_t index, enum goal_status);
 struct ack_out *relay_ack_out(struct ack_request *);
 void relay_ack_out_entry(struct ack_out *, uint32_t index,
@@ -299,6 +311,23 @@ bool relay_replay_has(const struct relay_replay *, const struct relay_topic *,
 void relay_replays_run(struct relay *);
 void relay_replays_wait(struct relay *);
 void relay_replays_get_memory_usage(const struct relay *, struct simap *);
+
+/* relay-upstream.c.  Null is accepted where it says so. */
+char *relay_upstream_open(struct relay *) OVS_WARN_UNUSED_RESULT;
+void relay_upstream_close(struct relay *);
+void relay_upstream_run(struct relay_upstream *);   /* Or null. */
+void relay_upstream_wait(struct relay_upstream *);  /* Or null. */
+int relay_upstream_send(struct relay_upstream *, const struct envelope *,
+                        const struct ofpbuf *payload);
+void relay_upstream_taken(struct relay_upstream *, const struct envelope *,
+                          const char *topic);
+void relay_upstream_replayed(struct relay_upstream *);
+bool relay_upstream_is_overtaken(const struct relay_upstream *,
+                                 enum goal_kind, const char *id);
+void relay_upstream_round_done(struct relay_upstream *, bool failed);
+                                                    /* Or null. */
+void relay_upstream_describe(const struct relay_upstream *, struct ds *);
+                                                    /* Or null. */
 
 /* relay-resolve.c. */
 enum goal_status relay_resolve(struct relay *, struct relay_node *,

@@ -63,6 +63,7 @@ relay_commit(struct relay *relay)
     }
     relay_outbox_send(relay, relay->round_error != NULL);
     relay_ack_round_done(relay, relay->round_error != NULL);
+    relay_upstream_round_done(relay->upstream, relay->round_error != NULL);
     free(relay->round_error);
     relay->round_error = NULL;
 }
@@ -95,12 +96,18 @@ relay_new_id(void)
     return xasprintf(UUID_FMT, UUID_ARGS(&uuid));
 }
 
-/* Sends on the control channel.  'payload' may be null.  Returns what
+/* Sends on the control channel; to 'peer' "", upstream.  'payload' may be
+ * null.  Returns what
  * zmq_server_send() does. */
 int
 relay_send(struct relay *relay, const char *peer,
            const struct envelope *envelope, const struct ofpbuf *payload)
 {
+    if (!peer[0]) {
+        return (relay->upstream
+                ? relay_upstream_send(relay->upstream, envelope, payload)
+                : EHOSTUNREACH);
+    }
     struct server_payload *copy
         = (payload ? server_payload_create(payload->data, payload->size)
            : NULL);
@@ -234,6 +241,11 @@ relay_open(const struct relay_options *options, struct relay **relayp)
     if (options->db_remote) {
         relay->db = relay_db_create(relay, options->db_remote);
     }
+    error = relay_upstream_open(relay);
+    if (error) {
+        relay_close(relay);
+        return error;
+    }
     *relayp = relay;
     return NULL;
 }
@@ -242,6 +254,7 @@ void
 relay_close(struct relay *relay)
 {
     relay_commit(relay);
+    relay_upstream_close(relay);
     relay_db_destroy(relay->db);
     relay_snapshots_destroy(relay);
     relay_intake_destroy(relay);
@@ -265,6 +278,7 @@ void
 relay_run(struct relay *relay)
 {
     relay_peers_run(relay);
+    relay_upstream_run(relay->upstream);
     relay_intake_run(relay);
     relay_acks_run(relay);
     relay_db_run(relay->db);
@@ -279,6 +293,7 @@ void
 relay_wait(struct relay *relay)
 {
     zmq_server_wait(relay->server);
+    relay_upstream_wait(relay->upstream);
     relay_intake_wait(relay);
     relay_acks_wait(relay);
     relay_replays_wait(relay);

@@ -51,6 +51,7 @@
  *    relay-snapshot    the state of a host, in pieces
  *    relay-resolve     unknown destinations
  *    relay-peers       the control channel: HELLO, dispatching
+ *    relay-upstream    a server above us
  *    relay-nodes       which node is where, groups
  *    relay-db          the same in an OVSDB database
  *    relay-commands    unixctl
@@ -80,6 +81,10 @@ struct relay_options {
     const char *db_remote;      /* Database Alcor_Relay; null: none. */
     const char *curve_key;      /* File of our key pair; null: none. */
     const char *curve_clients;  /* Directory of allowed keys. */
+    const char *upstream_publish; /* Servers above us, with commas; */
+    const char *upstream_control; /* null: none. */
+    const char *upstream_key;   /* File of their public key. */
+    const char *node_id;        /* Our id towards them. */
     bool learn_nodes;           /* From HELLO. */
     unsigned int unicast_hosts; /* A VPC in at most so many hosts gets its
                                  * neighbours one by one. */
