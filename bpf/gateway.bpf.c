@@ -427,18 +427,22 @@ gateway_xdp(struct xdp_md *ctx)
         || !is_for_entrance(outer)) {
         return count(FP_GW_PASSED, XDP_PASS);
     }
+    /* An entrance may be the host's own address, so this may be for it. */
+    if (ip->protocol != IPPROTO_UDP) {
+        return count(FP_GW_NOT_VXLAN, XDP_PASS);
+    }
     if (*(__u8 *) ip != 0x45 || ip->ttl <= 1
         || ip->frag_off & bpf_htons(0x3fff)) {
         return count(FP_GW_OUTER, XDP_DROP);
     }
-    if (ip->protocol != IPPROTO_UDP) {
-        return count(FP_GW_NOT_VXLAN, XDP_DROP);
-    }
-    if ((void *) (eth + 1) > end) {
+    if ((void *) (fp_udp(outer) + 1) > end) {
         return count(FP_GW_MALFORMED, XDP_DROP);
     }
     if (fp_udp(outer)->dest != fp_config.vxlan_port) {
-        return count(FP_GW_NOT_VXLAN, XDP_DROP);
+        return count(FP_GW_NOT_VXLAN, XDP_PASS);
+    }
+    if ((void *) (eth + 1) > end) {
+        return count(FP_GW_MALFORMED, XDP_DROP);
     }
     switch (fp_eth_type(eth)) {
     case bpf_htons(ETH_P_IP):

@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "agent-fast-path.h"
+#include "agent-gateway.h"
 #include "agent-private.h"
 
 #include <errno.h>
@@ -114,10 +115,12 @@ cmd_exit(struct unixctl_conn *conn, int argc, const char *argv[],
         unixctl_command_reply_error(conn, "expected --cleanup or nothing");
     } else if (agent->translator) {
         agent_fast_path_uninstall(agent);
+        agent_gateway_uninstall(agent);
         translator_withdraw_all(agent->translator);
         agent->exit = EXIT_WITHDRAW;
     } else {
         agent_fast_path_uninstall(agent);
+        agent_gateway_uninstall(agent);
         agent->exit = EXIT_CLEAN_DB;
     }
 }

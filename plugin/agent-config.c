@@ -217,6 +217,57 @@ parse_device(struct agent_config *config, size_t offset, const char *value)
     return parse_text(config, offset, value);
 }
 
+static char *
+parse_role(struct agent_config *config, size_t offset OVS_UNUSED,
+           const char *value)
+{
+    bool gateway = (!strcmp(value, "gateway")
+                    || !strcmp(value, "compute,gateway")
+                    || !strcmp(value, "gateway,compute"));
+
+    if (!gateway && strcmp(value, "compute")) {
+        return xasprintf("\"%.64s\", expected compute, gateway or "
+                         "compute,gateway", value);
+    }
+    config->is_gateway = gateway;
+    return NULL;
+}
+
+static char *
+parse_entrances(struct agent_config *config, size_t offset OVS_UNUSED,
+                const char *value)
+{
+    char *copy = xstrdup(value ? value : "");
+    struct config_entrance *entrances = NULL;
+    char *save_ptr = NULL;
+    char *error = NULL;
+    size_t n = 0;
+
+    for (char *word = strtok_r(copy, ",", &save_ptr); word && !error;
+         word = strtok_r(NULL, ",", &save_ptr)) {
+        struct config_entrance e;
+        int len = 0;
+
+        if (!ovs_scan(word, IP_SCAN_FMT"="ETH_ADDR_SCAN_FMT"%n",
+                      IP_SCAN_ARGS(&e.ip), ETH_ADDR_SCAN_ARGS(e.mac), &len)
+            || word[len] || !e.ip || eth_addr_is_multicast(e.mac)) {
+            error = xasprintf("\"%s\", expected IP=MAC", word);
+        } else {
+            entrances = xrealloc(entrances, (n + 1) * sizeof *entrances);
+            entrances[n++] = e;
+        }
+    }
+    free(copy);
+    if (error) {
+        free(entrances);
+        return error;
+    }
+    free(config->entrances);
+    config->entrances = entrances;
+    config->n_entrances = n;
+    return NULL;
+}
+
 #define SETTING(KEY, FALLBACK, PARSE, MEMBER) \
     { KEY, FALLBACK, PARSE, offsetof(struct agent_config, MEMBER) }
 
@@ -243,12 +294,13 @@ static const struct setting settings[] = {
     SETTING("alcor-encap-port", "4789", parse_port, encap_port),
     SETTING("alcor-fast-path", "auto", parse_fast_path, fast_path),
     SETTING("alcor-uplink", NULL, parse_device, uplink),
+    SETTING("alcor-role", "compute", parse_role, is_gateway),
+    SETTING("alcor-gateway-entrances", NULL, parse_entrances, entrances),
 };
 
 /* Keys of interfaces.md that this version knows but has no use for yet. */
 static const char *const later_keys[] = {
-    "alcor-role", "alcor-metrics-listen",
-    "alcor-gateway-entrances", "alcor-installed", "alcor-owner",
+    "alcor-metrics-listen", "alcor-installed", "alcor-owner",
 };
 
 void
@@ -280,6 +332,7 @@ agent_config_destroy(struct agent_config *config)
     free(config->encap_tos);
     free(config->bridge_mappings);
     free(config->uplink);
+    free(config->entrances);
     smap_destroy(&config->errors);
     smap_destroy(&config->last);
 }

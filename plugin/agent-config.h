@@ -22,6 +22,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "openvswitch/types.h"
 #include "smap.h"
 
 enum neighbor_programming {
@@ -37,6 +38,11 @@ enum fast_path_mode {           /* As in apply/apply-bpf.h, but for... */
     FAST_PATH_TC,
     FAST_PATH_INTERPOSE,
     FAST_PATH_OFF,              /* ...this. */
+};
+
+struct config_entrance {        /* Of a gateway. */
+    ovs_be32 ip;
+    struct eth_addr mac;
 };
 
 struct agent_config {
@@ -60,6 +66,9 @@ struct agent_config {
     uint16_t encap_port;
     enum fast_path_mode fast_path;
     char *uplink;               /* Null: found by itself. */
+    bool is_gateway;            /* Has that role. */
+    struct config_entrance *entrances; /* None: host_addr, if it is one. */
+    size_t n_entrances;
     struct smap errors;         /* Key -> message. */
     struct smap last;           /* The external_ids last seen... */
     bool loaded;                /* ...if they have been seen. */

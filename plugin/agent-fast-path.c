@@ -90,6 +90,10 @@ make_config(const struct agent *agent, struct apply_bpf_config *config,
         || !settings->host_ip
         || (strcmp(type, "netdev") && strcmp(type, "system"))) {
         return false;
+    } else if (settings->is_gateway) {
+        *error = xstrdup("alcor-role says gateway, whose program is on the "
+                         "uplink");
+        return false;
     } else if (!IN6_IS_ADDR_V4MAPPED(&settings->host_addr)) {
         *error = xstrdup("alcor-host-ip is IPv6, and the programs know only "
                          "IPv4 underlays");

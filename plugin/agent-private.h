@@ -23,6 +23,7 @@ struct ack;
 struct ack_class;
 struct agent_db;
 struct agent_fast_path;
+struct agent_gateway;
 struct apply_openflow;
 struct apply_ovsdb;
 struct commit;
@@ -133,6 +134,8 @@ struct agent {
 
     struct agent_db *db;        /* Database Alcor. */
     struct agent_fast_path *fast_path;
+    struct agent_gateway *gateway;
+    bool gateway_changed;       /* What it depends on may have. */
 };
 
 /* agent.c. */

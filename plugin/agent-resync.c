@@ -4,6 +4,7 @@
 
 #include <config.h>
 
+#include "agent-gateway.h"
 #include "agent-private.h"
 
 #include <limits.h>
@@ -414,6 +415,7 @@ agent_update_topics(struct agent *agent)
     sset_add_and_free(&agent->topics,
                       xasprintf("node/%s", agent->config.node_id));
     goal_store_for_each(agent->store, GOAL_PORT, add_vpc_topic, agent);
+    agent_gateway_add_topics(agent, &agent->topics);
     SMAP_FOR_EACH (node, &agent->joined) {
         sset_add(&agent->topics, node->key);
     }

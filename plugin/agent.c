@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent-fast-path.h"
+#include "agent-gateway.h"
 #include "agent-private.h"
 #include "apply/apply-openflow.h"
 #include "apply/apply-ovsdb.h"
@@ -120,6 +121,7 @@ agent_create(const struct agent_options *options)
     agent_commands_init(agent);
     agent_audit_init(agent);
     agent_fast_path_init(agent);
+    agent_gateway_init(agent);
     return agent;
 }
 
@@ -128,6 +130,7 @@ agent_destroy(struct agent *agent)
 {
     packet_in_destroy(agent->packet_in);
     agent_fast_path_destroy(agent);
+    agent_gateway_destroy(agent);
     agent_on_demand_destroy(agent);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
@@ -327,6 +330,7 @@ inputs_run(struct agent *agent)
     agent_underlay_run(agent);
     take_ports(agent);
     agent->fast_path->changed = true;
+    agent->gateway_changed = true;
 }
 
 /* Start. */
@@ -429,6 +433,7 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
             ack_forget(agent->ack, &changes->changes[i].key);
         }
     }
+    agent_gateway_changes(agent, changes);
     translator_goal_changes(agent->translator, changes);
     if (moved) {
         agent_on_demand_flush(agent);
@@ -539,6 +544,7 @@ agent_run(struct agent *agent)
     inputs_run(agent);
     phase_run(agent);
     agent_fast_path_run(agent);
+    agent_gateway_run(agent);
     if (agent->exit == EXIT_NO) {
         agent_messages_run(agent);
     }
@@ -568,6 +574,7 @@ agent_wait(struct agent *agent)
     agent_messages_wait(agent);
     agent_packets_wait(agent);
     agent_fast_path_wait(agent);
+    agent_gateway_wait(agent);
     if (agent->translator && agent->exit <= EXIT_KEEP) {
         translator_wait(agent->translator);
     }

@@ -25,6 +25,9 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-fast-path-show.c \
 	plugin/agent-fast-path.c \
 	plugin/agent-fast-path.h \
+	plugin/agent-gateway-show.c \
+	plugin/agent-gateway.c \
+	plugin/agent-gateway.h \
 	plugin/agent-main.c \
 	plugin/agent-audit.c \
 	plugin/agent-ids.c \

@@ -5,7 +5,7 @@ few lines of text, as a version 2 message or as one version 1 message per host.
 A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
 
     host h1 ip=172.31.0.1 mac=02:ac:1f:00:00:01
-    vpc v vni=100 cidr=10.0.0.0/16
+    vpc v vni=100 cidr=10.0.0.0/16 [gateways=G,G...]
     subnet s vpc=v cidr=10.0.0.0/24 [vni=N] [gw=IP,MAC] [type=VXLAN]
         [dhcp=yes] [dns=A[,A...]] [options=NAME:VALUE[;NAME:VALUE...]]
     dhcp d subnet=s mac=M [ip=A] [ip6=A] [name=NAME]
@@ -15,6 +15,8 @@ A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
     router r subnets=s,s... [dvr=MAC]
     route x router=r subnet=s dest=CIDR [via=IP] [mac=M] [priority=N]
         [type=INTERNET|VPC_GW]
+    gateway g entrances=IP@MAC,... [oam=PORT] [type=ZETA|ARION]
+        [vpc=v vni=N subnet=s]
     group g [vpc=v]
     rule r group=g in=tcp/80-90 from=10.0.0.0/8
 
@@ -41,7 +43,7 @@ import ipaddress
 import re
 
 KINDS = ("host", "vpc", "subnet", "vm", "port", "neighbor", "group", "rule",
-         "router", "route", "dhcp")
+         "router", "route", "dhcp", "gateway")
 
 Line = collections.namedtuple("Line", "kind id options number")
 
@@ -115,12 +117,13 @@ class Builder:
     def __init__(self, schema):
         self.pb = schema.alcor
 
-    def vpc(self, id, vni=0, cidr="", op="INFO", revision=1,
+    def vpc(self, id, vni=0, cidr="", gateways=(), op="INFO", revision=1,
             update="DELTA"):
         state = self.pb.VpcState(operation_type=op)
         self._common(state, id, revision, update)
         state.configuration.tunnel_id = vni
         state.configuration.cidr = cidr
+        state.configuration.gateway_ids.extend(gateways)
         return state
 
     def subnet(self, id, vpc, cidr, vni=0, gw=None, network_type="VXLAN",
@@ -183,6 +186,22 @@ class Builder:
                 security_group_id=id, **rule)
         return state
 
+    def gateway(self, id, entrances, oam=0, type="ZETA", arion=None,
+                op="CREATE", revision=1):
+        """'entrances' are (IP, MAC); 'arion' the members of arion_info."""
+        state = self.pb.GatewayState(operation_type=op)
+        conf = state.configuration
+        conf.revision_number = revision
+        conf.id = id
+        conf.gateway_type = self.pb.GatewayType.Value(type)
+        for ip, mac in entrances:
+            conf.destinations.add(ip_address=ip, mac_address=mac)
+        info = conf.arion_info if type == "ARION" else conf.zeta_info
+        info.port_inband_operation = oam
+        for key, value in (arion or {}).items():
+            setattr(info, key, value)
+        return state
+
     def dhcp(self, id, subnet, mac, ip="", ip6="", name="", op="CREATE",
              revision=1, update="FULL"):
         state = self.pb.DHCPState(operation_type=op)
@@ -228,7 +247,8 @@ class Network:
     MAPS = {"VPC": "vpc_states", "SUBNET": "subnet_states",
             "PORT": "port_states", "NEIGHBOR": "neighbor_states",
             "SECURITYGROUP": "security_group_states",
-            "ROUTER": "router_states", "DHCP": "dhcp_states"}
+            "ROUTER": "router_states", "DHCP": "dhcp_states",
+            "GATEWAY": "gateway_states"}
 
     def __init__(self, schema, text):
         self.schema = schema
@@ -316,8 +336,9 @@ class Network:
             Resource(type, state.configuration.id, state, set(hosts)))
 
     def _add_vpc(self, line, options, to, common):
+        gateways = [g for g in options.get("gateways", "").split(",") if g]
         state = self.build.vpc(line.id, int(options.get("vni", 0)),
-                               options.get("cidr", ""), **common)
+                               options.get("cidr", ""), gateways, **common)
         self._resource("VPC", state, to or self._members(line.id))
 
     def _add_subnet(self, line, options, to, common):
@@ -382,6 +403,20 @@ class Network:
                                 options.get("name", ""), **common)
         self._resource("DHCP", state,
                        to or self._members(self._vpc_of(line)))
+
+    def _add_gateway(self, line, options, to, common):
+        common.pop("update", None)
+        entrances = [entrance.split("@")
+                     for entrance in options["entrances"].split(",")]
+        arion = None
+        if options.get("type") == "ARION":
+            arion = {"vpc_id": options["vpc"], "vni": int(options["vni"]),
+                     "subnet_id": options["subnet"]}
+        state = self.build.gateway(line.id, entrances,
+                                   int(options.get("oam", 8300)),
+                                   options.get("type", "ZETA"), arion,
+                                   **common)
+        self._resource("GATEWAY", state, to or set(self.hosts))
 
     def _add_router(self, line, options, to, common):
         subnets = options["subnets"].split(",")

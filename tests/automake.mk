@@ -36,6 +36,7 @@ testsuite_at = \
 
 system_testsuite_at = \
 	tests/system-fast-path.at \
+	tests/system-gateway.at \
 	tests/system-macros.at \
 	tests/system-relay.at \
 	tests/system-port-security.at \
@@ -55,6 +56,7 @@ deb_testsuite_at = \
 test_scripts = \
 	tests/alcor-controller.py \
 	tests/alcor-dummy.py \
+	tests/oam-fields.py \
 	tests/alcor-kill.py \
 	tests/alcor-relay.py \
 	tests/alcor-server.py \
