@@ -203,13 +203,15 @@ remove_programs(struct agent_fast_path *fp)
     VLOG_INFO("fast path: all programs are removed");
 }
 
-/* What is interposed goes once the devices themselves are ports again. */
+/* What is interposed goes once the devices themselves are ports again; or
+ * after FAST_PATH_CHECK_MSEC, if that takes longer. */
 static void
 leave(struct agent *agent)
 {
     struct agent_fast_path *fp = agent->fast_path;
 
-    if (apply_ovsdb_stand_ins_are_settled(agent->ovsdb)) {
+    if (apply_ovsdb_stand_ins_are_settled(agent->ovsdb)
+        || time_msec() >= fp->check_time) {
         fp->leaving = false;
         remove_programs(fp);
     }
@@ -232,6 +234,7 @@ agent_fast_path_uninstall(struct agent *agent)
         if (fp->interposed) {
             offload_flush(fp->offload);
             fp->leaving = true;
+            fp->check_time = time_msec() + FAST_PATH_CHECK_MSEC;
             leave(agent);
         } else {
             remove_programs(fp);
@@ -662,6 +665,9 @@ agent_fast_path_run(struct agent *agent)
     if (agent->phase < PHASE_TRANSLATE || agent->exit) {
         return;
     }
+    if (fp->interposed && fp->settled && !fp->exchanged) {
+        fp->exchanged = apply_ovsdb_stand_ins_are_settled(agent->ovsdb);
+    }
     if (fp->settled && time_msec() >= fp->retry_time && has_errors(fp)) {
         retry(fp);
     }
@@ -691,6 +697,9 @@ agent_fast_path_wait(struct agent *agent)
 
     if (fp->vswitchd) {
         unixctl_client_wait(fp->vswitchd);
+    }
+    if (fp->leaving) {
+        poll_timer_wait_until(fp->check_time);
     }
     if (agent->phase < PHASE_TRANSLATE || agent->exit) {
         return;

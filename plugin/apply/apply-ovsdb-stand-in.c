@@ -165,9 +165,6 @@ apply_ovsdb_stand_ins_are_settled(const struct apply_ovsdb *ovsdb)
     const struct ovsrec_port *port;
     size_t n = 0;
 
-    if (ovsdb->txn || !apply_ovsdb_is_connected(ovsdb)) {
-        return false;
-    }
     OVSREC_PORT_FOR_EACH (port, ovsdb->idl) {
         const char *device = stands_in_for(port);
 
