@@ -33,39 +33,28 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 /* Positions for HELLO: those of the publisher heard last. */
 struct position_walk {
-    const char *sender;
+    char *sender;
     uint64_t epoch;
     struct topic_position *positions;
     size_t n, allocated;
 };
 
 static void
-find_last_epoch(const struct goal_origin *origin, void *walk_)
-{
-    struct position_walk *walk = walk_;
-
-    if (origin->topic[0] && origin->epoch > walk->epoch) {
-        walk->epoch = origin->epoch;
-        free(CONST_CAST(char *, walk->sender));
-        walk->sender = xstrdup(origin->sender);
-    }
-}
-
-static void
 add_position(const struct goal_origin *origin, void *walk_)
 {
     struct position_walk *walk = walk_;
 
-    if (walk->sender && origin->topic[0] && origin->epoch == walk->epoch
-        && !strcmp(origin->sender, walk->sender)) {
-        if (walk->n >= walk->allocated) {
-            walk->positions = x2nrealloc(walk->positions, &walk->allocated,
-                                         sizeof *walk->positions);
-        }
-        walk->positions[walk->n++] = (struct topic_position) {
-            xstrdup(origin->topic), origin->sequence
-        };
+    if (!walk->sender) {
+        walk->sender = xstrdup(origin->sender);
+        walk->epoch = origin->epoch;
     }
+    if (walk->n >= walk->allocated) {
+        walk->positions = x2nrealloc(walk->positions, &walk->allocated,
+                                     sizeof *walk->positions);
+    }
+    walk->positions[walk->n++] = (struct topic_position) {
+        xstrdup(origin->topic), origin->sequence
+    };
 }
 
 /* Says HELLO, for 'wanted' topics or, if it is null, all of this node's.
@@ -79,8 +68,7 @@ send_hello(const struct sset *wanted, void *agent_)
     wanted = wanted ? wanted : &agent->topics;
     const char **topics = sset_sort(wanted);
 
-    goal_store_positions(agent->store, find_last_epoch, &walk);
-    goal_store_positions(agent->store, add_position, &walk);
+    goal_store_last_positions(agent->store, add_position, &walk);
 
     struct hello hello = {
         .node_id = agent->config.node_id,
@@ -106,7 +94,7 @@ send_hello(const struct sset *wanted, void *agent_)
         free(walk.positions[i].topic);
     }
     free(walk.positions);
-    free(CONST_CAST(char *, walk.sender));
+    free(walk.sender);
     free(topics);
     return id;
 }

@@ -103,52 +103,39 @@ send_new(struct relay_upstream *up, enum envelope_kind kind,
 
 /* Positions for HELLO: those of the publisher heard last. */
 struct position_walk {
-    struct goal_origin last;    /* 'sender' is owned. */
+    char *sender;
+    uint64_t epoch;
     struct topic_position *positions;
     size_t n, allocated;
 };
-
-static void
-find_last_epoch(const struct goal_origin *origin, void *walk_)
-{
-    struct position_walk *walk = walk_;
-
-    if (origin->topic[0] && origin->epoch > walk->last.epoch) {
-        free(CONST_CAST(char *, walk->last.sender));
-        walk->last.sender = xstrdup(origin->sender);
-        walk->last.epoch = origin->epoch;
-    }
-}
 
 static void
 add_position(const struct goal_origin *origin, void *walk_)
 {
     struct position_walk *walk = walk_;
 
-    if (walk->last.sender && origin->topic[0]
-        && origin->epoch == walk->last.epoch
-        && !strcmp(origin->sender, walk->last.sender)) {
-        if (walk->n >= walk->allocated) {
-            walk->positions = x2nrealloc(walk->positions, &walk->allocated,
-                                         sizeof *walk->positions);
-        }
-        walk->positions[walk->n++] = (struct topic_position) {
-            xstrdup(origin->topic), origin->sequence
-        };
+    if (!walk->sender) {
+        walk->sender = xstrdup(origin->sender);
+        walk->epoch = origin->epoch;
     }
+    if (walk->n >= walk->allocated) {
+        walk->positions = x2nrealloc(walk->positions, &walk->allocated,
+                                     sizeof *walk->positions);
+    }
+    walk->positions[walk->n++] = (struct topic_position) {
+        xstrdup(origin->topic), origin->sequence
+    };
 }
 
 static char *
 send_hello(const struct sset *topics, void *up_)
 {
     struct relay_upstream *up = up_;
-    struct goal_store *store = up->relay->store;
     struct position_walk walk = { .n = 0 };
     const char **names = sset_sort(topics ? topics : &up->topics);
     struct ofpbuf payload;
 
-    goal_store_positions(store, find_last_epoch, &walk);
-    goal_store_positions(store, add_position, &walk);
+    goal_store_last_positions(up->relay->store, add_position, &walk);
     struct hello hello = {
         .node_id = up->relay->options.node_id,
         .host_ip = "",
@@ -157,8 +144,8 @@ send_hello(const struct sset *topics, void *up_)
         .n_topics = sset_count(topics ? topics : &up->topics),
         .positions = walk.positions,
         .n_positions = walk.n,
-        .epoch = walk.last.epoch,
-        .sender = walk.last.sender,
+        .epoch = walk.epoch,
+        .sender = walk.sender,
     };
 
     ofpbuf_init(&payload, 512);
@@ -172,7 +159,7 @@ send_hello(const struct sset *topics, void *up_)
         free(walk.positions[i].topic);
     }
     free(walk.positions);
-    free(CONST_CAST(char *, walk.last.sender));
+    free(walk.sender);
     free(names);
     return id;
 }

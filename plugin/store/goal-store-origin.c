@@ -379,6 +379,48 @@ goal_store_positions(struct goal_store *store,
     mdb_cursor_close(cursor);
 }
 
+struct last_positions {
+    char *sender;               /* Null: of nobody. */
+    uint64_t epoch;
+    void (*cb)(const struct goal_origin *, void *aux);
+    void *aux;
+};
+
+static void
+find_last(const struct goal_origin *origin, void *last_)
+{
+    struct last_positions *last = last_;
+
+    if (origin->topic[0] && origin->epoch > last->epoch) {
+        last->epoch = origin->epoch;
+        free(last->sender);
+        last->sender = xstrdup(origin->sender);
+    }
+}
+
+static void
+give_last(const struct goal_origin *origin, void *last_)
+{
+    struct last_positions *last = last_;
+
+    if (last->sender && origin->topic[0] && origin->epoch == last->epoch
+        && !strcmp(origin->sender, last->sender)) {
+        last->cb(origin, last->aux);
+    }
+}
+
+void
+goal_store_last_positions(struct goal_store *store,
+                          void (*cb)(const struct goal_origin *, void *aux),
+                          void *aux)
+{
+    struct last_positions last = { .cb = cb, .aux = aux };
+
+    goal_store_positions(store, find_last, &last);
+    goal_store_positions(store, give_last, &last);
+    free(last.sender);
+}
+
 /* Stores in '*sender' and '*topic', which the caller must free, and '*epoch'
  * what origin 'number' is.  Returns false if there is none. */
 bool

@@ -238,6 +238,13 @@ void goal_store_positions(struct goal_store *,
                           void (*cb)(const struct goal_origin *, void *aux),
                           void *aux);
 
+/* The same for those positions that belong to the publisher whose epoch is the
+ * latest. */
+void goal_store_last_positions(struct goal_store *,
+                               void (*cb)(const struct goal_origin *,
+                                          void *aux),
+                               void *aux);
+
 /* Returns the resource, which the caller must destroy, or NULL. */
 struct goal_resource *goal_store_get(struct goal_store *, enum goal_kind,
                                      const char *id);
