@@ -5,6 +5,10 @@
 Starts as many agents without a data plane (--dummy-dataplane), each with its
 own ovsdb-server, and measures the time from publishing one message on topic
 "all" until the last of them has acknowledged it; and what an agent takes.
+
+With --relay, an alcor-relay publishes: the time is from one neighbour, sent to
+the relay, to its answer for all agents, each of which has a port in the VPC;
+and then all of them ask for a snapshot at once.
 """
 
 import argparse
@@ -22,7 +26,9 @@ import time
 
 import alcor_controller
 import alcor_goal
+import alcor_relay
 import alcor_schema
+import relay as bench_relay
 
 PUBLISH, CONTROL = "tcp://127.0.0.1:9710", "tcp://127.0.0.1:9711"
 TIMEOUT = 600
@@ -161,22 +167,129 @@ def measure(nodes, repeat):
     cpu = sum(node.cpu() for node in nodes)
     seconds = []
     for i in range(repeat):
-        message = controller.schema.alcor.GoalStateV2(format_version=1)
-        id = "neighbor-%d" % i
-        message.neighbor_states[id].CopyFrom(build.neighbor(
-            id, "net", "sub", ["10.1.0.%d" % (i + 1)],
-            "02:00:00:00:00:%02x" % (i + 1),
-            ("172.31.200.1", "02:ac:1f:00:c8:01")))
+        message = neighbor(controller.schema, build, i, "net", "sub")
         seconds.append(acknowledged(controller, message, nodes))
         say("message %d of %d: acknowledged after %.3f s"
             % (i + 1, repeat, seconds[-1]))
     cpu = sum(node.cpu() for node in nodes) - cpu
     memory = [node.memory() for node in nodes]
     controller.close()
+    return summary(seconds, cpu, memory)
+
+
+class Through:
+    """A relay, and a controller that talks to it."""
+
+    def __init__(self, directory):
+        os.mkdir(directory)
+        self.relay = bench_relay.Relay(directory)
+        self.relay.publish, self.relay.control = PUBLISH, CONTROL
+        self.relay.start()
+        self.net = alcor_relay.Net(PUBLISH, CONTROL)
+        self.controller = alcor_relay.Controller(self.net)
+
+    def command(self, *args):
+        return appctl(self.relay.directory, "alcor-relay", *args)
+
+    def publish(self, message):
+        """Returns the seconds until nothing is PENDING any more."""
+        started = time.monotonic()
+        id = self.controller.goal(message)
+        self.net.wait(lambda: self.is_done(id), "answer", TIMEOUT)
+        return time.monotonic() - started
+
+    def is_done(self, id):
+        pending = set()
+        for reply in self.controller.replies[id]:
+            for s in reply.operation_statuses:
+                if s.operation_status not in (0, 3):
+                    raise RuntimeError("not a success: %s" % s)
+                (pending.add if s.operation_status else pending.discard)(
+                    (s.resource_type, s.resource_id))
+        return self.controller.replies[id] and not pending
+
+
+def appctl(directory, daemon, *args):
+    with open(os.path.join(directory, daemon + ".pid")) as f:
+        target = "%s/%s.%d.ctl" % (directory, daemon, int(f.read()))
+    return subprocess.run(["ovs-appctl", "-t", target] + list(args),
+                          check=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL,
+                          universal_newlines=True).stdout
+
+
+def wait(what, until):
+    deadline = time.monotonic() + TIMEOUT
+    while not until():
+        if time.monotonic() > deadline:
+            raise RuntimeError("no " + what)
+        time.sleep(0.2)
+
+
+def neighbor(schema, build, i, vpc, subnet):
+    message = schema.alcor.GoalStateV2(format_version=1)
+    id = "neighbor-%d" % i
+    message.neighbor_states[id].CopyFrom(build.neighbor(
+        id, vpc, subnet, ["10.1.0.%d" % (i + 1)],
+        "02:00:00:00:00:%02x" % (i + 1),
+        ("172.31.200.1", "02:ac:1f:00:c8:01")))
+    return message
+
+
+def ask_all(through, nodes):
+    """All nodes ask for a snapshot."""
+    started = time.monotonic()
+    for node in nodes:
+        appctl(node.directory, "alcor-agent", "goal-state/resync")
+    asked = time.monotonic() - started
+    for node in nodes:
+        wait("snapshot", lambda: "resync: nothing missing" in appctl(
+            node.directory, "alcor-agent", "connection-status"))
+    say("%d snapshots, asked for within %.1f s, all there after %.1f s; "
+        "given up: %s" % (len(nodes), asked, time.monotonic() - started,
+                          through.command("coverage/read-counter",
+                                          "relay_snapshot_cut").strip()))
+
+
+def measure_relay(nodes, repeat, directory):
+    through = Through(os.path.join(directory, "relay"))
+    schema = through.net.schema
+    build = alcor_goal.Builder(schema)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(STARTING) as pool:
+            for future in [pool.submit(node.start) for node in nodes]:
+                future.result()
+        wait("HELLO of all agents", lambda: through.command(
+            "node/list", "--format=csv").count(",yes,") == len(nodes))
+        say("%d agents are connected" % len(nodes))
+        first = schema.alcor.GoalStateV2(format_version=1)
+        first.vpc_states["v"].CopyFrom(build.vpc("v", 100))
+        first.subnet_states["s"].CopyFrom(
+            build.subnet("s", "v", "10.0.0.0/8"))
+        through.publish(first)
+        say("a port each: all acknowledged after %.1f s" % through.publish(
+            bench_relay.ports(through.net, len(nodes), "172.31.%d.%d")))
+        cpu = sum(node.cpu() for node in nodes)
+        seconds = []
+        for i in range(repeat):
+            seconds.append(through.publish(neighbor(schema, build, i, "v",
+                                                    "s")))
+            say("neighbour %d of %d: acknowledged after %.3f s"
+                % (i + 1, repeat, seconds[-1]))
+        cpu = sum(node.cpu() for node in nodes) - cpu
+        ask_all(through, nodes)
+        say("relay: %.1f MiB of anonymous memory" % through.relay.memory())
+        memory = [node.memory() for node in nodes]
+    finally:
+        os.kill(through.relay.pid(), signal.SIGTERM)
+    return summary(seconds, cpu, memory)
+
+
+def summary(seconds, cpu, memory):
     return {
         "seconds": statistics.median(seconds),
         "slowest": max(seconds),
-        "cpu": cpu / repeat,
+        "cpu": cpu / len(seconds),
         "anonymous": statistics.mean(m[0] for m in memory),
         "proportional": statistics.mean(m[1] for m in memory),
     }
@@ -200,6 +313,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--relay", action="store_true")
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -210,7 +324,8 @@ def main():
     try:
         database = Database(directory)
         nodes += [Node(directory, i, database) for i in range(args.agents)]
-        results = measure(nodes, args.repeat)
+        results = (measure_relay(nodes, args.repeat, directory)
+                   if args.relay else measure(nodes, args.repeat))
     finally:
         for node in nodes:
             node.stop()

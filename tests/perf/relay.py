@@ -106,16 +106,16 @@ def messages(net, endpoints, hosts, chunk):
         yield len(message.neighbor_states), message.SerializeToString()
 
 
-def ports(net, hosts):
+def ports(net, hosts, where="172.16.%d.%d"):
     """One port for each host, so that each is in the VPC."""
     pb = net.schema.alcor
     message = pb.GoalStateV2(format_version=1)
     for i in range(hosts):
-        id = "port-%d" % i
+        id, ip = "port-%d" % i, where % (i // 250, i % 250 + 1)
         message.port_states[id].CopyFrom(net.build.port(
             id, "v", "s", ["10.255.%d.%d" % (i >> 8, i & 255)],
-            "02:00:01:00:%02x:%02x" % (i >> 8, i & 255), (host_ip(i), "")))
-        message.host_resources[host_ip(i)].resources.add(type="PORT", id=id)
+            "02:00:01:00:%02x:%02x" % (i >> 8, i & 255), (ip, "")))
+        message.host_resources[ip].resources.add(type="PORT", id=id)
     return message
 
 
