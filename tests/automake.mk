@@ -294,7 +294,7 @@ check-kernel: all tests/atlocal $(KERNEL_TESTSUITE)
 
 # The Debian packages, built anew, on clean hosts (see tests/deb-host).
 check-deb: all tests/atlocal $(DEB_TESTSUITE) deb
-	$(SHELL) $(DEB_TESTSUITE) -C tests $(TESTSUITEFLAGS)
+	$(SHELL) $(DEB_TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 
 # Benchmarks: ratios measured in one run, not part of "make check".
 check-perf: all
