@@ -535,6 +535,20 @@ cmd_explain(struct unixctl_conn *conn, int argc OVS_UNUSED,
 }
 
 static void
+cmd_copy(struct unixctl_conn *conn, int argc OVS_UNUSED,
+         const char *argv[] OVS_UNUSED, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    if (!agent->store) {
+        unixctl_command_reply_error(conn, "there is no store yet");
+        return;
+    }
+    goal_store_copy_soon(agent->store);
+    unixctl_command_reply(conn, NULL);
+}
+
+static void
 cmd_recompute(struct unixctl_conn *conn, int argc OVS_UNUSED,
               const char *argv[] OVS_UNUSED, void *agent_)
 {
@@ -597,6 +611,7 @@ agent_commands_init(struct agent *agent)
     unixctl_command_register("goal-state/show",
                              "TYPE ID [--format=json]", 2, 3,
                              cmd_goal_state_show, agent);
+    unixctl_command_register("goal-state/copy", "", 0, 0, cmd_copy, agent);
     unixctl_command_register("goal-state/resync", "", 0, 0, cmd_resync,
                              agent);
     unixctl_command_register("port/list", "[--format=FORMAT]", 0, 1,

@@ -45,7 +45,7 @@ def main():
     sock.send(probe(mac, asked[-1], socket.inet_aton(sender)))
 
     answers = {ip: [] for ip in asked}
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not answers[asked[-1]]:
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         try:

@@ -15,6 +15,7 @@ testsuite_at = \
 	tests/alcor-db.at \
 	tests/apply-openflow.at \
 	tests/completion.at \
+	tests/crash.at \
 	tests/desired-state.at \
 	tests/equivalence.at \
 	tests/external-plugin.at \
@@ -66,6 +67,7 @@ test_scripts = \
 	tests/alcor_relay.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
+	tests/crash-matrix.py \
 	tests/dhcp-probe.py \
 	tests/deb-host \
 	tests/send-frames.py \

@@ -14,12 +14,13 @@ TYPE is a message type (discover, request, ...; solicit, request, ...).  Keys:
     giaddr    of a relay
     duid      of the server (hex); address: in the IA; rapid=1; ia=na|ta|pd;
               oro=N,N
-    wait      seconds to wait for an answer, default 2
+    wait      seconds to wait for an answer, default $ALCOR_ANSWER_WAIT or 2
 
 Prints "no answer" or, on one line each, where the answer went ("to MAC IP"),
 its type and address, and its options by number.
 """
 
+import os
 import sys
 import threading
 
@@ -145,7 +146,8 @@ def main():
     ready = threading.Event()
     sniffer = AsyncSniffer(
         iface=device, count=1, started_callback=ready.set,
-        timeout=float(keys.get("wait", 2)),
+        timeout=float(keys.get("wait",
+                               os.environ.get("ALCOR_ANSWER_WAIT", 2))),
         filter="udp src port %d and not ether src %s"
                % (547 if v6 else 67, mac))
     sniffer.start()

@@ -11,7 +11,7 @@ usage: traffic.py serve tcp:PORT|udp:PORT...
 5 ms from then on; on TCP port 9 with as much as the client takes.  It prints
 "ready" when it listens.
 
-"try" exits with 0 if an answer comes within a second.
+"try" exits with 0 if an answer comes within $ALCOR_TRY_WAIT seconds, or one.
 
 "run" keeps a connection busy, with a byte (TCP) or datagram every 5 ms, and
 appends a byte to FILE for each that comes back: the size of FILE says how
@@ -20,6 +20,7 @@ port 9 without sending anything, and appends a byte for each 64 kB.  They print
 "ready" with the first answer, and go on until killed.
 """
 
+import os
 import select
 import socket
 import sys
@@ -35,7 +36,7 @@ def family(address):
 def open_socket(protocol, address, port, source=0):
     kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
     sock = socket.socket(family(address), kind)
-    sock.settimeout(1)
+    sock.settimeout(float(os.environ.get("ALCOR_TRY_WAIT", 1)))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("", int(source)))
     sock.connect((address, int(port)))

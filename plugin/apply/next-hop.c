@@ -297,7 +297,8 @@ static const struct nh_cache_class *
 choose_class(const char *datapath_type)
 {
     return (!datapath_type ? NULL
-            : !strcmp(datapath_type, "netdev") ? &nh_vswitchd_class
+            : !strcmp(datapath_type, "netdev")
+              || !strcmp(datapath_type, "dummy") ? &nh_vswitchd_class
             : !strcmp(datapath_type, "system") || !datapath_type[0]
             ? &nh_kernel_class
             : NULL);

@@ -203,6 +203,12 @@ goal_store_copy(struct goal_store *store)
     return error ? goal_store_error(store, "copying failed", error) : NULL;
 }
 
+void
+goal_store_copy_soon(struct goal_store *store)
+{
+    goal_sync_copy_soon(store->sync);
+}
+
 /* Returns true if the data of 'store' have changed since they were copied. */
 bool
 goal_copy_is_old(const struct goal_store *store)

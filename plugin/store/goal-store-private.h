@@ -298,6 +298,7 @@ void goal_store_set_boot_id(const char *); /* For tests.  Null: none. */
 struct goal_sync *goal_sync_create(MDB_env *, const char *dir);
 void goal_sync_destroy(struct goal_sync *);
 void goal_sync_wake(struct goal_sync *);
+void goal_sync_copy_soon(struct goal_sync *);
 void goal_sync_set_copy_interval(struct goal_sync *, long long int msec);
 
 /* goal-changes.c. */

@@ -97,15 +97,21 @@ goal_sync_destroy(struct goal_sync *sync)
     free(sync);
 }
 
-/* Has what was committed until now synced within a second, and copied within
- * ten minutes. */
-void
-goal_sync_wake(struct goal_sync *sync)
+static void
+goal_sync_start(struct goal_sync *sync)
 {
     if (!sync->running) {
         sync->thread = ovs_thread_create("goal_sync", goal_sync_main, sync);
         sync->running = true;
     }
+}
+
+/* Has what was committed until now synced within a second, and copied within
+ * ten minutes. */
+void
+goal_sync_wake(struct goal_sync *sync)
+{
+    goal_sync_start(sync);
     ovs_mutex_lock(&sync->mutex);
     if (!sync->dirty) {
         sync->dirty = true;
@@ -114,6 +120,17 @@ goal_sync_wake(struct goal_sync *sync)
         }
         xpthread_cond_signal(&sync->cond);
     }
+    ovs_mutex_unlock(&sync->mutex);
+}
+
+/* Has a copy made, now or when the sync under way is done. */
+void
+goal_sync_copy_soon(struct goal_sync *sync)
+{
+    goal_sync_start(sync);
+    ovs_mutex_lock(&sync->mutex);
+    sync->copy_at = now_msec();
+    xpthread_cond_signal(&sync->cond);
     ovs_mutex_unlock(&sync->mutex);
 }
 

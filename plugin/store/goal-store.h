@@ -314,6 +314,9 @@ char *goal_store_sync(struct goal_store *) OVS_WARN_UNUSED_RESULT;
  * before returning. */
 char *goal_store_copy(struct goal_store *) OVS_WARN_UNUSED_RESULT;
 
+/* The same, in the background. */
+void goal_store_copy_soon(struct goal_store *);
+
 /* Forgets tombstones that are old enough, and what nothing refers to any
  * more, a little at a time. */
 void goal_store_run(struct goal_store *, long long int now);

@@ -25,6 +25,13 @@
  * detection (from ::, answered to all nodes), one with a link-layer address
  * option, which becomes that of the answer, or one without.
  *
+ * The kernel datapath can set fields of neither ARP nor ND: vswitchd executes
+ * these flows there, on each packet.  It is not told the flags and the types
+ * of options, so nothing here matches on them: a link-layer address option is
+ * known by the address in it.  Nor would vswitchd accept a flow with
+ * "set_field" on them there, but it does with "move", so values come from
+ * registers.
+ *
  * Link-local addresses that are made from MACs (RFC 4291, appendix A) tell the
  * MAC themselves: two flows answer for all of them.
  *
@@ -43,8 +50,11 @@
 #define NA_SOLICITED UINT32_C(0x40000000)
 #define NA_OVERRIDE UINT32_C(0x20000000)
 
-/* Between RESPOND and RESPOND_ND: the flags. */
+/* Between RESPOND and RESPOND_ND: the flags, and the MAC in the solicitation's
+ * link-layer address option or 0.  Later, the type of the answer's option. */
 #define MFF_NA_FLAGS MFF_REG0
+#define MFF_NA_OPTION MFF_REG1
+#define MFF_NS_MAC MFF_XREG1
 
 /* Answers for all link-local addresses. */
 #define PRIO_LINK_LOCAL (OF_PRIO_NORMAL - 1)
@@ -131,6 +141,7 @@ arp_answer(struct flow_draft *f, const struct goal_prefix *ip,
 static void
 nd_goto(struct flow_draft *f, bool router)
 {
+    act_copy(&f->acts, MFF_ND_SLL, MFF_NS_MAC);
     act_set_u8(&f->acts, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
     act_set_u32(&f->acts, MFF_NA_FLAGS,
                 NA_SOLICITED | NA_OVERRIDE | (router ? NA_ROUTER : 0));
@@ -154,19 +165,20 @@ nd_reply_flow(struct plugin_output *out, bool option)
 
     flow_draft_init(&f, 0);
     flow_draft_match_icmp6(&f, ND_NEIGHBOR_ADVERT);
-    if (option) {
-        match_set_nd_options_type(&f.match, ND_OPT_SOURCE_LINKADDR);
+    if (!option) {
+        match_set_xreg(&f.match, MFF_NS_MAC - MFF_XREG0, 0);
     }
     act_copy(&f.acts, MFF_IPV6_SRC, MFF_IPV6_DST);
     act_copy(&f.acts, MFF_ND_TARGET, MFF_IPV6_SRC);
     act_copy(&f.acts, MFF_NA_FLAGS, MFF_ND_RESERVED);
     if (option) {
-        act_set_u8(&f.acts, MFF_ND_OPTIONS_TYPE, ND_OPT_TARGET_LINKADDR);
+        act_set_u32(&f.acts, MFF_NA_OPTION, ND_OPT_TARGET_LINKADDR);
+        act_move(&f.acts, MFF_NA_OPTION, 0, MFF_ND_OPTIONS_TYPE, 0, 8);
         act_copy(&f.acts, MFF_ETH_SRC, MFF_ND_TLL);
     }
     act_output_in_port(&f.acts);
     flow_draft_output(&f, out, OFS_RESPOND_ND,
-                      option ? OF_PRIO_NORMAL : OF_PRIO_LOW);
+                      option ? OF_PRIO_LOW : OF_PRIO_NORMAL);
 }
 
 /* To duplicate address detection: to all nodes, not solicited. */
@@ -182,7 +194,8 @@ nd_duplicate_flow(struct plugin_output *out)
     act_set_mac(&f.acts, MFF_ETH_DST, &all_nodes_mac);
     act_set_ip(&f.acts, MFF_IPV4_DST, MFF_IPV6_DST, &all_nodes);
     act_copy(&f.acts, MFF_ND_TARGET, MFF_IPV6_SRC);
-    act_set_u32(&f.acts, MFF_ND_RESERVED, NA_OVERRIDE);
+    act_set_u32(&f.acts, MFF_NA_FLAGS, NA_OVERRIDE);
+    act_copy(&f.acts, MFF_NA_FLAGS, MFF_ND_RESERVED);
     act_output_in_port(&f.acts);
     flow_draft_output(&f, out, OFS_RESPOND_ND, OF_PRIO_HIGH);
 }
