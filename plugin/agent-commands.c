@@ -207,8 +207,9 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     }
     errors = smap_sort(&agent->config.errors);
     for (size_t i = 0; i < smap_count(&agent->config.errors); i++) {
-        ds_put_format(&s, "error: external_ids:%s: %s\n", errors[i]->key,
-                      errors[i]->value);
+        ds_put_format(&s, "error: %s%s: %s\n",
+                      agent_config_error_prefix(errors[i]->key),
+                      errors[i]->key, errors[i]->value);
     }
     free(errors);
     unixctl_command_reply(conn, ds_cstr(&s));

@@ -337,6 +337,13 @@ agent_config_destroy(struct agent_config *config)
     smap_destroy(&config->last);
 }
 
+/* What comes before the name of an error: not every one is about a key. */
+const char *
+agent_config_error_prefix(const char *key)
+{
+    return strncmp(key, "alcor-", 6) ? "" : "external_ids:";
+}
+
 bool
 agent_config_set_error(struct agent_config *config, const char *key,
                        char *error)
@@ -348,7 +355,7 @@ agent_config_set_error(struct agent_config *config, const char *key,
         return false;
     }
     if (error) {
-        VLOG_INFO("external_ids:%s: %s", key, error);
+        VLOG_INFO("%s%s: %s", agent_config_error_prefix(key), key, error);
         smap_replace(&config->errors, key, error);
         free(error);
     } else {

@@ -88,5 +88,6 @@ bool agent_config_update(struct agent_config *,
  * news. */
 bool agent_config_set_error(struct agent_config *, const char *key,
                             char *error);
+const char *agent_config_error_prefix(const char *key);
 
 #endif /* agent-config.h */

@@ -14,6 +14,7 @@
 #include "ingest/transport-provider.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
+#include "simap.h"
 #include "store/goal-store.h"
 #include "store/volatile-store.h"
 #include "svec.h"
@@ -312,22 +313,28 @@ fill_gateway(const struct goal_key *key, const char *id, void *walk_)
 
     const struct goal_gateway *gateway = GOAL_GATEWAY_CAST(r);
     struct smap entrances = SMAP_INITIALIZER(&entrances);
+    struct simap statistics = SIMAP_INITIALIZER(&statistics);
     struct ds ip = DS_EMPTY_INITIALIZER;
 
     for (size_t i = 0; i < gateway->n_destinations; i++) {
         ds_clear(&ip);
         ipv6_format_mapped(&gateway->destinations[i].ip, &ip);
-        smap_replace(&entrances, ds_cstr(&ip), "unknown");
+        smap_replace(&entrances, ds_cstr(&ip),
+                     agent_zeta_state(walk->agent,
+                                      &gateway->destinations[i].ip));
     }
+    agent_zeta_statistics(walk->agent, id, &statistics);
 
     struct alcor_db_gateway row = {
         .id = id,
         .type = types[MIN(gateway->type, ARRAY_SIZE(types) - 1)],
         .entrances = &entrances,
+        .statistics = &statistics,
     };
     alcor_db_gateway(walk->db, &row);
     ds_destroy(&ip);
     smap_destroy(&entrances);
+    simap_destroy(&statistics);
     goal_resource_destroy(r);
     return ++walk->n_gateways < AGENT_DB_MAX_GATEWAYS;
 }

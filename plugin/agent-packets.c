@@ -81,6 +81,7 @@ agent_packets_run(struct agent *agent)
         if (!agent_fast_path_event(agent, event)) {
             agent_on_demand_event(agent, event);
         }
+        agent_zeta_event(agent, event);
         packet_event_destroy(event);
     }
 }

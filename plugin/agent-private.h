@@ -24,6 +24,7 @@ struct ack_class;
 struct agent_db;
 struct agent_fast_path;
 struct agent_gateway;
+struct agent_zeta;
 struct apply_openflow;
 struct apply_ovsdb;
 struct commit;
@@ -40,6 +41,7 @@ struct port_events;
 struct port_events_class;
 struct resync;
 struct snapshot;
+struct simap;
 struct sink;
 struct table;
 struct translator;
@@ -136,6 +138,7 @@ struct agent {
     struct agent_fast_path *fast_path;
     struct agent_gateway *gateway;
     bool gateway_changed;       /* What it depends on may have. */
+    struct agent_zeta *zeta;    /* Gateways. */
 };
 
 /* agent.c. */
@@ -216,6 +219,20 @@ void agent_on_demand_flush(struct agent *);
 void agent_on_demand_run(struct agent *);
 void agent_on_demand_wait(struct agent *);
 void agent_lazy_configure(struct agent *);
+
+/* agent-zeta.c. */
+void agent_zeta_init(struct agent *);
+void agent_zeta_destroy(struct agent *);
+void agent_zeta_changed(struct agent *);
+void agent_zeta_event(struct agent *, const struct packet_event *);
+void agent_zeta_run(struct agent *);
+void agent_zeta_wait(struct agent *);
+
+/* agent-zeta-commands.c. */
+const char *agent_zeta_state(const struct agent *, const struct in6_addr *);
+void agent_zeta_statistics(const struct agent *, const char *gateway_id,
+                           struct simap *);
+char *agent_zeta_error(const struct agent *);
 
 /* agent-db.c. */
 void agent_db_init(struct agent *);

@@ -114,6 +114,7 @@ agent_create(const struct agent_options *options)
     plugin_registry_load(&agent->registry, plugin_dir());
     agent_packets_init(agent);
     agent_on_demand_init(agent);
+    agent_zeta_init(agent);
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
@@ -132,6 +133,7 @@ agent_destroy(struct agent *agent)
     agent_fast_path_destroy(agent);
     agent_gateway_destroy(agent);
     agent_on_demand_destroy(agent);
+    agent_zeta_destroy(agent);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
     transport_close(agent->transport);
@@ -239,6 +241,7 @@ take_ports(struct agent *agent)
     vol_sweep(agent->vol, VOL_TUNNEL);
     take_providers(agent);
     agent->ports_changed = true;
+    agent_zeta_changed(agent);
 }
 
 static void
@@ -417,7 +420,7 @@ keep_run(struct agent *agent)
 void
 agent_take_changes(struct agent *agent, struct goal_changes *changes)
 {
-    bool moved = false;
+    bool moved = false, others = false;
 
     for (size_t i = 0; i < changes->n; i++) {
         enum goal_kind kind = changes->changes[i].key.kind;
@@ -429,6 +432,7 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
         }
         agent->fast_path->entrances_changed |= kind == GOAL_GATEWAY;
         moved |= kind == GOAL_VPC || kind == GOAL_SUBNET;
+        others |= kind != GOAL_NEIGHBOR;
         if (changes->changes[i].deleted) {
             ack_forget(agent->ack, &changes->changes[i].key);
         }
@@ -437,6 +441,9 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
     translator_goal_changes(agent->translator, changes);
     if (moved) {
         agent_on_demand_flush(agent);
+    }
+    if (others) {
+        agent_zeta_changed(agent);
     }
     on_demand_goal_changed(agent->on_demand);
     goal_changes_destroy(changes);
@@ -549,6 +556,7 @@ agent_run(struct agent *agent)
         agent_messages_run(agent);
     }
     agent_packets_run(agent);
+    agent_zeta_run(agent);
     translate_run(agent);
     keep_run(agent);
     apply_openflow_run(agent->openflow);
@@ -575,6 +583,7 @@ agent_wait(struct agent *agent)
     agent_packets_wait(agent);
     agent_fast_path_wait(agent);
     agent_gateway_wait(agent);
+    agent_zeta_wait(agent);
     if (agent->translator && agent->exit <= EXIT_KEEP) {
         translator_wait(agent->translator);
     }

@@ -39,6 +39,9 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-resync.c \
 	plugin/agent-snapshot.c \
 	plugin/agent-transport.c \
+	plugin/agent-zeta-commands.c \
+	plugin/agent-zeta.c \
+	plugin/agent-zeta.h \
 	plugin/agent.c \
 	plugin/agent.h
 plugin_alcor_agent_LDADD = $(alcor_libs)

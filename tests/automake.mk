@@ -33,7 +33,8 @@ testsuite_at = \
 	tests/store.at \
 	tests/translate.at \
 	tests/transport.at \
-	tests/wire.at
+	tests/wire.at \
+	tests/zeta.at
 
 system_testsuite_at = \
 	tests/system-fast-path.at \
@@ -49,7 +50,8 @@ system_testsuite_at = \
 	tests/system-nd.at \
 	tests/system-routing.at \
 	tests/system-dhcp.at \
-	tests/system-switching.at
+	tests/system-switching.at \
+	tests/system-zeta.at
 
 deb_testsuite_at = \
 	tests/deb.at
@@ -72,12 +74,14 @@ test_scripts = \
 	tests/deb-host \
 	tests/send-frames.py \
 	tests/equivalence.py \
+	tests/flows.py \
 	tests/equivalence_model.py \
 	tests/send-frame.py \
 	tests/spoof.py \
 	tests/topics.py \
 	tests/traffic.py \
-	tests/with-own-network
+	tests/with-own-network \
+	tests/zeta_gateway.py
 
 fuzz_corpus = \
 	tests/fuzz/corpus/curve-key/certificate \
@@ -117,7 +121,18 @@ fuzz_corpus = \
 	tests/fuzz/corpus/json/goal-state-v2-empty \
 	tests/fuzz/corpus/json/goal-state-v2-zeta \
 	tests/fuzz/corpus/json/numbers \
-	tests/fuzz/corpus/json/unknown-field
+	tests/fuzz/corpus/json/unknown-field \
+	tests/fuzz/corpus/oam/all-ones \
+	tests/fuzz/corpus/oam/another-destination \
+	tests/fuzz/corpus/oam/deletion \
+	tests/fuzz/corpus/oam/deletion-of-44 \
+	tests/fuzz/corpus/oam/empty \
+	tests/fuzz/corpus/oam/injection \
+	tests/fuzz/corpus/oam/injection-of-20 \
+	tests/fuzz/corpus/oam/multicast-mac \
+	tests/fuzz/corpus/oam/no-host \
+	tests/fuzz/corpus/oam/one-less \
+	tests/fuzz/corpus/oam/one-more
 
 external_plugin = \
 	tests/external-plugin/Makefile \
@@ -166,6 +181,7 @@ tests_alcortest_SOURCES = \
 	tests/fuzz/fuzz-envelope.c \
 	tests/fuzz/fuzz-goal-state.c \
 	tests/fuzz/fuzz-json.c \
+	tests/fuzz/fuzz-oam.c \
 	tests/fuzz/fuzz-replay.c \
 	tests/fuzz/fuzz-targets.h \
 	tests/goal-text.c \
@@ -178,6 +194,7 @@ tests_alcortest_SOURCES = \
 	tests/test-flow-names.c \
 	tests/test-offload.c \
 	tests/test-on-demand.c \
+	tests/test-zeta.c \
 	tests/test-punt.c \
 	tests/test-store-bench.c \
 	tests/test-store-raw.c \

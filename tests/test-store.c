@@ -68,6 +68,7 @@ static const char *const index_names[GOAL_N_INDEXES] = {
     [GOAL_BY_GATEWAY] = "gateway",
     [GOAL_SUBNETS_OF_VPC] = "subnets",
     [GOAL_BY_REMOTE_GROUP] = "remote-group",
+    [GOAL_GATEWAYS_OF_SUBNET] = "gateways",
 };
 
 static void

@@ -10,10 +10,11 @@
 #       |      |         its own ovsdb-server, ovs-vswitchd, alcor-agent
 #      vm1    vm2 ...    eth0, whose other end is a port of br-int
 #
-# A relay, if any, is called "relay" and lives in the underlay.
+# A relay, if any, is called "relay" and lives in the underlay.  Forwarding nodes
+# of Zeta gateways, if any, are on the same wire.
 #
 # Each of them is a network namespace, named $SB_PREFIX and its own name.  All
-# state is below $SB_DIR: "hosts" and "vms", one a line, and one folder a host
+# state is below $SB_DIR: "hosts", "vms", "gateways", one a line; a folder each
 # with database, pid files, sockets and logs.  Nothing of the machine's own OVS
 # is read or touched.  Datapaths are userspace, so no kernel module is needed.
 #
@@ -283,6 +284,63 @@ sb_vm_address() {
     test -z "$4" || ip -n "$SB_PREFIX$1" route add default via "$4"
 }
 
+# sb_gateway NAME IP MAC [ENDPOINT...]: a forwarding node of a Zeta gateway with
+# this entrance (tests/zeta_gateway.py says what an ENDPOINT is).
+sb_gateway() {
+    local name ip mac
+    name=$1 ip=$2 mac=$3
+    shift 3
+    sb_namespace "$name" || return
+    echo "$name $ip $mac" >> "$SB_DIR/gateways"
+    sb_veth "$name" eth0 underlay "u-$name" "$SB_UNDERLAY_MTU" || return
+    ip -n "${SB_PREFIX}underlay" link set "u-$name" master wire || return
+    sb_gateway_start "$name" "$@"
+}
+
+# sb_gateway_start NAME [ENDPOINT...]: starts its process, when it was killed.
+sb_gateway_start() {
+    local name ip mac program
+    name=$1
+    shift
+    ip=$(sb_field gateways "$name" 2) mac=$(sb_field gateways "$name" 3)
+    program=$(sb_gateway_program) || return
+    rm -f "$SB_DIR/$name.pid" "$SB_DIR/$name.ctl"
+    sb_in "$name" "${PYTHON3:-python3}" "$program" run \
+        --entrance "$ip=$mac" --control "$SB_DIR/$name.ctl" \
+        --pidfile "$SB_DIR/$name.pid" --log "$SB_DIR/$name.log" --detach "$@" ||
+        return
+    sb_wait_until "gateway $name" test -e "$SB_DIR/$name.pid"
+}
+
+sb_gateway_program() {
+    local file
+    for file in "$abs_top_srcdir/tests/zeta_gateway.py" \
+                "$(dirname "$0")/../tests/zeta_gateway.py"; do
+        if test -r "$file"; then
+            echo "$file"
+            return
+        fi
+    done
+    sb_error "no tests/zeta_gateway.py: gateways come with the source only"
+}
+
+# sb_gateway_ctl NAME COMMAND...
+sb_gateway_ctl() {
+    local name program
+    name=$1
+    shift
+    program=$(sb_gateway_program) || return
+    "${PYTHON3:-python3}" "$program" ctl "$SB_DIR/$name.ctl" "$@"
+}
+
+# sb_gateway_kill NAME: kill -9; its namespace stays.
+sb_gateway_kill() {
+    local pid
+    pid=$(cat "$SB_DIR/$1.pid") || return
+    kill -9 "$pid" || return
+    sb_wait_until "gateway $1 to die" sb_is_gone "$pid"
+}
+
 # sb_bridge HOST: br-int where no agent makes it.
 sb_bridge() {
     sb_in "$1" ovs-vsctl --may-exist add-br br-int \
@@ -363,9 +421,10 @@ sb_stop() {
     local name
     test -e "$SB_DIR/prefix" || return 0
     SB_PREFIX=$(cat "$SB_DIR/prefix")
-    for name in $(sb_names vms) $(sb_names hosts) underlay; do
+    for name in $(sb_names vms) $(sb_names gateways) $(sb_names hosts) \
+                underlay; do
         sb_namespace_gone "$name"
         sb_unmount "$name"
     done
-    rm -f "$SB_DIR/hosts" "$SB_DIR/vms" "$SB_DIR/prefix"
+    rm -f "$SB_DIR/hosts" "$SB_DIR/vms" "$SB_DIR/gateways" "$SB_DIR/prefix"
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "ovsdb-idl.h"
 #include "ovsdb-schema/alcor-idl.h"
+#include "simap.h"
 #include "smap.h"
 #include "util.h"
 
@@ -335,6 +336,25 @@ alcor_db_plugin(struct alcor_db *db, const struct alcor_db_plugin *plugin)
     }
 }
 
+static void
+set_gateway_statistics(const struct alcorrec_gateway *row,
+                       const struct simap *statistics)
+{
+    size_t n = simap_count(statistics);
+    const char **keys = xmalloc((n + 1) * sizeof *keys);
+    int64_t *values = xmalloc((n + 1) * sizeof *values);
+    const struct simap_node *node;
+
+    n = 0;
+    SIMAP_FOR_EACH (node, statistics) {
+        keys[n] = node->name;
+        values[n++] = node->data;
+    }
+    alcorrec_gateway_set_statistics(row, keys, values, n);
+    free(keys);
+    free(values);
+}
+
 void
 alcor_db_gateway(struct alcor_db *db, const struct alcor_db_gateway *gateway)
 {
@@ -350,6 +370,7 @@ alcor_db_gateway(struct alcor_db *db, const struct alcor_db_gateway *gateway)
         }
         alcorrec_gateway_set_type(row, gateway->type);
         alcorrec_gateway_set_entrances(row, gateway->entrances);
+        set_gateway_statistics(row, gateway->statistics);
     }
 }
 

@@ -130,6 +130,7 @@ struct alcor_db_gateway {
     const char *id;
     const char *type;
     const struct smap *entrances;
+    const struct simap *statistics;
 };
 
 struct alcor_db_port {

@@ -11,6 +11,14 @@ plugin_libalcor_a_SOURCES += \
 	plugin/feedback/offload-private.h \
 	plugin/feedback/offload.c \
 	plugin/feedback/offload.h \
+	plugin/feedback/direct-path.c \
+	plugin/feedback/direct-path.h \
+	plugin/feedback/liveness.c \
+	plugin/feedback/liveness.h \
+	plugin/feedback/oam-socket.c \
+	plugin/feedback/oam-socket.h \
+	plugin/feedback/oam.c \
+	plugin/feedback/oam.h \
 	plugin/feedback/on-demand.c \
 	plugin/feedback/on-demand.h \
 	plugin/feedback/packet-in.c \

@@ -69,6 +69,8 @@ static const struct index_rule rules[] = {
     BY_STRING(DHCP, SUBNET, goal_dhcp, subnet_id),
     BY_LIST(ROUTER, SUBNET, goal_router, tables, goal_route_table, subnet_id),
     BY_STRING(GATEWAY, SUBNET, goal_gateway, subnet_id),
+    { GOAL_GATEWAY, GOAL_GATEWAYS_OF_SUBNET, RULE_STRING,
+      offsetof(struct goal_gateway, subnet_id), 0, 0, 0 },
 };
 
 /* Returns the kind of what 'index' has as parents. */
@@ -83,6 +85,7 @@ goal_index_parent_kind(enum goal_index index)
         [GOAL_BY_GATEWAY] = GOAL_GATEWAY,
         [GOAL_SUBNETS_OF_VPC] = GOAL_VPC,
         [GOAL_BY_REMOTE_GROUP] = GOAL_SECURITY_GROUP,
+        [GOAL_GATEWAYS_OF_SUBNET] = GOAL_SUBNET,
     };
 
     return kinds[index];
@@ -154,7 +157,8 @@ refs_add(struct goal_store *store, const struct index_rule *rule,
     }
     if (rule->index == GOAL_BY_ADDRESS
         || rule->index == GOAL_SUBNETS_OF_VPC
-        || rule->index == GOAL_BY_REMOTE_GROUP) {
+        || rule->index == GOAL_BY_REMOTE_GROUP
+        || rule->index == GOAL_GATEWAYS_OF_SUBNET) {
         /* 'dep' is that of the parent's other index. */
         ref->dep = goal_index_dep_key(rule->index, parent, address);
     }

@@ -137,6 +137,7 @@ enum goal_index {
     GOAL_SUBNETS_OF_VPC,        /* SUBNET by vpc_id: who asks just for these
                                  * is not woken by VPC's other children. */
     GOAL_BY_REMOTE_GROUP,       /* SECURITYGROUP by each remote group. */
+    GOAL_GATEWAYS_OF_SUBNET,    /* ARION GATEWAY by subnet_id, likewise. */
     GOAL_N_INDEXES
 };
 

@@ -51,7 +51,8 @@ struct simap;
     ID_KIND(GROUP, "group", 0x0a1c0000, 65536)                          \
     ID_KIND(METER, "meter", 0x8000, 65536)                              \
     ID_KIND(CT_ZONE, "ct-zone", 4096, 61440)                            \
-    ID_KIND(CONJUNCTION, "conjunction", 1, 16777216)
+    ID_KIND(CONJUNCTION, "conjunction", 1, 16777216)                    \
+    ID_KIND(BUCKET, "bucket", 1, 65536)
 
 enum id_kind {
 #define ID_KIND(NAME, STRING, FIRST, N) ID_##NAME,

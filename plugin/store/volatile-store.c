@@ -33,6 +33,8 @@ static const size_t vol_sizes[VOL_N_KINDS] = {
     [VOL_ON_DEMAND] = sizeof(struct vol_on_demand),
     [VOL_LAZY_VPC] = sizeof(struct vol_lazy_vpc),
     [VOL_FAST_PATH] = sizeof(struct vol_fast_path),
+    [VOL_ENTRANCE] = sizeof(struct vol_entrance),
+    [VOL_DIRECT_PATH] = sizeof(struct vol_direct_path),
 };
 
 struct vol_store *
@@ -69,6 +71,13 @@ vol_note(struct vol_store *store, enum vol_kind kind, const char *id)
         c->keys = x2nrealloc(c->keys, &c->allocated, sizeof *c->keys);
     }
     c->keys[c->n++] = vol_dep_key(kind, id);
+    if (VOL_UNIT_KINDS & (1u << kind)) {
+        if (c->n_units >= c->allocated_units) {
+            c->units = x2nrealloc(c->units, &c->allocated_units,
+                                  sizeof *c->units);
+        }
+        c->units[c->n_units++] = (struct vol_unit_id) { kind, xstrdup(id) };
+    }
 }
 
 bool
@@ -165,15 +174,19 @@ bool
 vol_changes_take(struct vol_store *store, struct vol_changes *changes)
 {
     *changes = store->changes;
-    store->changes = (struct vol_changes) { NULL, 0, 0 };
+    memset(&store->changes, 0, sizeof store->changes);
     return changes->n > 0;
 }
 
 void
 vol_changes_destroy(struct vol_changes *changes)
 {
+    for (size_t i = 0; i < changes->n_units; i++) {
+        free(changes->units[i].id);
+    }
+    free(changes->units);
     free(changes->keys);
-    *changes = (struct vol_changes) { NULL, 0, 0 };
+    memset(changes, 0, sizeof *changes);
 }
 
 size_t

@@ -13,11 +13,29 @@
  *
  * Facts about this host that translation needs beside goal state: which
  * Interface has which OpenFlow port, which tunnel ports exist, what the host's
- * address is.  Later: OAM direct paths, active lazy neighbours, on-demand
- * answers, liveness of gateway entrances.  They are gone with the process and
- * are found again, so they stay in memory; like goal state they have kinds,
- * ids and change sets, and plugins read them through the same view with the
- * same recording of dependencies.
+ * address is, which entrances of gateways are alive, which direct paths they
+ * have told of.  They are gone with the process and are found again, so they
+ * stay in memory; like goal state they have kinds, ids and change sets, and
+ * plugins read them through the same view with the same recording of
+ * dependencies.
+ *
+ * Direct paths
+ * ------------
+ *
+ * Records of kind VOL_DIRECT_PATH are the one place that says which direct
+ * paths are wanted: feedback/direct-path.h keeps them, and each is translated
+ * on its own, like a resource (VOL_UNIT_KINDS), by plugin "zeta-gateway".  A
+ * record is for one local port and either
+ *
+ *    - a destination in a VNI, when the port has no security groups, or
+ *
+ *    - a connection, when it has ('by_connection'): then source, protocol and
+ *      ports count.
+ *
+ * Translation looks again whether the port is still there and bound, its
+ * groups allow it and the gateway that told of it still serves the
+ * destination; without that a record makes no output, and goes when it has
+ * been idle.
  *
  * Usage
  * -----
@@ -32,6 +50,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <netinet/in.h>
+#include "openvswitch/types.h"
 
 struct simap;
 
@@ -51,8 +70,15 @@ enum vol_kind {
     VOL_FAST_PATH,              /* By "", if there is an eBPF fast path, and
                                  * then by the id of each bound port, once it
                                  * was tried: struct vol_fast_path. */
+    VOL_ENTRANCE,               /* By address of a gateway's entrance, as text:
+                                 * struct vol_entrance. */
+    VOL_DIRECT_PATH,            /* By any id that ends with the port's: struct
+                                 * vol_direct_path. */
     VOL_N_KINDS
 };
+
+/* Kinds whose records are translated on their own. */
+#define VOL_UNIT_KINDS (1u << VOL_DIRECT_PATH)
 
 struct vol_binding {
     char iface[64];             /* Name of the Interface. */
@@ -88,10 +114,41 @@ struct vol_fast_path {
     uint32_t attached;          /* 1: its device has an eBPF program. */
 };
 
+enum vol_entrance_state {
+    VOL_ENTRANCE_UNKNOWN,       /* As if there were no record. */
+    VOL_ENTRANCE_ALIVE,
+    VOL_ENTRANCE_DEAD,
+};
+
+struct vol_entrance {
+    uint32_t state;             /* enum vol_entrance_state. */
+};
+
+struct vol_direct_path {
+    uint32_t vni;
+    uint32_t gateway;           /* hash_string(id, 0) of who told of it. */
+    ovs_be32 src;               /* 0 unless by_connection... */
+    ovs_be32 dst;
+    ovs_be16 src_port;          /* ...likewise... */
+    ovs_be16 dst_port;          /* ...likewise... */
+    uint8_t protocol;           /* ...likewise. */
+    uint8_t by_connection;
+    uint16_t port_ofs;          /* Where in the record's id the port's is. */
+    ovs_be32 host_ip;           /* The host of the destination... */
+    struct eth_addr host_mac;   /* ...and its MAC in the underlay. */
+    struct eth_addr mac;        /* Of the destination itself. */
+};
+
 /* What changed. */
+struct vol_unit_id {
+    enum vol_kind kind;
+    char *id;
+};
 struct vol_changes {
     uint64_t *keys;             /* Dependency keys. */
     size_t n, allocated;
+    struct vol_unit_id *units;  /* Those of VOL_UNIT_KINDS. */
+    size_t n_units, allocated_units;
 };
 
 struct vol_store;

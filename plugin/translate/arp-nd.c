@@ -43,7 +43,8 @@
  *
  * A port's own addresses are not answered to the port itself, so that its
  * duplicate address detection (RFC 5227, RFC 4862) finds what it should:
- * others. */
+ * others.  Those of an allowed pair that contains the subnet are everybody's.
+ */
 
 /* Flags of an advertisement, where they are in MFF_ND_RESERVED. */
 #define NA_ROUTER UINT32_C(0x80000000)
@@ -334,10 +335,27 @@ translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
     return PLUGIN_DONE;
 }
 
+/* True if 'prefix' contains a subnet of the port, so that others have
+ * addresses in it, too. */
+static bool
+covers_subnet(struct goal_view *view, const struct goal_port *port,
+              const struct goal_prefix *prefix)
+{
+    for (size_t i = 0; i < port->n_fixed_ips; i++) {
+        const struct goal_resource *r = goal_view_get(
+            view, GOAL_SUBNET, port->fixed_ips[i].subnet_id);
+
+        if (r && goal_prefix_covers(prefix, &GOAL_SUBNET_CAST(r)->cidr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What 'port', plugged into 'ofport', does not hear about itself. */
 static void
-own_addresses(const struct goal_port *port, uint32_t ofport,
-              struct plugin_output *out)
+own_addresses(struct goal_view *view, const struct goal_port *port,
+              uint32_t ofport, struct plugin_output *out)
 {
     bool ipv6 = false;
 
@@ -348,7 +366,9 @@ own_addresses(const struct goal_port *port, uint32_t ofport,
         ipv6 = ipv6 || !IN6_IS_ADDR_V4MAPPED(&ip.addr);
     }
     for (size_t i = 0; i < port->n_allowed; i++) {
-        own_address_flow(out, ofport, &port->allowed[i].ip);
+        if (!covers_subnet(view, port, &port->allowed[i].ip)) {
+            own_address_flow(out, ofport, &port->allowed[i].ip);
+        }
         if (ipv6 && !eth_addr_is_zero(port->allowed[i].mac)) {
             own_link_local_flow(out, ofport, &port->allowed[i].mac);
         }
@@ -390,7 +410,7 @@ translate_port(struct goal_view *view, const struct goal_port *port,
         }
     }
     if (binding) {
-        own_addresses(port, binding->ofport, out);
+        own_addresses(view, port, binding->ofport, out);
     }
     return PLUGIN_DONE;
 }

@@ -20,6 +20,10 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/dhcp6-reply.h \
 	plugin/translate/fast-path.c \
 	plugin/translate/fast-path.h \
+	plugin/translate/egress-policy.c \
+	plugin/translate/egress-policy.h \
+	plugin/translate/gateway-map.c \
+	plugin/translate/gateway-map.h \
 	plugin/translate/flow-actions.c \
 	plugin/translate/flow-actions.h \
 	plugin/translate/flow-draft.c \
@@ -52,9 +56,13 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/security-rules.h \
 	plugin/translate/translator-lazy.c \
 	plugin/translate/translator-private.h \
+	plugin/translate/translator-records.c \
 	plugin/translate/provider.c \
 	plugin/translate/router-advert.c \
 	plugin/translate/router-advert.h \
 	plugin/translate/translator.c \
 	plugin/translate/translator.h \
-	plugin/translate/tunnel.c
+	plugin/translate/tunnel.c \
+	plugin/translate/zeta-gateway.c \
+	plugin/translate/zeta-gateway.h \
+	plugin/translate/zeta-path.c

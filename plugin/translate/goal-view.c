@@ -6,6 +6,7 @@
 
 #include "translate/goal-view.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "hash.h"
 #include "store/dep-key.h"
@@ -225,19 +226,52 @@ goal_view_host_ip(const struct goal_view *view)
     return host ? &host->ip : &in6addr_any;
 }
 
-bool
-goal_view_has_gateway(struct goal_view *view, const struct goal_vpc *vpc)
+static bool
+is_usable_gateway(const struct goal_gateway *gateway)
 {
-    for (size_t i = 0; i < vpc->gateway_ids.n; i++) {
-        const struct goal_resource *r = goal_view_get(
-            view, GOAL_GATEWAY, vpc->gateway_ids.names[i]);
-
-        if (r && (GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ZETA
-                  || GOAL_GATEWAY_CAST(r)->type == GOAL_GATEWAY_ARION)) {
+    if (gateway->type != GOAL_GATEWAY_ZETA
+        && gateway->type != GOAL_GATEWAY_ARION) {
+        return false;
+    }
+    for (size_t i = 0; i < gateway->n_destinations; i++) {
+        if (IN6_IS_ADDR_V4MAPPED(&gateway->destinations[i].ip)) {
             return true;
         }
     }
     return false;
+}
+
+static void
+take_gateway_id(const struct goal_resource *r, void *id_)
+{
+    char **id = id_;
+
+    if (!*id) {
+        *id = xstrdup(r->id);
+    }
+}
+
+const struct goal_gateway *
+goal_view_gateway(struct goal_view *view, const struct goal_network *net)
+{
+    const struct goal_resource *r;
+    char *id = NULL;
+
+    if (net->type != GOAL_NET_VXLAN) {
+        return NULL;
+    }
+    for (size_t i = 0; i < net->vpc->gateway_ids.n; i++) {
+        r = goal_view_get(view, GOAL_GATEWAY, net->vpc->gateway_ids.names[i]);
+        if (r && is_usable_gateway(GOAL_GATEWAY_CAST(r))) {
+            return GOAL_GATEWAY_CAST(r);
+        }
+    }
+    goal_view_index(view, GOAL_GATEWAYS_OF_SUBNET, net->subnet->up.id, NULL,
+                    take_gateway_id, &id);
+    r = id ? goal_view_get(view, GOAL_GATEWAY, id) : NULL;
+    free(id);
+    return (r && is_usable_gateway(GOAL_GATEWAY_CAST(r))
+            ? GOAL_GATEWAY_CAST(r) : NULL);
 }
 
 /* Bytes that the encapsulation adds to an IP packet: inner Ethernet, tunnel,

@@ -256,12 +256,12 @@ translate_port(struct goal_view *view, const struct goal_port *port,
     return PLUGIN_DONE;
 }
 
-/* True if broadcasts of 'vpc' stay on the host. */
+/* True if broadcasts in 'net' stay on the host. */
 static bool
-stays_here(struct goal_view *view, const struct goal_vpc *vpc)
+stays_here(struct goal_view *view, const struct goal_network *net)
 {
-    return (goal_view_volatile(view, VOL_LAZY_VPC, vpc->up.id)
-            || goal_view_has_gateway(view, vpc));
+    return (goal_view_volatile(view, VOL_LAZY_VPC, net->vpc->up.id)
+            || goal_view_gateway(view, net));
 }
 
 /* In a VNI with several subnets, what 'mac' floods is in the subnet 'net'. */
@@ -300,7 +300,7 @@ translate_neighbor(struct goal_view *view,
         if (result != PLUGIN_DONE) {
             return result;
         }
-        if (net.type != GOAL_NET_VLAN && !stays_here(view, net.vpc)) {
+        if (net.type != GOAL_NET_VLAN && !stays_here(view, &net)) {
             remote_part(out, net.tag, &neighbor->host_ip);
         }
         sender_flow(view, out, &net, &neighbor->mac);

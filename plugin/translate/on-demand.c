@@ -7,6 +7,7 @@
 
 #include "translate/on-demand.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include "flow.h"
 #include "openvswitch/match.h"
@@ -28,9 +29,8 @@
  *    known to have,
  *
  * each metered by itself, unless nobody could be asked, which is so if the
- * port's VPC is eager (translate/activation.h) and alcor-on-demand is false,
- * or if the VPC has a gateway, which knows all destinations, to send such
- * packets to.
+ * port's VPC is eager (translate/activation.h) and alcor-on-demand is false;
+ * and IPv4 only if no gateway of the VPC carries it (zeta-gateway.c).
  *
  * A packet that has been punted once and was released (OF_FLAG_RELEASED) is
  * not punted again.
@@ -60,9 +60,31 @@ is_wanted(struct goal_view *view, const struct goal_vpc *vpc)
     const struct vol_on_demand *on_demand = goal_view_volatile(
         view, VOL_ON_DEMAND, "");
 
-    return (((on_demand && on_demand->enabled)
-             || goal_view_volatile(view, VOL_LAZY_VPC, vpc->up.id))
-            && !goal_view_has_gateway(view, vpc));
+    return ((on_demand && on_demand->enabled)
+            || goal_view_volatile(view, VOL_LAZY_VPC, vpc->up.id));
+}
+
+/* True if a gateway of its VPC carries all that 'port' sends to IPv4 addresses
+ * that are not known.  (Of a gateway that is a subnet's, others of its flows
+ * come first, and there is a rest.) */
+static bool
+has_gateway(struct goal_view *view, const struct goal_port *port)
+{
+    for (size_t i = 0; i < port->n_fixed_ips; i++) {
+        const struct goal_gateway *gateway = NULL;
+        struct goal_network net;
+        char *error = NULL;
+
+        if (goal_view_network(view, port->fixed_ips[i].subnet_id, &net,
+                              &error) == PLUGIN_DONE) {
+            gateway = goal_view_gateway(view, &net);
+        }
+        free(error);
+        if (!gateway || gateway->type != GOAL_GATEWAY_ZETA) {
+            return false;
+        }
+    }
+    return port->n_fixed_ips > 0;
 }
 
 /* What a port's punts have in common. */
@@ -106,24 +128,6 @@ punt_flow(struct punts *punts, enum of_stage stage, enum punt_kind kind,
     ofpbuf_uninit(&ofpacts);
 }
 
-static void
-resolve_flows(struct punts *punts)
-{
-    struct match match;
-
-    match_init_catchall(&match);
-    match_set_dl_type(&match, htons(ETH_TYPE_ARP));
-    match_set_nw_proto(&match, ARP_OP_REQUEST);
-    punt_flow(punts, OFS_RESPOND, PUNT_RESOLVE, &match, OFS_RESPOND);
-
-    match_init_catchall(&match);
-    match_set_dl_type(&match, htons(ETH_TYPE_IPV6));
-    match_set_nw_proto(&match, IPPROTO_ICMPV6);
-    match_set_icmp_type(&match, ND_NEIGHBOR_SOLICIT);
-    match_set_icmp_code(&match, 0);
-    punt_flow(punts, OFS_RESPOND, PUNT_RESOLVE, &match, OFS_RESPOND);
-}
-
 /* Packets of 'dl_type' in 'stage', to go on in 'resume'. */
 static void
 unknown_flow(struct punts *punts, enum of_stage stage, uint16_t dl_type,
@@ -134,6 +138,35 @@ unknown_flow(struct punts *punts, enum of_stage stage, uint16_t dl_type,
     match_init_catchall(&match);
     match_set_dl_type(&match, htons(dl_type));
     punt_flow(punts, stage, PUNT_UNKNOWN, &match, resume);
+}
+
+static void
+ipv4_flows(struct punts *punts)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(ETH_TYPE_ARP));
+    match_set_nw_proto(&match, ARP_OP_REQUEST);
+    punt_flow(punts, OFS_RESPOND, PUNT_RESOLVE, &match, OFS_RESPOND);
+    unknown_flow(punts, OFS_ROUTE_NEXT_HOP, ETH_TYPE_IP, OFS_ROUTE_NEXT_HOP);
+    unknown_flow(punts, OFS_UNKNOWN, ETH_TYPE_IP, OFS_L2_LOOKUP);
+}
+
+static void
+ipv6_flows(struct punts *punts)
+{
+    struct match match;
+
+    match_init_catchall(&match);
+    match_set_dl_type(&match, htons(ETH_TYPE_IPV6));
+    match_set_nw_proto(&match, IPPROTO_ICMPV6);
+    match_set_icmp_type(&match, ND_NEIGHBOR_SOLICIT);
+    match_set_icmp_code(&match, 0);
+    punt_flow(punts, OFS_RESPOND, PUNT_RESOLVE, &match, OFS_RESPOND);
+    unknown_flow(punts, OFS_ROUTE_NEXT_HOP, ETH_TYPE_IPV6,
+                 OFS_ROUTE_NEXT_HOP);
+    unknown_flow(punts, OFS_UNKNOWN, ETH_TYPE_IPV6, OFS_L2_LOOKUP);
 }
 
 static enum plugin_result
@@ -156,12 +189,10 @@ on_demand_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
     struct punts punts = {
         .out = out, .port = port, .ofport = binding->ofport,
     };
-    resolve_flows(&punts);
-    unknown_flow(&punts, OFS_ROUTE_NEXT_HOP, ETH_TYPE_IP, OFS_ROUTE_NEXT_HOP);
-    unknown_flow(&punts, OFS_ROUTE_NEXT_HOP, ETH_TYPE_IPV6,
-                 OFS_ROUTE_NEXT_HOP);
-    unknown_flow(&punts, OFS_UNKNOWN, ETH_TYPE_IP, OFS_L2_LOOKUP);
-    unknown_flow(&punts, OFS_UNKNOWN, ETH_TYPE_IPV6, OFS_L2_LOOKUP);
+    if (!has_gateway(view, port)) {
+        ipv4_flows(&punts);
+    }
+    ipv6_flows(&punts);
     *errorp = punts.error;
     return punts.error ? PLUGIN_FAIL : PLUGIN_DONE;
 }

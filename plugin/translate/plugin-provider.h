@@ -136,6 +136,14 @@ struct plugin_class {
      * Runs in the packet thread, thus gets no plugin and no view.  Returns
      * false if it has no use for it.  May be null. */
     bool (*packet_in)(const struct packet_view *, struct packet_reply *);
+
+    /* Translates a volatile record of one of VOL_UNIT_KINDS; 'records' is a
+     * bitmap of 1 << enum vol_kind of those that it is called for.  May be
+     * null. */
+    void (*translate_record)(struct plugin *, struct goal_view *view,
+                             enum vol_kind, const char *id,
+                             const void *record, struct plugin_output *out);
+    uint32_t records;
 };
 
 /* The view.  What is returned is valid until translate() returns. */
@@ -162,9 +170,6 @@ size_t goal_view_count(struct goal_view *, enum goal_index,
 /* Address of this host; all zeros if it has none. */
 const struct in6_addr *goal_view_host_ip(const struct goal_view *);
 
-/* True if the VPC has a Zeta or ARION gateway: it carries what is not known
- * here. */
-bool goal_view_has_gateway(struct goal_view *, const struct goal_vpc *);
 
 /* A subnet together with its VPC and what follows from both. */
 struct goal_network {
@@ -181,6 +186,12 @@ struct goal_network {
 enum plugin_result goal_view_network(struct goal_view *,
                                      const char *subnet_id,
                                      struct goal_network *, char **errorp);
+
+/* The Zeta or ARION gateway that carries what is not known in the network, or
+ * null.  Gateways understand IPv4 in VXLAN only; one without an entrance is
+ * none. */
+const struct goal_gateway *goal_view_gateway(struct goal_view *,
+                                             const struct goal_network *);
 
 /* The largest IP packet that the network's tunnels carry in one packet of the
  * underlay: its MTU, 1500 if that is not known, less their headers. */

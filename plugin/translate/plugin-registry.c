@@ -39,6 +39,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &provider_plugin_class,
     &dhcp_plugin_class,
     &fast_path_plugin_class,
+    &zeta_gateway_plugin_class,
 };
 
 static const struct plugin_entry *

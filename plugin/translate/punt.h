@@ -78,7 +78,9 @@ struct plugin_output;
               "questions for IPv6 routers")                           \
     PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")                       \
     PUNT_KIND(FAST_PATH, "fast-path", 1000, 1000,                           \
-              "packets whose verdict the fast path may repeat")
+              "packets whose verdict the fast path may repeat")            \
+    PUNT_KIND(PROBE, "probe", 5000, 5000,                                   \
+              "signs of life of gateways")
 
 enum punt_kind {
 #define PUNT_KIND(NAME, STRING, PPS, BURST, WHAT) PUNT_##NAME,

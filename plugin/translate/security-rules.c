@@ -211,6 +211,21 @@ match_ports(const struct match *base, uint32_t min, uint32_t max,
     match_later_fragments(base, cb, aux);
 }
 
+bool
+sg_rule_is_ipv4(const struct goal_sg_rule *rule)
+{
+    return !rule->ethertype && rule->protocol != PROTO_ARP;
+}
+
+uint8_t
+sg_rule_ip_protocol(const struct goal_sg_rule *rule)
+{
+    return (rule->protocol == PROTO_ANY ? 0
+            : rule->protocol == PROTO_UDP ? IPPROTO_UDP
+            : rule->protocol != PROTO_ICMP ? IPPROTO_TCP
+            : sg_rule_is_ipv4(rule) ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
 void
 sg_rule_matches(const struct goal_sg_rule *rule,
                 void (*cb)(const struct match *, void *aux), void *aux)
@@ -224,10 +239,7 @@ sg_rule_matches(const struct goal_sg_rule *rule,
         cb(&match, aux);
         return;
     }
-    match_set_ct_nw_proto(&match,
-                          rule->protocol == PROTO_UDP ? IPPROTO_UDP
-                          : rule->protocol != PROTO_ICMP ? IPPROTO_TCP
-                          : v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+    match_set_ct_nw_proto(&match, sg_rule_ip_protocol(rule));
     if (!min && !max) {
         cb(&match, aux);
     } else if (rule->protocol == PROTO_ICMP) {

@@ -81,6 +81,10 @@ void sg_match_family(struct match *, bool v6);
 void sg_match_remote(struct match *, enum sg_direction,
                      const struct in6_addr *ip, uint32_t plen);
 
+/* IP protocol that 'rule' is for; 0: any.  True if it is for IPv4. */
+uint8_t sg_rule_ip_protocol(const struct goal_sg_rule *);
+bool sg_rule_is_ipv4(const struct goal_sg_rule *);
+
 /* Calls 'cb' with matches that together are what 'rule' says of protocol and
  * ports. */
 void sg_rule_matches(const struct goal_sg_rule *,

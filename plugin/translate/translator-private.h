@@ -16,7 +16,11 @@
 #include "translate/dependency.h"
 #include "translate/translator.h"
 
-/* A resource that is, or was, translated. */
+/* In a unit's key, in place of a kind of resource: a kind of volatile
+ * record. */
+#define UNIT_RECORD(KIND) ((enum goal_kind) (GOAL_N_KINDS + (KIND)))
+
+/* A resource, or a volatile record, that is, or was, translated. */
 struct unit {
     struct hmap_node hmap_node; /* In struct translator's 'units'. */
     struct goal_key key;
@@ -29,6 +33,8 @@ struct unit {
     enum unit_status status;    /* UNIT_FAILED: a plugin cannot do it; what
                                  * the data plane refused, 'out' knows. */
     char *error;
+    char *record_id;            /* Of a volatile record (its kind is in
+                                 * 'key'); else null. */
     struct vpc_count *counted;  /* A neighbour that outputs something: where
                                  * it is counted; else null. */
 };
@@ -66,10 +72,15 @@ struct translator {
 struct unit *translator_unit_find(const struct translator *,
                                   const struct goal_key *);
 void translator_unit_queue(struct translator *, struct unit *);
+void translator_unit_insert(struct translator *, struct unit *);
 
 /* The same, for the resource's unit, which it creates if need be. */
 void translator_queue(struct translator *, const struct goal_key *,
                       const char *id);
+
+/* translator-records.c. */
+void translator_queue_records(struct translator *, const struct vol_changes *);
+bool translator_translate_record(struct translator *, struct unit *);
 
 /* translator-lazy.c. */
 void translator_check_vpc(struct translator *, const char *vpc_id);

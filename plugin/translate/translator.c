@@ -118,8 +118,15 @@ unit_create(struct translator *tr, const struct goal_key *key, const char *id)
                  xasprintf("%s %s", goal_kinds[key->kind].name, id),
                  kind_rank(key->kind), unit->priority);
     dep_reader_init(&unit->reads);
-    hmap_insert(&tr->units, &unit->hmap_node, key_hash(key));
+    translator_unit_insert(tr, unit);
     return unit;
+}
+
+/* Makes 'unit', whose key is set, one of the units. */
+void
+translator_unit_insert(struct translator *tr, struct unit *unit)
+{
+    hmap_insert(&tr->units, &unit->hmap_node, key_hash(&unit->key));
 }
 
 /* Counts 'unit' as a neighbour in 'vpc_id', or, if that is null, no more. */
@@ -167,6 +174,7 @@ unit_destroy(struct translator *tr, struct unit *unit)
         ovs_list_remove(&unit->healed_node);
     }
     hmap_remove(&tr->units, &unit->hmap_node);
+    free(unit->record_id);
     free(unit->error);
     free(unit);
 }
@@ -275,6 +283,7 @@ translator_vol_changes(struct translator *tr,
     for (size_t i = 0; i < changes->n; i++) {
         dep_wake(&tr->graph, changes->keys[i], wake_reader, tr);
     }
+    translator_queue_records(tr, changes);
 }
 
 static bool
@@ -414,6 +423,13 @@ unit_set_status(struct translator *tr, struct unit *unit,
 static void
 translate(struct translator *tr, struct unit *unit)
 {
+    if (unit->record_id) {
+        if (!translator_translate_record(tr, unit)) {
+            unit_destroy(tr, unit);
+        }
+        return;
+    }
+
     struct goal_resource *resource = goal_store_get_key(tr->store,
                                                         &unit->key);
     char *error = NULL;

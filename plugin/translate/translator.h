@@ -67,6 +67,10 @@ void translator_goal_changes(struct translator *,
                              const struct goal_changes *);
 void translator_vol_changes(struct translator *, const struct vol_changes *);
 
+/* Cookie of the flows that a plugin makes for a volatile record that is
+ * translated on its own. */
+uint64_t translator_record_cookie(uint8_t plugin, const char *id);
+
 /* Queues everything that is stored. */
 void translator_recompute(struct translator *);
 

@@ -24,6 +24,7 @@ static const struct {
     { "envelope", fuzz_envelope },
     { "goal-state", fuzz_goal_state },
     { "json", fuzz_json },
+    { "oam", fuzz_oam },
 };
 
 /* Reads the file called 'name' into 'buf', replacing what is there. */

@@ -32,6 +32,7 @@ fuzz_target fuzz_curve_key;
 fuzz_target fuzz_envelope;
 fuzz_target fuzz_goal_state;
 fuzz_target fuzz_json;
+fuzz_target fuzz_oam;
 
 #ifdef ALCOR_LIBFUZZER
 #define FUZZ_TARGET(NAME)                                               \

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * agent-zeta: gateways: what they say, and whether they are alive. */
+
+#ifndef AGENT_ZETA_H
+#define AGENT_ZETA_H 1
+
+/* What agent-zeta.c and agent-zeta-commands.c share: the agent's side of
+ * gateways.  Direct paths that gateways tell of become records in the volatile
+ * store, and so do states of entrances.
+ *
+ * Thread-safety: main thread only. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "agent-private.h"
+#include "feedback/oam.h"
+#include "openvswitch/shash.h"
+#include "openvswitch/token-bucket.h"
+
+struct direct_paths;
+struct gateway_map;
+struct liveness;
+struct oam_sockets;
+
+/* OAM packets of one gateway, or of all, by what became of them. */
+struct gateway_counts {
+    uint64_t verdicts[OAM_N_VERDICTS];
+};
+
+struct agent_zeta {
+    struct gateway_map *map;    /* Null before PHASE_RUN. */
+    struct oam_sockets *sockets;
+    struct direct_paths *paths;
+    struct liveness *liveness;
+    struct token_bucket budget;
+    struct gateway_counts all;
+    struct shash counts;        /* Gateway's id -> struct gateway_counts. */
+    bool connected;             /* Questions can be sent. */
+};
+
+/* agent-zeta-commands.c. */
+void agent_zeta_commands_init(struct agent *);
+
+#endif /* agent-zeta.h */

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * test-zeta: OAM packets, direct paths and liveness, by commands. */
+
+#include <config.h>
+
+#undef NDEBUG
+#include "feedback/oam.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "feedback/direct-path.h"
+#include "feedback/liveness.h"
+#include "openvswitch/dynamic-string.h"
+#include "packets.h"
+#include "store/volatile-store.h"
+#include "tests/ovstest.h"
+#include "util.h"
+
+/* oam-parse HEX...: what each payload says. */
+static void
+test_oam_parse(int argc, char *argv[])
+{
+    for (int i = 1; i < argc; i++) {
+        uint8_t data[256];
+        size_t len = strlen(argv[i]) / 2;
+        struct oam_message m;
+
+        ovs_assert(len <= sizeof data);
+        for (size_t j = 0; j < len; j++) {
+            bool ok;
+
+            data[j] = hexits_value(&argv[i][2 * j], 2, &ok);
+            ovs_assert(ok);
+        }
+        enum oam_verdict verdict = oam_parse(data, len, &m);
+        if (verdict != OAM_NEW) {
+            printf("%s\n", oam_verdict_to_string(verdict));
+            continue;
+        }
+        printf("%s vni %"PRIu32" "IP_FMT":%"PRIu16" "IP_FMT":%"PRIu16
+               " protocol %"PRIu8, m.op == OAM_INJECT ? "inject" : "delete",
+               m.vni, IP_ARGS(m.src), ntohs(m.sport), IP_ARGS(m.dst),
+               ntohs(m.dport), m.protocol);
+        if (m.op == OAM_INJECT) {
+            printf(" is "ETH_ADDR_FMT" on "IP_FMT" "ETH_ADDR_FMT" for %"
+                   PRIu16" s", ETH_ADDR_ARGS(m.instance_mac),
+                   IP_ARGS(m.host_ip), ETH_ADDR_ARGS(m.host_mac),
+                   m.idle_secs);
+        }
+        putchar('\n');
+    }
+}
+
+/* direct-path: commands from standard input:
+ *
+ *    told PORT DST HOST [SPORT]   a path; with SPORT, a connection's
+ *    delete PORT DST [SPORT]
+ *    fill N                       N paths, of port 9
+ *    pass MSEC                    time
+ *    packets NUMBER N [FLOWS]     the answer to the question for NUMBER
+ *    renew yes|no                 whether the gateway would tell
+ *    count
+ */
+struct paths_test {
+    struct direct_paths *paths;
+    long long int now;
+    bool can_renew;
+    bool silent;
+};
+
+static void
+print_record(const char *id, const struct vol_direct_path *record, void *t_)
+{
+    struct paths_test *t = t_;
+
+    if (t->silent) {
+        return;
+    } else if (record) {
+        printf("set %s: "IP_FMT", of port %s\n", id,
+               IP_ARGS(record->host_ip), id + record->port_ofs);
+    } else {
+        printf("remove %s\n", id);
+    }
+}
+
+static bool
+print_ask(uint64_t number, const char *id, void *t_)
+{
+    struct paths_test *t = t_;
+
+    if (!t->silent) {
+        printf("ask %"PRIu64": %s\n", number, id);
+    }
+    return true;
+}
+
+static bool
+get_can_renew(uint32_t gateway OVS_UNUSED, void *t_)
+{
+    struct paths_test *t = t_;
+
+    return t->can_renew;
+}
+
+static struct direct_path_key
+make_key(uint64_t port, uint32_t dst, const char *sport)
+{
+    struct direct_path_key key;
+
+    memset(&key, 0, sizeof key);
+    key.port = port;
+    key.vni = 7;
+    key.dst = htonl(0x0a000000 + dst);
+    if (sport) {
+        key.by_connection = 1;
+        key.protocol = 6;
+        key.src = htonl(0x0a000001);
+        key.sport = htons(atoi(sport));
+        key.dport = htons(80);
+    }
+    return key;
+}
+
+static void
+tell(struct paths_test *t, uint64_t port, uint32_t dst, uint32_t host,
+     const char *sport)
+{
+    static const char *const news[] = { "new", "renewed", "moved", "same" };
+    struct direct_path_key key = make_key(port, dst, sport);
+    struct direct_path_hop hop = { .host_ip = htonl(0xac1f0000 + host) };
+    char id[16];
+
+    snprintf(id, sizeof id, "p%"PRIu64, port);
+    if (!t->silent) {
+        puts(news[direct_paths_compare(t->paths, &key, &hop)]);
+    }
+    direct_paths_set(t->paths, &key, id, &hop, 30, t->now);
+}
+
+static void
+paths_command(struct paths_test *t, int n, char *words[])
+{
+    long long int args[4] = { 0 };
+
+    for (int i = 1; i < n && i < 5; i++) {
+        args[i - 1] = atoll(words[i]);
+    }
+    if (!strcmp(words[0], "told")) {
+        tell(t, args[0], args[1], args[2], n > 4 ? words[4] : NULL);
+    } else if (!strcmp(words[0], "delete")) {
+        struct direct_path_key key = make_key(args[0], args[1],
+                                              n > 3 ? words[3] : NULL);
+
+        printf("%s\n", (direct_paths_remove(t->paths, &key) ? "deleted"
+                        : "absent"));
+    } else if (!strcmp(words[0], "fill")) {
+        t->silent = true;
+        for (int i = 0; i < args[0]; i++) {
+            tell(t, 9, 1000 + i, 1, NULL);
+        }
+        t->silent = false;
+    } else if (!strcmp(words[0], "pass")) {
+        t->now += args[0];
+        direct_paths_run(t->paths, t->now);
+    } else if (!strcmp(words[0], "packets")) {
+        direct_paths_take_packets(t->paths, args[0], args[1],
+                                  n > 3 ? args[2] : 1, t->now);
+    } else if (!strcmp(words[0], "renew")) {
+        t->can_renew = !strcmp(words[1], "yes");
+    } else if (!strcmp(words[0], "count")) {
+        struct direct_path_stats stats;
+
+        direct_paths_get_stats(t->paths, &stats);
+        printf("%"PRIuSIZE" paths, %"PRIu64" renewals, %"PRIu64" not told, %"
+               PRIu64" idle, %"PRIu64" evicted\n",
+               direct_paths_count(t->paths), stats.renewals, stats.not_told,
+               stats.idle, stats.evicted);
+    } else {
+        ovs_fatal(0, "unknown command %s", words[0]);
+    }
+}
+
+/* Calls 'cb' with the words of each line of standard input. */
+static void
+for_each_line(void (*cb)(void *aux, int n, char *words[]), void *aux)
+{
+    struct ds line = DS_EMPTY_INITIALIZER;
+
+    while (!ds_get_line(&line, stdin)) {
+        char *words[8], *save = NULL;
+        int n = 0;
+
+        for (char *word = strtok_r(ds_cstr(&line), " ", &save);
+             word && n < 8; word = strtok_r(NULL, " ", &save)) {
+            words[n++] = word;
+        }
+        if (n) {
+            cb(aux, n, words);
+        }
+    }
+    ds_destroy(&line);
+}
+
+static void
+paths_line(void *t, int n, char *words[])
+{
+    paths_command(t, n, words);
+}
+
+static void
+test_direct_path(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
+{
+    static const struct direct_path_class class = {
+        print_record, print_ask, get_can_renew,
+    };
+    struct paths_test t = { .now = 1000, .can_renew = true };
+
+    t.paths = direct_paths_create(&class, &t);
+    for_each_line(paths_line, &t);
+    direct_paths_destroy(t.paths);
+}
+
+/* liveness: commands from standard input:
+ *
+ *    set IP...     entrances
+ *    mute IP | speak IP
+ *    forget N | know N   endpoints that all entrances know: 0 and 1 at first
+ *    pass MSEC     time; questions are answered at once
+ */
+struct liveness_test {
+    struct liveness *liveness;
+    long long int now;
+    ovs_be32 mute[4];
+    size_t n_mute;
+    bool knows[2];
+};
+
+static bool
+get_endpoint(ovs_be32 entrance OVS_UNUSED, size_t i, uint32_t *vni,
+             ovs_be32 *endpoint, void *t OVS_UNUSED)
+{
+    *vni = 7;
+    *endpoint = htonl(i % 2);
+    return true;
+}
+
+static void
+answer(ovs_be32 entrance, uint16_t number, uint32_t vni OVS_UNUSED,
+       ovs_be32 endpoint, void *t_)
+{
+    struct liveness_test *t = t_;
+
+    for (size_t i = 0; i < t->n_mute; i++) {
+        if (t->mute[i] == entrance) {
+            return;
+        }
+    }
+    if (t->knows[ntohl(endpoint)]) {
+        liveness_sign(t->liveness, entrance, number, t->now);
+    }
+}
+
+static void
+print_state(ovs_be32 entrance, enum vol_entrance_state state, void *t_)
+{
+    struct liveness_test *t = t_;
+
+    printf("%lld: "IP_FMT" %s\n", t->now, IP_ARGS(entrance),
+           liveness_state_to_string(state));
+}
+
+static void
+liveness_line(void *t_, int n, char *words[])
+{
+    struct liveness_test *t = t_;
+    ovs_be32 ips[8];
+
+    for (int i = 1; i < n; i++) {
+        if (!ip_parse(words[i], &ips[i - 1])) {
+            ips[i - 1] = 0;
+        }
+    }
+    if (!strcmp(words[0], "set")) {
+        liveness_set(t->liveness, ips, n - 1);
+    } else if (!strcmp(words[0], "mute")) {
+        t->mute[t->n_mute++] = ips[0];
+    } else if (!strcmp(words[0], "speak")) {
+        t->n_mute = 0;
+    } else if (!strcmp(words[0], "forget") || !strcmp(words[0], "know")) {
+        t->knows[atoi(words[1])] = words[0][0] == 'k';
+    } else if (!strcmp(words[0], "pass")) {
+        for (long long int end = t->now + atoll(words[1]); t->now < end;) {
+            t->now += 50;
+            liveness_run(t->liveness, t->now);
+        }
+    } else {
+        ovs_fatal(0, "unknown command %s", words[0]);
+    }
+}
+
+static void
+test_liveness(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
+{
+    static const struct liveness_class class = {
+        get_endpoint, answer, print_state,
+    };
+    struct liveness_test t = { .knows = { true, true } };
+
+    t.liveness = liveness_create(&class, &t);
+    for_each_line(liveness_line, &t);
+    liveness_destroy(t.liveness);
+}
+
+OVSTEST_REGISTER("oam-parse", test_oam_parse);
+OVSTEST_REGISTER("direct-path", test_direct_path);
+OVSTEST_REGISTER("liveness", test_liveness);
