@@ -505,6 +505,22 @@ explain_resource(const struct goal_key *key, const char *id, void *walk_)
 }
 
 static void
+explain_path(const char *id, const void *record OVS_UNUSED, void *walk_)
+{
+    struct explain_walk *walk = walk_;
+    uint8_t plugin = of_cookie_plugin(walk->cookie);
+
+    if (translator_record_cookie(plugin, id) == walk->cookie) {
+        const char *name = plugin_registry_name(&walk->agent->registry,
+                                                plugin);
+
+        ds_put_format(walk->s, "plugin %s, direct path %s\n",
+                      name ? name : "?", id);
+        walk->found = true;
+    }
+}
+
+static void
 cmd_explain(struct unixctl_conn *conn, int argc OVS_UNUSED,
             const char *argv[], void *agent_)
 {
@@ -528,6 +544,7 @@ cmd_explain(struct unixctl_conn *conn, int argc OVS_UNUSED,
     for (enum goal_kind kind = 0; kind < GOAL_N_KINDS; kind++) {
         goal_store_for_each(walk.agent->store, kind, explain_resource, &walk);
     }
+    vol_for_each(walk.agent->vol, VOL_DIRECT_PATH, explain_path, &walk);
     if (!walk.found) {
         ds_put_cstr(&s, "no resource that is stored has this cookie\n");
     }

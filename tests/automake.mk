@@ -150,6 +150,7 @@ EXTRA_DIST += \
 	tests/perf/relay.py \
 	tests/perf/run \
 	tests/perf/security-groups.py \
+	tests/perf/zeta.py \
 	$(testsuite_at) \
 	$(system_testsuite_at) \
 	$(deb_testsuite_at) \

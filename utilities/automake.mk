@@ -88,7 +88,8 @@ examples = \
 	utilities/examples/port.json \
 	utilities/examples/subnet.json \
 	utilities/examples/two-hosts.json \
-	utilities/examples/vpc.json
+	utilities/examples/vpc.json \
+	utilities/examples/zeta.json
 examplesdir = $(datadir)/openvswitch-alcor/examples
 dist_examples_DATA = $(examples)
 
