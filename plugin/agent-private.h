@@ -112,6 +112,7 @@ struct agent {
     struct translator *translator; /* Null before PHASE_TRANSLATE. */
     struct ack *ack;
     long long int keep_time;    /* See keep_run(). */
+    bool keep_checked;          /* Likewise. */
     struct port_events *port_events;
     bool ports_changed;         /* Ports or bindings, since last looked at. */
     uint64_t failures_seqno;    /* Of 'ds', when last looked at. */

@@ -401,17 +401,35 @@ phase_run(struct agent *agent)
 }
 
 /* A store that is new may have been lost: what is installed stays until the
- * servers have been asked or, where there is nobody to ask, for a while. */
+ * servers have been asked or, where there is nobody to ask, for a while.  Then
+ * it is read back once more, since only what is wanted can be compared well
+ * with what is installed. */
 static void
 keep_run(struct agent *agent)
 {
-    if (ds_keeps(agent->ds) && agent->phase == PHASE_RUN
-        && (agent->config.control
-            ? (resync_is_answered(agent->resync)
-               && translator_is_idle(agent->translator))
-            : time_msec() >= agent->keep_time)) {
+    if (!ds_keeps(agent->ds) || agent->phase != PHASE_RUN
+        || !(agent->config.control
+             ? (resync_is_answered(agent->resync)
+                && translator_is_idle(agent->translator))
+             : time_msec() >= agent->keep_time)) {
+        return;
+    }
+    if (!agent->keep_checked
+        && apply_openflow_is_connected(agent->openflow)) {
+        agent->keep_checked = true;
+        ds_want_readback(agent->ds, DS_OPENFLOW);
+        poll_immediate_wake();
+    } else if (commit_is_ready(agent->commit)) {
         ds_set_keep(agent->ds, false);
     }
+}
+
+/* While the state that a new store lacked is being translated, what is
+ * installed is better than what half of it would make. */
+static bool
+is_catching_up(const struct agent *agent)
+{
+    return ds_keeps(agent->ds) && !translator_is_idle(agent->translator);
 }
 
 /* Main loop. */
@@ -562,7 +580,9 @@ agent_run(struct agent *agent)
     apply_openflow_run(agent->openflow);
     switch_run(agent);
     next_hop_run(agent->next_hop);
-    commit_run(agent->commit);
+    if (!is_catching_up(agent)) {
+        commit_run(agent->commit);
+    }
     ack_run(agent->ack);
     agent_on_demand_run(agent);
     port_events_update(agent);

@@ -39,6 +39,7 @@ testsuite_at = \
 system_testsuite_at = \
 	tests/system-fast-path.at \
 	tests/system-gateway.at \
+	tests/system-hitless.at \
 	tests/system-macros.at \
 	tests/system-relay.at \
 	tests/system-port-security.at \
@@ -148,6 +149,7 @@ EXTRA_DIST += \
 	tests/perf/neighbors.py \
 	tests/perf/offload.py \
 	tests/perf/relay.py \
+	tests/perf/restart.py \
 	tests/perf/run \
 	tests/perf/security-groups.py \
 	tests/perf/zeta.py \

@@ -212,18 +212,30 @@ sb_host() {
         ovsdb-tool $SB_QUIET create "$dir/alcor.db" "$alcor" || return
         alcor=$dir/alcor.db
     fi
-    sb_in "$1" ovsdb-server "$dir/conf.db" ${alcor:+"$alcor"} \
-        --remote="punix:$dir/db.sock" \
-        $SB_DAEMON || return
+    sb_ovsdb_start "$1" "$dir/conf.db" ${alcor:+"$alcor"} || return
     sb_in "$1" ovs-vsctl --no-wait init \
         -- set Open_vSwitch . "external_ids:system-id=$1" || return
     sb_vswitchd_start "$1" || return
-    sb_in "$1" ovs-vsctl add-br br-phy \
-        -- set Bridge br-phy "datapath_type=$SB_DATAPATH" fail_mode=standalone \
-               "other_config:hwaddr=\"$3\"" \
-        -- add-port br-phy uplink || return
+    sb_phy "$1" || return
     ip -n "$SB_PREFIX$1" addr add "$2" dev br-phy || return
     ip -n "$SB_PREFIX$1" link set br-phy up
+}
+
+# sb_ovsdb_start HOST DATABASE...
+sb_ovsdb_start() {
+    local host
+    host=$1
+    shift
+    sb_in "$host" ovsdb-server "$@" --remote="punix:$SB_DIR/$host/db.sock" \
+        $SB_DAEMON
+}
+
+# sb_phy HOST: br-phy, with its uplink.
+sb_phy() {
+    sb_in "$1" ovs-vsctl add-br br-phy \
+        -- set Bridge br-phy "datapath_type=$SB_DATAPATH" fail_mode=standalone \
+               "other_config:hwaddr=\"$(sb_field hosts "$1" 3)\"" \
+        -- add-port br-phy uplink
 }
 
 sb_vswitchd_start() {
@@ -271,6 +283,11 @@ sb_vm() {
     echo "$2 $1 $3 $4 $5 $6" >> "$SB_DIR/vms"
     sb_veth "$2" eth0 "$1" "tap-$2" "$SB_TENANT_MTU" || return
     sb_vm_address "$2" "$4" "$5" "$6" || return
+    sb_vm_plug "$1" "$2" "$3" "$4"
+}
+
+# sb_vm_plug HOST VM PORT-ID MAC
+sb_vm_plug() {
     sb_wait_until "br-int on $1" sb_in "$1" ovs-vsctl br-exists br-int \
         || return
     sb_in "$1" ovs-vsctl add-port br-int "tap-$2" \

@@ -11,6 +11,7 @@
  *
  * Thread-safety: main thread only. */
 
+#include <sys/types.h>
 #include "apply/apply-openflow.h"
 #include "apply/desired-state.h"
 #include "apply/openflow-readback.h"
@@ -51,6 +52,9 @@ struct apply_openflow {
     struct desired_state *ds;
     struct rconn *rconn;
     char *bridge;               /* Null: none. */
+    ino_t socket;               /* Its socket's inode, at the last attempt to
+                                 * connect. */
+    long long int look_time;    /* When to see whether there is another. */
     unsigned int seqno;         /* Of the connection in 'state'. */
     enum openflow_state state;
     enum openflow_held held;

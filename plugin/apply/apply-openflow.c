@@ -8,6 +8,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include "apply/desired-state.h"
 #include "apply/flow-encode.h"
 #include "apply/group-encode.h"
@@ -86,6 +88,40 @@ apply_openflow_destroy(struct apply_openflow *of)
     }
 }
 
+static void
+connect_to_bridge(struct apply_openflow *of)
+{
+    char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(), of->bridge);
+    struct stat s;
+
+    of->socket = stat(strchr(target, ':') + 1, &s) ? 0 : s.st_ino;
+    rconn_connect(of->rconn, target, of->bridge);
+    free(target);
+}
+
+/* True if the next attempt to connect is a while away. */
+static bool
+is_backing_off(const struct apply_openflow *of)
+{
+    return of->bridge && !strcmp(rconn_get_state(of->rconn), "BACKOFF");
+}
+
+/* Connects as soon as vswitchd has made its socket anew. */
+static void
+look_for_switch(struct apply_openflow *of)
+{
+    if (is_backing_off(of) && time_msec() >= of->look_time) {
+        char *name = xasprintf("%s/%s.mgmt", ovs_rundir(), of->bridge);
+        struct stat s;
+
+        of->look_time = time_msec() + OPENFLOW_LOOK_MSEC;
+        if (!stat(name, &s) && s.st_ino != of->socket) {
+            connect_to_bridge(of);
+        }
+        free(name);
+    }
+}
+
 void
 apply_openflow_set_bridge(struct apply_openflow *of, const char *bridge)
 {
@@ -95,10 +131,7 @@ apply_openflow_set_bridge(struct apply_openflow *of, const char *bridge)
     free(of->bridge);
     of->bridge = nullable_xstrdup(bridge);
     if (bridge) {
-        char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(), bridge);
-
-        rconn_connect(of->rconn, target, bridge);
-        free(target);
+        connect_to_bridge(of);
     } else {
         rconn_disconnect(of->rconn);
         of->state = S_NEW;
@@ -591,6 +624,7 @@ void
 apply_openflow_run(struct apply_openflow *of)
 {
     rconn_run(of->rconn);
+    look_for_switch(of);
     if (!rconn_is_connected(of->rconn)) {
         of->state = S_NEW;
         return;
@@ -632,6 +666,9 @@ apply_openflow_wait(struct apply_openflow *of)
 {
     rconn_run_wait(of->rconn);
     rconn_recv_wait(of->rconn);
+    if (is_backing_off(of)) {
+        poll_timer_wait_until(of->look_time);
+    }
     if (of->state == S_IDLE && ds_wants_readback(of->ds, DS_OPENFLOW)) {
         poll_immediate_wake();
     }

@@ -62,6 +62,9 @@ struct ds;
 
 #define OPENFLOW_MAX_ROUNDS 3
 
+/* While there is no connection, how often to see whether vswitchd is back. */
+#define OPENFLOW_LOOK_MSEC 50
+
 struct apply_openflow *apply_openflow_create(struct desired_state *);
 void apply_openflow_destroy(struct apply_openflow *);
 

@@ -449,6 +449,12 @@ ds_confirm(struct desired_state *ds)
 
 /* Read-back. */
 
+void
+ds_want_readback(struct desired_state *ds, enum ds_sink sink)
+{
+    ds->wants_readback[sink] = true;
+}
+
 bool
 ds_wants_readback(const struct desired_state *ds, enum ds_sink sink)
 {
@@ -505,7 +511,7 @@ ds_readback_end(struct desired_state *ds, enum ds_sink sink)
     HMAP_FOR_EACH_SAFE (output, hmap_node, &ds->outputs[sink]) {
         if (!ds_output_wanted(output)
             ? (output->flags & DS_INSTALLED
-               && !(ds->keep && (sink == DS_OPENFLOW || sink == DS_OVSDB)))
+               && !(ds->keep && sink != DS_OVSDB_LATE))
             : (output->flags & DS_FOREIGN || ds_output_is_dirty(output))) {
             enum ds_priority priority = ds_output_priority(output);
 

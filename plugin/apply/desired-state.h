@@ -303,6 +303,7 @@ void ds_audit_end(struct desired_state *, struct ds_audit *, enum ds_sink);
  * else occupied: that has to be looked up again (a read-back) before the next
  * commit. */
 bool ds_wants_readback(const struct desired_state *, enum ds_sink);
+void ds_want_readback(struct desired_state *, enum ds_sink);
 
 /* While 'keep' is true, flows and tunnel ports that read-back finds and nobody
  * wants stay: the goal state that it came from may have been lost and may come

@@ -99,6 +99,9 @@ struct nh_cache_class {
     void (*run)(struct nh_cache *);
     void (*wait)(struct nh_cache *);
 
+    /* The switch has just come back.  May be null. */
+    void (*hurry)(struct nh_cache *);
+
     /* False if waiting for it is likely to be in vain. */
     bool (*is_reachable)(const struct nh_cache *);
 };

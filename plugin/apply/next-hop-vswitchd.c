@@ -273,6 +273,12 @@ nh_vswitchd_wait(struct nh_cache *cache)
     }
 }
 
+static void
+nh_vswitchd_hurry(struct nh_cache *cache)
+{
+    unixctl_client_hurry(nh_vswitchd_cast(cache)->client);
+}
+
 static bool
 nh_vswitchd_is_reachable(const struct nh_cache *cache)
 {
@@ -286,5 +292,6 @@ const struct nh_cache_class nh_vswitchd_class = {
     .destroy = nh_vswitchd_destroy,
     .run = nh_vswitchd_run,
     .wait = nh_vswitchd_wait,
+    .hurry = nh_vswitchd_hurry,
     .is_reachable = nh_vswitchd_is_reachable,
 };

@@ -398,6 +398,9 @@ void
 next_hop_reset(struct next_hop *nh)
 {
     nh_recheck(nh);
+    if (nh->cache && nh->cache->class->hurry) {
+        nh->cache->class->hurry(nh->cache);
+    }
 }
 
 /* Running. */

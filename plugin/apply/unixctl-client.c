@@ -269,6 +269,13 @@ unixctl_client_run(struct unixctl_client *client)
 }
 
 void
+unixctl_client_hurry(struct unixctl_client *client)
+{
+    client->backoff = MIN_BACKOFF_MSEC;
+    client->retry_time = time_msec();
+}
+
+void
 unixctl_client_wait(struct unixctl_client *client)
 {
     switch (client->state) {

@@ -88,6 +88,9 @@ unsigned int unixctl_client_seqno(const struct unixctl_client *);
  * connection, i.e. if waiting is likely to be in vain. */
 bool unixctl_client_is_unreachable(const struct unixctl_client *);
 
+/* The daemon is known to be back: if there is no connection, tries at once. */
+void unixctl_client_hurry(struct unixctl_client *);
+
 /* Sends a command with arguments, up to a null pointer.  The client must be
  * connected. */
 void unixctl_client_send(struct unixctl_client *, unixctl_client_cb *,

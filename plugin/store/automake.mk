@@ -26,6 +26,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-store-index.c \
 	plugin/store/goal-store-map.c \
 	plugin/store/goal-store-map.h \
+	plugin/store/goal-store-numbers.c \
 	plugin/store/goal-store-origin.c \
 	plugin/store/goal-store-private.h \
 	plugin/store/goal-store-sweep.c \

@@ -447,6 +447,35 @@ examine(struct goal_store *store)
     return verdict;
 }
 
+/* Moves the store aside and starts another one.  Returns null or an error. */
+static char *
+start_afresh(struct goal_store *store, enum verdict verdict)
+{
+    bool damaged = verdict == STORE_DAMAGED;
+    struct goal_numbers numbers = { .n = 0 };
+
+    if (!damaged) {
+        goal_numbers_save(store, &numbers);
+    }
+    close_env(store);
+    char *message = move_aside(store, (damaged
+                                       ? "the store is damaged"
+                                       : "the store is of another version"));
+    if (!message) {
+        store->was_restored = store->copy_is_old = false;
+        int error = open_store(store);
+
+        if (!error) {
+            error = goal_numbers_restore(store, &numbers);
+        }
+        if (error) {
+            message = goal_store_error(store, "cannot open", error);
+        }
+    }
+    goal_numbers_free(&numbers);
+    return message;
+}
+
 /* Opens the environment of 'store' and everything in it, having taken its
  * lock.  Leaves behind what goal_env_close() frees, successful or not. */
 char *
@@ -466,21 +495,14 @@ goal_env_open(struct goal_store *store)
         verdict = judge(error);
     }
     if (verdict == STORE_DAMAGED || verdict == STORE_FOREIGN) {
-        close_env(store);
-        message = move_aside(store, (verdict == STORE_DAMAGED
-                                     ? "the store is damaged"
-                                     : "the store is of another version"));
-        if (message) {
-            return message;
-        }
-        store->was_restored = store->copy_is_old = false;
-        error = open_store(store);
+        message = start_afresh(store, verdict);
+    } else if (error) {
+        message = goal_store_error(store, "cannot open", error);
     }
-    if (error) {
-        return goal_store_error(store, "cannot open", error);
+    if (!message) {
+        goal_boot_note(store);
     }
-    goal_boot_note(store);
-    return NULL;
+    return message;
 }
 
 void

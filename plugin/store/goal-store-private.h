@@ -18,6 +18,7 @@
  *    goal-store-graves.c    tombstones
  *    goal-store-sweep.c     removing what nothing refers to any more
  *    goal-store-env.c       the LMDB environment: lock, damage, version
+ *    goal-store-numbers.c   what outlives a store of another version
  *    goal-store-verify.c    looking for damage
  *    goal-store-copy.c      the copy for power failures
  *    goal-store-sync.c      the sync thread
@@ -280,6 +281,15 @@ void goal_sweep_want(struct goal_store *);
 /* goal-store-env.c. */
 char *goal_env_open(struct goal_store *);
 void goal_env_close(struct goal_store *);
+
+/* goal-store-numbers.c. */
+struct goal_numbers {
+    struct goal_number *numbers;
+    size_t n, allocated;
+};
+void goal_numbers_save(const struct goal_store *, struct goal_numbers *);
+int goal_numbers_restore(struct goal_store *, const struct goal_numbers *);
+void goal_numbers_free(struct goal_numbers *);
 
 /* goal-store-verify.c. */
 bool goal_store_verify(const char *name, bool strict);

@@ -182,7 +182,8 @@ void goal_changes_destroy(struct goal_changes *);
 
 /* Opens the store in directory 'dir', creating both when absent.  A store of
  * an unknown version, or one that is damaged and has no good copy, is moved
- * aside (to 'dir'.bad-TIME) with a warning and started afresh. */
+ * aside (to 'dir'.bad-TIME) with a warning and started afresh; of one of
+ * another version, numbers (id-store.h) are carried over. */
 char *goal_store_open(const char *dir, struct goal_store **)
     OVS_WARN_UNUSED_RESULT;
 void goal_store_close(struct goal_store *); /* Syncs.  Accepts null. */
