@@ -172,6 +172,16 @@ class Server(equivalence.Server):
     def _states(self):
         return [self.state]
 
+    def connect(self):
+        """Also answers HELLO: nothing can be replayed."""
+        super().connect()
+        self.host.idle()
+        for envelope, _ in self.host.sent(self.schema):
+            if envelope.kind == self.schema.kind("HELLO"):
+                self.host.receive("-", self.envelope(
+                    "HELLO_REPLY", correlation_id=envelope.message_id),
+                    self.schema.mq.Hello())
+
     def tell(self, message, lose=False):
         """Publishes 'message'.  Returns the frames."""
         self.sequences["all"] += 1

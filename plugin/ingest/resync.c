@@ -692,6 +692,22 @@ resync_for_each_topic(const struct resync *rs,
     }
 }
 
+/* True if something is missing that has not been asked for yet. */
+static bool
+has_gap(const struct resync *rs)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &rs->followed) {
+        const struct followed *f = node->data;
+
+        if (f->gap) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
 resync_describe(const struct resync *rs, struct ds *s)
 {
@@ -703,7 +719,7 @@ resync_describe(const struct resync *rs, struct ds *s)
     } else if (rs->n_replay) {
         ds_put_format(s, "being told %"PRIu64" messages that were missed",
                       rs->n_replay);
-    } else if (wants(rs)) {
+    } else if (wants(rs) || has_gap(rs)) {
         ds_put_cstr(s, rs->connected ? "will ask for the state"
                     : "will ask for the state when connected");
     } else {
