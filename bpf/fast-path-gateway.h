@@ -142,8 +142,9 @@ FP_ASSERT(sizeof(struct fp_gw_oam) == 56);
                                          "own address")                    \
     FP_COUNTER(NOT_IPV4, not_ipv4, "dropped: neither IPv4 nor an ARP "     \
                                    "request inside")                       \
-    FP_COUNTER(NOT_VXLAN, not_vxlan, "to the kernel: not VXLAN")           \
-    FP_COUNTER(OUTER, outer, "dropped: fragment, IP options, or TTL")      \
+    FP_COUNTER(NOT_VXLAN, not_vxlan, "to the kernel: for an entrance, "    \
+                                     "but not whole VXLAN packets")        \
+    FP_COUNTER(TTL, ttl, "dropped: outer TTL used up")                     \
     FP_COUNTER(MALFORMED, malformed, "dropped: truncated")                 \
     FP_COUNTER(BUSY, busy, "dropped: its entry was being written")
 

@@ -427,19 +427,15 @@ gateway_xdp(struct xdp_md *ctx)
         || !is_for_entrance(outer)) {
         return count(FP_GW_PASSED, XDP_PASS);
     }
-    /* An entrance may be the host's own address, so this may be for it. */
-    if (ip->protocol != IPPROTO_UDP) {
+    if (*(__u8 *) ip != 0x45 || ip->frag_off & bpf_htons(0x3fff)
+        || ip->protocol != IPPROTO_UDP
+        || (void *) (fp_udp(outer) + 1) > end
+        || fp_udp(outer)->dest != fp_config.vxlan_port) {
+        /* The entrance may be an address of this host as well. */
         return count(FP_GW_NOT_VXLAN, XDP_PASS);
     }
-    if (*(__u8 *) ip != 0x45 || ip->ttl <= 1
-        || ip->frag_off & bpf_htons(0x3fff)) {
-        return count(FP_GW_OUTER, XDP_DROP);
-    }
-    if ((void *) (fp_udp(outer) + 1) > end) {
-        return count(FP_GW_MALFORMED, XDP_DROP);
-    }
-    if (fp_udp(outer)->dest != fp_config.vxlan_port) {
-        return count(FP_GW_NOT_VXLAN, XDP_PASS);
+    if (ip->ttl <= 1) {
+        return count(FP_GW_TTL, XDP_DROP);
     }
     if ((void *) (eth + 1) > end) {
         return count(FP_GW_MALFORMED, XDP_DROP);

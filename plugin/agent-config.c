@@ -221,50 +221,75 @@ static char *
 parse_role(struct agent_config *config, size_t offset OVS_UNUSED,
            const char *value)
 {
-    bool gateway = (!strcmp(value, "gateway")
-                    || !strcmp(value, "compute,gateway")
-                    || !strcmp(value, "gateway,compute"));
+    char *copy = xstrdup(value);
+    char *save_ptr = NULL;
+    char *error = NULL;
+    unsigned int role = 0;
 
-    if (!gateway && strcmp(value, "compute")) {
-        return xasprintf("\"%.64s\", expected compute, gateway or "
-                         "compute,gateway", value);
+    for (char *word = strtok_r(copy, ",", &save_ptr); word && !error;
+         word = strtok_r(NULL, ",", &save_ptr)) {
+        if (!strcmp(word, "compute")) {
+            role |= ROLE_COMPUTE;
+        } else if (!strcmp(word, "gateway")) {
+            role |= ROLE_GATEWAY;
+        } else {
+            error = xasprintf("\"%.64s\", expected compute, gateway, or "
+                              "compute,gateway", word);
+        }
     }
-    config->is_gateway = gateway;
-    return NULL;
+    free(copy);
+    if (!error && role) {
+        config->role = role;
+    }
+    return error;
 }
+
+/* Parses "IP=MAC", which it changes. */
+static char *
+parse_entrance(char *word, struct config_entrance *e)
+{
+    char *mac = strchr(word, '=');
+    char *error = NULL;
+
+    if (mac) {
+        *mac = '\0';
+    }
+    if (!mac || !ip_parse(word, &e->ip) || !e->ip
+        || !eth_addr_from_string(mac + 1, &e->mac)
+        || eth_addr_is_multicast(e->mac) || eth_addr_is_zero(e->mac)) {
+        error = xasprintf("\"%s%s%s\", expected IPV4-ADDRESS=MAC", word,
+                          mac ? "=" : "", mac ? mac + 1 : "");
+    }
+    return error;
+}
+
+/* As many as a heartbeat has room for (feedback/gateway-cluster.h). */
+#define MAX_ENTRANCES 256
 
 static char *
 parse_entrances(struct agent_config *config, size_t offset OVS_UNUSED,
                 const char *value)
 {
+    struct config_entrance *entrances = xcalloc(MAX_ENTRANCES,
+                                                sizeof *entrances);
     char *copy = xstrdup(value ? value : "");
-    struct config_entrance *entrances = NULL;
     char *save_ptr = NULL;
     char *error = NULL;
     size_t n = 0;
 
     for (char *word = strtok_r(copy, ",", &save_ptr); word && !error;
          word = strtok_r(NULL, ",", &save_ptr)) {
-        struct config_entrance e;
-        int len = 0;
-
-        if (!ovs_scan(word, IP_SCAN_FMT"="ETH_ADDR_SCAN_FMT"%n",
-                      IP_SCAN_ARGS(&e.ip), ETH_ADDR_SCAN_ARGS(e.mac), &len)
-            || word[len] || !e.ip || eth_addr_is_multicast(e.mac)) {
-            error = xasprintf("\"%s\", expected IP=MAC", word);
-        } else {
-            entrances = xrealloc(entrances, (n + 1) * sizeof *entrances);
-            entrances[n++] = e;
-        }
+        error = (n < MAX_ENTRANCES ? parse_entrance(word, &entrances[n++])
+                 : xasprintf("more than %d entrances", MAX_ENTRANCES));
     }
     free(copy);
     if (error) {
         free(entrances);
         return error;
     }
-    free(config->entrances);
-    config->entrances = entrances;
-    config->n_entrances = n;
+    free(config->gateway_entrances);
+    config->gateway_entrances = entrances;
+    config->n_gateway_entrances = n;
     return NULL;
 }
 
@@ -294,8 +319,9 @@ static const struct setting settings[] = {
     SETTING("alcor-encap-port", "4789", parse_port, encap_port),
     SETTING("alcor-fast-path", "auto", parse_fast_path, fast_path),
     SETTING("alcor-uplink", NULL, parse_device, uplink),
-    SETTING("alcor-role", "compute", parse_role, is_gateway),
-    SETTING("alcor-gateway-entrances", NULL, parse_entrances, entrances),
+    SETTING("alcor-role", "compute", parse_role, role),
+    SETTING("alcor-gateway-entrances", NULL, parse_entrances,
+            gateway_entrances),
 };
 
 /* Keys of interfaces.md that this version knows but has no use for yet. */
@@ -332,7 +358,7 @@ agent_config_destroy(struct agent_config *config)
     free(config->encap_tos);
     free(config->bridge_mappings);
     free(config->uplink);
-    free(config->entrances);
+    free(config->gateway_entrances);
     smap_destroy(&config->errors);
     smap_destroy(&config->last);
 }

@@ -40,7 +40,12 @@ enum fast_path_mode {           /* As in apply/apply-bpf.h, but for... */
     FAST_PATH_OFF,              /* ...this. */
 };
 
-struct config_entrance {        /* Of a gateway. */
+enum agent_role {               /* Bits. */
+    ROLE_COMPUTE = 1 << 0,
+    ROLE_GATEWAY = 1 << 1,
+};
+
+struct config_entrance {        /* At home on this gateway. */
     ovs_be32 ip;
     struct eth_addr mac;
 };
@@ -66,9 +71,9 @@ struct agent_config {
     uint16_t encap_port;
     enum fast_path_mode fast_path;
     char *uplink;               /* Null: found by itself. */
-    bool is_gateway;            /* Has that role. */
-    struct config_entrance *entrances; /* None: host_addr, if it is one. */
-    size_t n_entrances;
+    unsigned int role;          /* Bitmap of enum agent_role. */
+    struct config_entrance *gateway_entrances; /* None: 'host_addr'. */
+    size_t n_gateway_entrances;
     struct smap errors;         /* Key -> message. */
     struct smap last;           /* The external_ids last seen... */
     bool loaded;                /* ...if they have been seen. */

@@ -90,7 +90,7 @@ make_config(const struct agent *agent, struct apply_bpf_config *config,
         || !settings->host_ip
         || (strcmp(type, "netdev") && strcmp(type, "system"))) {
         return false;
-    } else if (settings->is_gateway) {
+    } else if (settings->role & ROLE_GATEWAY) {
         *error = xstrdup("alcor-role says gateway, whose program is on the "
                          "uplink");
         return false;

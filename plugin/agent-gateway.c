@@ -1,537 +1,547 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * agent-gateway: the role "gateway": a forwarding node of a Zeta cluster. */
+ * agent-gateway: the gateway role. */
 
 #include <config.h>
 
 #include "agent-gateway.h"
 
-#include <errno.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "agent-gateway-endpoints.h"
+#include "agent-gateway-private.h"
 #include "agent-private.h"
 #include "apply/apply-ovsdb.h"
-#include "apply/bpf-gateway-table.h"
 #include "apply/bpf-gateway.h"
+#include "apply/gateway-device.h"
 #include "apply/next-hop.h"
-#include "hash.h"
+#include "feedback/gateway-cluster.h"
+#include "feedback/told-paths.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
-#include "store/goal-fit.h"
 #include "store/goal-store.h"
-#include "sset.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(agent_gateway);
 
+/* Time that endpoints may take in one round of the main loop, and heartbeats
+ * that are taken. */
+#define ENDPOINTS_MSEC 20
+#define MAX_HEARTBEATS 64
+
+/* OAM port of a gateway that does not say. */
 #define DEFAULT_OAM_PORT 8300
 
-struct endpoint_name {
-    uint32_t vni;
-    ovs_be32 ip;
-};
-
-/* A neighbour or port with endpoints. */
-struct gateway_member {
-    struct hmap_node hmap_node; /* In struct agent_gateway's 'members'. */
-    uint64_t sid;
-    struct endpoint_name *names;
-    size_t n;
-    bool present;               /* While all are gone through. */
-};
-
-/* A host that was told the direct path of a flow. */
-struct gateway_told {
-    struct hmap_node hmap_node; /* In 'told', by VNI and destination. */
-    struct ovs_list order_node; /* In 'told_order'. */
-    struct fp_gw_oam oam;
-    uint16_t port;
-};
+void
+agent_gateway_init(struct agent *agent)
+{
+    agent->gateway = xzalloc(sizeof *agent->gateway);
+    sset_init(&agent->gateway->served);
+    agent_gateway_show_init(agent);
+}
 
 static void
-set_error(struct agent_gateway *gw, char *error)
+free_entrances(struct agent_gateway *gw)
 {
-    if (error && !nullable_string_is_equal(error, gw->error)) {
-        VLOG_INFO("no gateway: %s", error);
+    for (size_t i = 0; i < gw->n_entrances; i++) {
+        free(gw->entrances[i].gateway);
     }
-    free(gw->error);
-    gw->error = error;
+    free(gw->entrances);
+    gw->entrances = NULL;
+    gw->n_entrances = 0;
 }
 
-/* Hosts that were told. */
-
-static uint32_t
-told_hash(uint32_t vni, ovs_be32 dst)
-{
-    return hash_2words(vni, (OVS_FORCE uint32_t) dst);
-}
-
+/* Forgets everything, and leaves what is installed. */
 static void
-told_forget(struct agent_gateway *gw, struct gateway_told *told)
+close_gateway(struct agent_gateway *gw)
 {
-    hmap_remove(&gw->told, &told->hmap_node);
-    ovs_list_remove(&told->order_node);
-    free(told);
+    gateway_endpoints_destroy(gw->endpoints);
+    told_paths_destroy(gw->told);
+    gateway_cluster_destroy(gw->cluster);
+    gateway_device_close(gw->device);
+    bpf_gateway_close(gw->bpf);
+    gw->endpoints = NULL;
+    gw->told = NULL;
+    gw->cluster = NULL;
+    gw->device = NULL;
+    gw->bpf = NULL;
+    free(gw->config);
+    free(gw->device_name);
+    gw->config = gw->device_name = NULL;
+    free_entrances(gw);
+    sset_clear(&gw->served);
 }
 
-static void
-send_frame(struct agent_gateway *gw, const void *frame, size_t len)
+void
+agent_gateway_destroy(struct agent *agent)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
-
-    if (gw->sock >= 0 && send(gw->sock, frame, len, MSG_DONTWAIT) < 0) {
-        VLOG_WARN_RL(&rl, "%s: cannot send an OAM packet: %s", gw->device,
-                     ovs_strerror(errno));
-    }
+    close_gateway(agent->gateway);
+    sset_destroy(&agent->gateway->served);
+    free(agent->gateway->error);
+    free(agent->gateway);
 }
 
-static struct gateway_told *
-find_told(const struct agent_gateway *gw, uint32_t vni, ovs_be32 ip)
-{
-    struct gateway_told *told;
+/* Entrances. */
 
-    HMAP_FOR_EACH_WITH_HASH (told, hmap_node, told_hash(vni, ip), &gw->told) {
-        if (ntohl((OVS_FORCE ovs_be32) told->oam.vni) == vni
-            && (OVS_FORCE ovs_be32) told->oam.dst == ip) {
-            return told;
+static struct gateway_entrance *
+find_entrance(struct agent_gateway *gw, ovs_be32 ip)
+{
+    for (size_t i = 0; i < gw->n_entrances; i++) {
+        if (gw->entrances[i].ip == ip) {
+            return &gw->entrances[i];
         }
     }
     return NULL;
 }
 
-/* The endpoint has moved or gone: whoever has a direct path to it forgets
- * that. */
 static void
-revoke_paths(struct agent_gateway *gw, uint32_t vni, ovs_be32 ip)
+accept_mac(struct agent_gateway *gw, struct eth_addr mac, bool accept)
 {
-    struct gateway_told *told;
+    char *error = gateway_device_accept(gw->device, mac, accept);
 
-    while ((told = find_told(gw, vni, ip))) {
-        uint8_t frame[GATEWAY_OAM_DELETE_LEN];
-
-        gateway_oam_delete(&told->oam, htons(told->port), frame);
-        send_frame(gw, frame, sizeof frame);
-        gw->n_deleted++;
-        told_forget(gw, told);
-    }
-}
-
-static bool
-same_flow(const struct fp_gw_oam *a, const struct fp_gw_oam *b)
-{
-    return (a->to_ip == b->to_ip && a->vni == b->vni && a->src == b->src
-            && a->dst == b->dst && a->sport == b->sport
-            && a->dport == b->dport && a->proto == b->proto);
-}
-
-static void
-remember(struct agent_gateway *gw, const struct fp_gw_oam *oam, uint16_t port)
-{
-    uint32_t hash = told_hash(ntohl((OVS_FORCE ovs_be32) oam->vni),
-                              (OVS_FORCE ovs_be32) oam->dst);
-    struct gateway_told *told;
-
-    HMAP_FOR_EACH_WITH_HASH (told, hmap_node, hash, &gw->told) {
-        if (same_flow(&told->oam, oam)) {
-            told->oam = *oam;
-            ovs_list_remove(&told->order_node);
-            ovs_list_push_back(&gw->told_order, &told->order_node);
-            return;
-        }
-    }
-    if (hmap_count(&gw->told) >= GATEWAY_MAX_TOLD) {
-        told_forget(gw, CONTAINER_OF(ovs_list_front(&gw->told_order),
-                                     struct gateway_told, order_node));
-    }
-    told = xzalloc(sizeof *told);
-    told->oam = *oam;
-    told->port = port;
-    hmap_insert(&gw->told, &told->hmap_node, hash);
-    ovs_list_push_back(&gw->told_order, &told->order_node);
-}
-
-/* The OAM port of the VPC with this endpoint. */
-static uint16_t
-oam_port(const struct agent_gateway *gw, const struct fp_gw_oam *oam)
-{
-    struct gateway_endpoint endpoint;
-    struct shash_node *node;
-
-    if (gateway_table_get(bpf_gateway_table(gw->bpf),
-                          ntohl((OVS_FORCE ovs_be32) oam->vni),
-                          (OVS_FORCE ovs_be32) oam->dst, &endpoint)) {
-        SHASH_FOR_EACH (node, &gw->vpcs) {
-            const struct gateway_vpc *vpc = node->data;
-
-            if (vpc->served && vpc->index == endpoint.vpc) {
-                return vpc->oam_port;
-            }
-        }
-    }
-    return DEFAULT_OAM_PORT;
-}
-
-static void
-tell(const struct fp_gw_oam *oam, void *gw_)
-{
-    struct agent_gateway *gw = gw_;
-    uint16_t port = oam_port(gw, oam);
-    uint8_t frame[GATEWAY_OAM_INJECT_LEN];
-
-    gateway_oam_inject(oam, htons(port), frame);
-    send_frame(gw, frame, sizeof frame);
-    remember(gw, oam, port);
-    gw->n_injected++;
-}
-
-/* Endpoints. */
-
-static const struct gateway_vpc *
-find_vpc(struct agent *agent, const char *id)
-{
-    struct agent_gateway *gw = agent->gateway;
-    struct gateway_vpc *vpc = shash_find_data(&gw->vpcs, id);
-
-    if (!vpc) {
-        struct goal_resource *r = goal_store_get(agent->store, GOAL_VPC, id);
-
-        vpc = xzalloc(sizeof *vpc);
-        vpc->index = shash_count(&gw->vpcs) % FP_GW_MAX_VPCS;
-        for (size_t i = 0; r && i < GOAL_VPC_CAST(r)->gateway_ids.n; i++) {
-            const struct shash_node *cluster = shash_find(
-                &gw->clusters, GOAL_VPC_CAST(r)->gateway_ids.names[i]);
-
-            if (cluster) {
-                vpc->served = true;
-                vpc->oam_port = (uintptr_t) cluster->data;
-            }
-        }
-        goal_resource_destroy(r);
-        shash_add(&gw->vpcs, id, vpc);
-    }
-    return vpc;
-}
-
-/* What a neighbour and a port have in common. */
-struct station {
-    const char *vpc_id;
-    struct eth_addr mac, host_mac;
-    struct in6_addr host_ip;
-};
-
-static void
-add_endpoint(struct agent *agent, struct gateway_member *m,
-             const struct station *s, const char *subnet_id,
-             const struct in6_addr *ip)
-{
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
-    const struct gateway_vpc *served = find_vpc(agent, s->vpc_id);
-    struct gateway_table *table = bpf_gateway_table(agent->gateway->bpf);
-    struct goal_resource *vpc, *subnet;
-    struct gateway_endpoint old, e;
-    uint32_t vni = 0;
-
-    if (!served->served || !IN6_IS_ADDR_V4MAPPED(ip)
-        || !IN6_IS_ADDR_V4MAPPED(&s->host_ip)) {
-        return;
-    }
-    vpc = goal_store_get(agent->store, GOAL_VPC, s->vpc_id);
-    subnet = goal_store_get(agent->store, GOAL_SUBNET, subnet_id);
-    if (vpc && subnet) {
-        vni = goal_effective_vni(GOAL_VPC_CAST(vpc), GOAL_SUBNET_CAST(subnet));
-    }
-    goal_resource_destroy(vpc);
-    goal_resource_destroy(subnet);
-    if (!vni) {
-        return;
-    }
-
-    e = (struct gateway_endpoint) {
-        .vni = vni, .ip = in6_addr_get_mapped_ipv4(ip), .mac = s->mac,
-        .host_ip = in6_addr_get_mapped_ipv4(&s->host_ip),
-        .host_mac = s->host_mac, .vpc = served->index,
-    };
-    bool moved = (gateway_table_get(table, vni, e.ip, &old)
-                  && (old.host_ip != e.host_ip
-                      || !eth_addr_equals(old.mac, e.mac)));
-    int error = gateway_table_set(table, &e);
     if (error) {
-        VLOG_WARN_RL(&rl, "cannot add an endpoint: %s", ovs_strerror(error));
-        return;
-    }
-    if (moved) {
-        revoke_paths(agent->gateway, vni, e.ip);
-    }
-    m->names = xrealloc(m->names, (m->n + 1) * sizeof *m->names);
-    m->names[m->n++] = (struct endpoint_name) { vni, e.ip };
-}
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
 
-static void
-add_station(struct agent *agent, struct gateway_member *m,
-            const struct goal_resource *r)
-{
-    if (r->kind == GOAL_NEIGHBOR) {
-        const struct goal_neighbor *n = GOAL_NEIGHBOR_CAST(r);
-        const struct station s = { n->vpc_id, n->mac, n->host_mac,
-                                   n->host_ip };
-
-        for (size_t i = 0; i < n->n_fixed_ips; i++) {
-            add_endpoint(agent, m, &s, n->fixed_ips[i].subnet_id,
-                         &n->fixed_ips[i].ip);
-        }
-    } else {
-        const struct goal_port *p = GOAL_PORT_CAST(r);
-        const struct station s = { p->vpc_id, p->mac, p->host_mac,
-                                   p->host_ip };
-
-        for (size_t i = 0; i < p->n_fixed_ips; i++) {
-            add_endpoint(agent, m, &s, p->fixed_ips[i].subnet_id,
-                         &p->fixed_ips[i].ip);
-        }
+        VLOG_WARN_RL(&rl, "%s", error);
+        free(error);
     }
 }
 
+/* Has another of our entrances this MAC? */
 static bool
-has_name(const struct gateway_member *m, const struct endpoint_name *name)
+is_shared_mac(const struct agent_gateway *gw, const struct gateway_entrance *e)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->names[i].vni == name->vni && m->names[i].ip == name->ip) {
+    for (size_t i = 0; i < gw->n_entrances; i++) {
+        if (&gw->entrances[i] != e && gw->entrances[i].ours
+            && eth_addr_equals(gw->entrances[i].mac, e->mac)) {
             return true;
         }
     }
     return false;
 }
 
-/* Removes those of 'names' that 'm' (null: nobody) does not have. */
+/* Makes the program and the device serve the entrances that are ours. */
 static void
-remove_endpoints(struct agent_gateway *gw, const struct gateway_member *m,
-                 const struct endpoint_name *names, size_t n)
+apply_entrances(struct agent_gateway *gw)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!m || !has_name(m, &names[i])) {
-            gateway_table_remove(bpf_gateway_table(gw->bpf), names[i].vni,
-                                 names[i].ip);
-            revoke_paths(gw, names[i].vni, names[i].ip);
+    struct bpf_gateway_entrance *ours;
+    const struct cluster_entrance *all;
+    size_t n_all, n = 0;
+    char *error;
+
+    all = gateway_cluster_entrances(gw->cluster, &n_all);
+    ours = xcalloc(MAX(n_all, 1), sizeof *ours);
+    for (size_t i = 0; i < n_all; i++) {
+        struct gateway_entrance *e = find_entrance(gw, all[i].ip);
+        bool is_ours = gateway_cluster_is_ours(gw->cluster, &all[i]);
+
+        if (is_ours) {
+            ours[n].ip = all[i].ip;
+            ours[n++].mac = all[i].mac;
         }
-    }
-}
-
-static struct gateway_member *
-find_member(const struct agent_gateway *gw, uint64_t sid)
-{
-    struct gateway_member *m;
-
-    HMAP_FOR_EACH_WITH_HASH (m, hmap_node, hash_uint64(sid), &gw->members) {
-        if (m->sid == sid) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
-static void
-member_destroy(struct agent_gateway *gw, struct gateway_member *m)
-{
-    hmap_remove(&gw->members, &m->hmap_node);
-    free(m->names);
-    free(m);
-}
-
-/* Brings the endpoints of a neighbour or port up to date. */
-static void
-update_member(struct agent *agent, const struct goal_key *key)
-{
-    struct agent_gateway *gw = agent->gateway;
-    struct goal_resource *r = goal_store_get_key(agent->store, key);
-    struct gateway_member *m = find_member(gw, key->sid);
-
-    if (!m) {
-        if (!r) {
-            return;
-        }
-        m = xzalloc(sizeof *m);
-        m->sid = key->sid;
-        hmap_insert(&gw->members, &m->hmap_node, hash_uint64(m->sid));
-    }
-
-    struct endpoint_name *names = m->names;
-    size_t n = m->n;
-
-    m->names = NULL;
-    m->n = 0;
-    m->present = true;
-    if (r) {
-        add_station(agent, m, r);
-    }
-    remove_endpoints(gw, m, names, n);
-    free(names);
-    if (!r) {
-        member_destroy(gw, m);
-    }
-    goal_resource_destroy(r);
-}
-
-static bool
-update_each(const struct goal_key *key, const char *id OVS_UNUSED,
-            void *agent)
-{
-    update_member(agent, key);
-    return true;
-}
-
-/* Entrances and clusters. */
-
-static bool
-take_cluster(const struct goal_key *key, const char *id, void *agent_)
-{
-    struct agent *agent = agent_;
-    struct agent_gateway *gw = agent->gateway;
-    struct goal_resource *r = goal_store_get_key(agent->store, key);
-
-    if (!r) {
-        return true;
-    }
-
-    const struct goal_gateway *g = GOAL_GATEWAY_CAST(r);
-    uint16_t port = g->oam_port ? g->oam_port : DEFAULT_OAM_PORT;
-
-    for (size_t i = 0; g->type == GOAL_GATEWAY_ZETA && i < g->n_destinations;
-         i++) {
-        ovs_be32 ip = in6_addr_get_mapped_ipv4(&g->destinations[i].ip);
-        bool own = (!agent->config.n_entrances
-                    && ipv6_addr_equals(&g->destinations[i].ip,
-                                        &agent->config.host_addr));
-
-        if (own) {
-            gw->entrances = xrealloc(gw->entrances, (gw->n_entrances + 1)
-                                                    * sizeof *gw->entrances);
-            gw->entrances[gw->n_entrances++] = (struct gateway_entrance) {
-                ip, g->destinations[i].mac,
-            };
-        }
-        for (size_t j = 0; j < gw->n_entrances; j++) {
-            if (gw->entrances[j].ip == ip) {
-                shash_replace(&gw->clusters, id, (void *) (uintptr_t) port);
+        if (e && e->ours != is_ours) {
+            e->ours = is_ours;
+            if (!is_shared_mac(gw, e)) {
+                accept_mac(gw, e->mac, is_ours);
             }
         }
     }
-    goal_resource_destroy(r);
+    error = bpf_gateway_set_entrances(gw->bpf, ours, n);
+    if (error) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+
+        VLOG_WARN_RL(&rl, "%s", error);
+        free(error);
+    }
+    free(ours);
+    gw->announcements = GATEWAY_ANNOUNCEMENTS;
+    gw->announce_time = LLONG_MIN;
+}
+
+static void
+announce(struct agent_gateway *gw)
+{
+    long long int now = time_msec();
+
+    if (now < gw->announce_time) {
+        return;
+    }
+    for (size_t i = 0; i < gw->n_entrances; i++) {
+        if (gw->entrances[i].ours) {
+            gateway_device_announce(gw->device, gw->entrances[i].ip,
+                                    gw->entrances[i].mac);
+        }
+    }
+    gw->announcements = MAX(gw->announcements - 1, 0);
+    gw->announce_time = now + (gw->announcements ? CLUSTER_BEAT_MSEC
+                               : GATEWAY_ANNOUNCE_MSEC);
+}
+
+/* OAM. */
+
+static void
+send_inject(const struct fp_gw_oam *oam, void *gw_)
+{
+    struct agent_gateway *gw = gw_;
+    const struct gateway_entrance *e = find_entrance(gw, oam->entrance_ip);
+    uint8_t frame[GATEWAY_OAM_INJECT_LEN];
+    struct told_path path = {
+        .vni = ntohl(oam->vni),
+        .src = oam->src,
+        .dst = oam->dst,
+        .sport = oam->sport,
+        .dport = oam->dport,
+        .proto = oam->proto,
+        .to_ip = oam->to_ip,
+        .entrance_ip = oam->entrance_ip,
+    };
+
+    if (e) {
+        memcpy(&path.to_mac, oam->to_mac, sizeof path.to_mac);
+        memcpy(&path.entrance_mac, oam->entrance_mac,
+               sizeof path.entrance_mac);
+        told_paths_add(gw->told, &path);
+        gateway_oam_inject(oam, e->oam_port, frame);
+        gateway_device_send(gw->device, frame, sizeof frame);
+        gw->n_injected++;
+    }
+}
+
+/* A frame with an entrance's MAC that came from elsewhere than the entrance
+ * would mislead switches. */
+static void
+send_delete(const struct told_path *path, void *gw_)
+{
+    struct agent_gateway *gw = gw_;
+    const struct gateway_entrance *e = find_entrance(gw, path->entrance_ip);
+    uint8_t frame[GATEWAY_OAM_DELETE_LEN];
+    struct fp_gw_oam oam = {
+        .to_ip = path->to_ip,
+        .entrance_ip = path->entrance_ip,
+        .vni = htonl(path->vni),
+        .src = path->src,
+        .dst = path->dst,
+        .sport = path->sport,
+        .dport = path->dport,
+        .proto = path->proto,
+    };
+
+    if (e && e->ours) {
+        memcpy(oam.to_mac, &path->to_mac, sizeof oam.to_mac);
+        memcpy(oam.entrance_mac, &path->entrance_mac,
+               sizeof oam.entrance_mac);
+        gateway_oam_delete(&oam, e->oam_port, frame);
+        gateway_device_send(gw->device, frame, sizeof frame);
+        gw->n_deleted++;
+    }
+}
+
+static void
+endpoint_moved(uint32_t vni, ovs_be32 ip, void *gw_)
+{
+    struct agent_gateway *gw = gw_;
+
+    told_paths_take(gw->told, vni, ip, send_delete, gw);
+}
+
+static const struct gateway_endpoints_class endpoints_class = {
+    .moved = endpoint_moved,
+};
+
+/* Gateways of goal state. */
+
+struct collector {
+    struct agent *agent;
+    struct gateway_entrance *entrances;
+    size_t n, allocated;
+};
+
+static void
+add_entrances(struct collector *c, const struct goal_gateway *gateway)
+{
+    for (size_t i = 0; i < gateway->n_destinations; i++) {
+        ovs_be32 ip = in6_addr_get_mapped_ipv4(&gateway->destinations[i].ip);
+        uint32_t port = (gateway->oam_port ? gateway->oam_port
+                         : DEFAULT_OAM_PORT);
+
+        if (!ip) {
+            continue;
+        }
+        if (c->n >= c->allocated) {
+            c->entrances = x2nrealloc(c->entrances, &c->allocated,
+                                      sizeof *c->entrances);
+        }
+        c->entrances[c->n++] = (struct gateway_entrance) {
+            .ip = ip,
+            .mac = gateway->destinations[i].mac,
+            .gateway = xstrdup(gateway->up.id),
+            .oam_port = htons(port),
+        };
+    }
+}
+
+static bool
+collect_gateway(const struct goal_key *key, const char *id OVS_UNUSED,
+                void *c_)
+{
+    struct collector *c = c_;
+    struct goal_resource *r = goal_store_get_key(c->agent->store, key);
+
+    if (r) {
+        const struct goal_gateway *gateway = GOAL_GATEWAY_CAST(r);
+
+        if (gateway->type == GOAL_GATEWAY_ZETA
+            || gateway->type == GOAL_GATEWAY_ARION) {
+            add_entrances(c, gateway);
+        }
+        goal_resource_destroy(r);
+    }
     return true;
 }
 
+/* Refuses the MACs of our entrances that are not in the 'n' 'entrances'. */
 static void
-forget_vpcs(struct agent_gateway *gw)
+give_up_macs(struct agent_gateway *gw, const struct gateway_entrance *new,
+             size_t n)
 {
-    shash_clear_free_data(&gw->vpcs);
-    shash_clear(&gw->clusters);
-}
-
-static void
-take_entrances(struct agent *agent)
-{
-    struct agent_gateway *gw = agent->gateway;
-    struct bpf_gateway_entrance *entrances;
-
-    free(gw->entrances);
-    gw->n_entrances = agent->config.n_entrances;
-    gw->entrances = xmemdup(agent->config.entrances,
-                            gw->n_entrances * sizeof *gw->entrances);
-    forget_vpcs(gw);
-    goal_store_for_each(agent->store, GOAL_GATEWAY, take_cluster, agent);
-
-    entrances = xcalloc(gw->n_entrances + 1, sizeof *entrances);
     for (size_t i = 0; i < gw->n_entrances; i++) {
-        entrances[i].ip = gw->entrances[i].ip;
-        entrances[i].mac = gw->entrances[i].mac;
-    }
-    set_error(gw, bpf_gateway_set_entrances(gw->bpf, entrances,
-                                            gw->n_entrances));
-    free(entrances);
-}
+        const struct gateway_entrance *old = &gw->entrances[i];
+        bool stays = !old->ours;
 
-/* What was left in the table by a former agent, and nobody wants. */
-struct sweep {
-    struct agent_gateway *gw;
-    struct endpoint_name *names;
-    size_t n, allocated;
-    struct hmap wanted;
-};
-
-struct wanted_name {
-    struct hmap_node hmap_node;
-    struct endpoint_name name;
-};
-
-static void
-sweep_one(const struct gateway_endpoint *e, void *sweep_)
-{
-    struct sweep *sweep = sweep_;
-    struct wanted_name *w;
-
-    HMAP_FOR_EACH_WITH_HASH (w, hmap_node, told_hash(e->vni, e->ip),
-                             &sweep->wanted) {
-        if (w->name.vni == e->vni && w->name.ip == e->ip) {
-            return;
+        for (size_t j = 0; j < n && !stays; j++) {
+            stays = new[j].ours && eth_addr_equals(new[j].mac, old->mac);
+        }
+        if (!stays) {
+            accept_mac(gw, old->mac, false);
         }
     }
-    if (sweep->n >= sweep->allocated) {
-        sweep->names = x2nrealloc(sweep->names, &sweep->allocated,
-                                  sizeof *sweep->names);
-    }
-    sweep->names[sweep->n++] = (struct endpoint_name) { e->vni, e->ip };
 }
 
+/* Replaces the entrances by those in the store, keeping which are ours. */
 static void
-sweep_table(struct agent_gateway *gw)
-{
-    struct sweep sweep = { .gw = gw };
-    struct gateway_member *m;
-    struct wanted_name *w;
-
-    hmap_init(&sweep.wanted);
-    HMAP_FOR_EACH (m, hmap_node, &gw->members) {
-        for (size_t i = 0; i < m->n; i++) {
-            w = xmalloc(sizeof *w);
-            w->name = m->names[i];
-            hmap_insert(&sweep.wanted, &w->hmap_node,
-                        told_hash(w->name.vni, w->name.ip));
-        }
-    }
-    gateway_table_for_each(bpf_gateway_table(gw->bpf), sweep_one, &sweep);
-    remove_endpoints(gw, NULL, sweep.names, sweep.n);
-    HMAP_FOR_EACH_POP (w, hmap_node, &sweep.wanted) {
-        free(w);
-    }
-    hmap_destroy(&sweep.wanted);
-    free(sweep.names);
-}
-
-static void
-update_all(struct agent *agent)
+collect_entrances(struct agent *agent)
 {
     struct agent_gateway *gw = agent->gateway;
-    struct gateway_member *m;
+    struct collector c = { .agent = agent };
 
-    gw->stale = false;
-    take_entrances(agent);
-    goal_store_for_each(agent->store, GOAL_NEIGHBOR, update_each, agent);
-    goal_store_for_each(agent->store, GOAL_PORT, update_each, agent);
-    HMAP_FOR_EACH_SAFE (m, hmap_node, &gw->members) {
-        if (!m->present) {
-            remove_endpoints(gw, NULL, m->names, m->n);
-            member_destroy(gw, m);
-        } else {
-            m->present = false;
+    goal_store_for_each(agent->store, GOAL_GATEWAY, collect_gateway, &c);
+    for (size_t i = 0; i < c.n; i++) {
+        const struct gateway_entrance *old = find_entrance(gw,
+                                                           c.entrances[i].ip);
+
+        c.entrances[i].ours = (old && old->ours
+                               && eth_addr_equals(old->mac,
+                                                  c.entrances[i].mac));
+    }
+    give_up_macs(gw, c.entrances, c.n);
+    free_entrances(gw);
+    gw->entrances = c.entrances;
+    gw->n_entrances = c.n;
+}
+
+/* What alcor-gateway-entrances says of MACs must be what hosts are told. */
+static void
+check_macs(struct agent *agent)
+{
+    const struct agent_config *config = &agent->config;
+    char *error = NULL;
+
+    for (size_t i = 0; i < config->n_gateway_entrances && !error; i++) {
+        const struct config_entrance *c = &config->gateway_entrances[i];
+        const struct gateway_entrance *e = find_entrance(agent->gateway,
+                                                         c->ip);
+
+        if (e && !eth_addr_equals(e->mac, c->mac)) {
+            error = xasprintf("entrance "IP_FMT" has "ETH_ADDR_FMT" in the "
+                              "state of gateway %s, which is used",
+                              IP_ARGS(c->ip), ETH_ADDR_ARGS(e->mac),
+                              e->gateway);
         }
     }
-    sweep_table(gw);
+    agent_config_set_error(&agent->config, "alcor-gateway-entrances", error);
+}
+
+/* Tells the cluster what is configured, and the endpoints whom they are
+ * for. */
+static void
+gateways_run(struct agent *agent)
+{
+    const struct agent_config *config = &agent->config;
+    struct agent_gateway *gw = agent->gateway;
+    size_t n_home = MAX(config->n_gateway_entrances, 1);
+    ovs_be32 *home = xcalloc(n_home, sizeof *home);
+    struct cluster_entrance_config *entrances;
+
+    gw->gateways_changed = false;
+    home[0] = in6_addr_get_mapped_ipv4(&config->host_addr);
+    for (size_t i = 0; i < config->n_gateway_entrances; i++) {
+        home[i] = config->gateway_entrances[i].ip;
+    }
+    collect_entrances(agent);
+    check_macs(agent);
+    entrances = xcalloc(MAX(gw->n_entrances, 1), sizeof *entrances);
+    sset_clear(&gw->served);
+    for (size_t i = 0; i < gw->n_entrances; i++) {
+        const struct gateway_entrance *e = &gw->entrances[i];
+
+        entrances[i].ip = e->ip;
+        entrances[i].mac = e->mac;
+        entrances[i].cluster = e->gateway;
+        for (size_t j = 0; j < n_home; j++) {
+            if (home[j] == e->ip) {
+                sset_add(&gw->served, e->gateway);
+            }
+        }
+    }
+    gateway_cluster_set_home(gw->cluster, home, n_home);
+    gateway_cluster_set_entrances(gw->cluster, entrances, gw->n_entrances);
+    gateway_endpoints_set_served(gw->endpoints, &gw->served);
+    gw->entrances_changed = true;
     agent->topics_changed = true;
+    free(entrances);
+    free(home);
+}
+
+/* Opening and closing. */
+
+static bool
+is_wanted(const struct agent *agent)
+{
+    return (agent->config.role & ROLE_GATEWAY && agent->store
+            && agent->config.host_ip && !agent->options.dummy);
+}
+
+static char *
+open_gateway(struct agent *agent, const char *device)
+{
+    struct agent_gateway *gw = agent->gateway;
+    ovs_be32 ip = in6_addr_get_mapped_ipv4(&agent->config.host_addr);
+    struct bpf_gateway_config config = {
+        .vxlan_port = htons(agent->config.encap_port),
+    };
+    char *error;
+
+    if (!ip) {
+        return xstrdup("alcor-host-ip is IPv6, and gateways know only IPv4 "
+                       "underlays");
+    } else if (!device) {
+        return xasprintf("no device has %s", agent->config.host_ip);
+    }
+    error = gateway_device_open(device, ip, CLUSTER_GROUP, CLUSTER_PORT,
+                                &gw->device);
+    error = error ? error : bpf_gateway_open(&config, device, &gw->bpf);
+    if (error) {
+        return error;
+    }
+    gw->device_name = xstrdup(device);
+    gw->cluster = gateway_cluster_create(ip, time_msec());
+    gw->told = told_paths_create();
+    gw->endpoints = gateway_endpoints_create(agent->store,
+                                             bpf_gateway_table(gw->bpf),
+                                             &endpoints_class, gw);
+    gw->gateways_changed = true;
+    return NULL;
+}
+
+/* Removes the program, and says so to the other members. */
+void
+agent_gateway_uninstall(struct agent *agent)
+{
+    struct agent_gateway *gw = agent->gateway;
+    uint8_t packet[CLUSTER_MAX_PACKET];
+
+    if (!gw->bpf) {
+        return;
+    }
+    gateway_device_send_heartbeat(
+        gw->device, packet, gateway_cluster_farewell(gw->cluster, packet));
+    for (size_t i = 0; i < gw->n_entrances; i++) {
+        if (gw->entrances[i].ours) {
+            accept_mac(gw, gw->entrances[i].mac, false);
+        }
+    }
+    bpf_gateway_uninstall(gw->bpf);
+    close_gateway(gw);
+}
+
+/* The device that frames from other hosts arrive on, which the caller must
+ * free; null, with an error or not, if there is none. */
+static char *
+find_device(const struct agent *agent, char **error)
+{
+    const char *device = next_hop_device(agent->next_hop);
+
+    *error = NULL;
+    return (agent->config.uplink ? xstrdup(agent->config.uplink)
+            : device ? apply_ovsdb_physical_device(agent->ovsdb, device, error)
+            : NULL);
+}
+
+static void
+set_error(struct agent *agent, char *error)
+{
+    struct agent_gateway *gw = agent->gateway;
+
+    free(gw->error);
+    gw->error = error;
+    agent_config_set_error(&agent->config, "alcor-role",
+                           nullable_xstrdup(error));
+}
+
+/* Tries to become a gateway, on 'device' unless there is an 'error'. */
+static void
+try_open(struct agent *agent, const char *device, char *error)
+{
+    struct agent_gateway *gw = agent->gateway;
+    char *config = gw->config;
+
+    error = error ? error : open_gateway(agent, device);
+    if (error) {
+        gw->config = NULL;
+        close_gateway(gw);
+        gw->config = config;
+    }
+    set_error(agent, error);
+    gw->retry_time = time_msec() + GATEWAY_RETRY_MSEC;
+}
+
+/* Sees to it that there is a gateway exactly if there should be. */
+static void
+open_run(struct agent *agent)
+{
+    struct agent_gateway *gw = agent->gateway;
+    bool wanted = is_wanted(agent);
+    char *error = NULL;
+    char *device = wanted ? find_device(agent, &error) : NULL;
+    char *config = (wanted ? xasprintf("%s %s %d", device ? device : "",
+                                       agent->config.host_ip,
+                                       agent->config.encap_port) : NULL);
+
+    if (!nullable_string_is_equal(config, gw->config)) {
+        agent_gateway_uninstall(agent);
+        close_gateway(gw);
+        gw->config = config;
+        gw->retry_time = LLONG_MIN;
+        config = NULL;
+    }
+    if (gw->config && !gw->bpf && time_msec() >= gw->retry_time) {
+        try_open(agent, device, error);
+        error = NULL;
+    } else if (!gw->config && gw->error) {
+        set_error(agent, NULL);
+    }
+    free(error);
+    free(device);
+    free(config);
+}
+
+void
+agent_gateway_configure(struct agent *agent)
+{
+    agent->gateway->gateways_changed = true;
 }
 
 void
@@ -539,211 +549,113 @@ agent_gateway_changes(struct agent *agent, const struct goal_changes *changes)
 {
     struct agent_gateway *gw = agent->gateway;
 
-    for (size_t i = 0; gw->bpf && i < changes->n; i++) {
-        const struct goal_key *key = &changes->changes[i].key;
-
-        if (key->kind == GOAL_NEIGHBOR || key->kind == GOAL_PORT) {
-            if (!gw->stale) {
-                update_member(agent, key);
-            }
-        } else if (key->kind == GOAL_VPC || key->kind == GOAL_SUBNET
-                   || key->kind == GOAL_GATEWAY) {
-            gw->stale = true;
-        }
-    }
-}
-
-/* The program. */
-
-static void
-close_gateway(struct agent_gateway *gw)
-{
-    struct gateway_member *m;
-    struct gateway_told *told;
-
-    HMAP_FOR_EACH_SAFE (m, hmap_node, &gw->members) {
-        member_destroy(gw, m);
-    }
-    HMAP_FOR_EACH_SAFE (told, hmap_node, &gw->told) {
-        told_forget(gw, told);
-    }
-    forget_vpcs(gw);
-    bpf_gateway_close(gw->bpf);
-    gw->bpf = NULL;
-    if (gw->sock >= 0) {
-        close(gw->sock);
-        gw->sock = -1;
-    }
-    free(gw->device);
-    gw->device = NULL;
-    free(gw->config);
-    gw->config = NULL;
-}
-
-static int
-open_socket(const char *device)
-{
-    struct sockaddr_ll sll = {
-        .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(device),
-    };
-    /* Protocol 0: nothing is received. */
-    int sock = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-
-    if (sock >= 0 && bind(sock, (struct sockaddr *) &sll, sizeof sll)) {
-        close(sock);
-        sock = -1;
-    }
-    return sock;
-}
-
-/* Where the program is to be.  Returns null and sets '*error' if that is not
- * known. */
-static char *
-choose_device(const struct agent *agent, char **error)
-{
-    const char *device = next_hop_device(agent->next_hop);
-
-    *error = NULL;
-    if (agent->config.uplink) {
-        return xstrdup(agent->config.uplink);
-    } else if (!device) {
-        *error = xasprintf("no device has %s", agent->config.host_ip);
-        return NULL;
-    }
-    return apply_ovsdb_physical_device(agent->ovsdb, device, error);
-}
-
-static void
-configure(struct agent *agent)
-{
-    struct agent_gateway *gw = agent->gateway;
-    struct bpf_gateway_config config = {
-        .vxlan_port = htons(agent->config.encap_port),
-    };
-    char *error;
-    char *device = choose_device(agent, &error);
-    char *text = (device
-                  ? xasprintf("%s %d %d", device, if_nametoindex(device),
-                              agent->config.encap_port)
-                  : NULL);
-
-    if (!device || nullable_string_is_equal(text, gw->config)) {
-        if (!gw->config) {
-            set_error(gw, error);
-        } else {
-            free(error);
-        }
-        free(device);
-        free(text);
+    if (!gw->bpf) {
         return;
     }
-    close_gateway(gw);
-    gw->config = text;
-    error = bpf_gateway_open(&config, device, &gw->bpf);
-    set_error(gw, error);
-    gw->device = device;
-    gw->sock = error ? -1 : open_socket(device);
-    gw->stale = true;
+    for (size_t i = 0; i < changes->n; i++) {
+        enum goal_kind kind = changes->changes[i].key.kind;
+
+        gw->gateways_changed |= kind == GOAL_GATEWAY;
+        agent->topics_changed |= kind == GOAL_GATEWAY || kind == GOAL_VPC;
+    }
+    gateway_endpoints_changes(gw->endpoints, changes);
 }
 
-void
-agent_gateway_uninstall(struct agent *agent)
+static void
+heartbeats_run(struct agent_gateway *gw)
 {
-    struct agent_gateway *gw = agent->gateway;
+    uint8_t packet[CLUSTER_MAX_PACKET];
+    ovs_be32 src = 0;
+    size_t size;
+    int n;
 
-    if (gw->bpf) {
-        bpf_gateway_uninstall(gw->bpf);
-        close_gateway(gw);
-        VLOG_INFO("gateway: the program is removed");
+    for (int i = 0; i < MAX_HEARTBEATS; i++) {
+        n = gateway_device_receive_heartbeat(gw->device, packet, sizeof packet,
+                                             &src);
+        if (n < 0) {
+            break;
+        }
+        gateway_cluster_heard(gw->cluster, packet, n, src, time_msec());
+    }
+    size = gateway_cluster_beat(gw->cluster, time_msec(), packet);
+    if (size) {
+        gateway_device_send_heartbeat(gw->device, packet, size);
     }
 }
-
-/* Main loop. */
 
 void
 agent_gateway_run(struct agent *agent)
 {
     struct agent_gateway *gw = agent->gateway;
 
-    if (agent->phase < PHASE_TRANSLATE || agent->exit
-        || agent->options.dummy) {
+    if (agent->exit != EXIT_NO) {
         return;
     }
-    if (!agent->config.is_gateway) {
-        agent_gateway_uninstall(agent);
-        set_error(gw, NULL);
-    } else {
-        if (agent->gateway_changed) {
-            configure(agent);
-            gw->stale = gw->bpf != NULL;
-        }
-        if (gw->bpf) {
-            if (gw->stale) {
-                update_all(agent);
-            }
-            bpf_gateway_run(gw->bpf, tell, gw);
-        }
+    open_run(agent);
+    if (!gw->bpf) {
+        return;
     }
-    agent->gateway_changed = false;
-    agent_config_set_error(&agent->config, "alcor-role",
-                           nullable_xstrdup(gw->error));
+    if (gw->gateways_changed) {
+        gateways_run(agent);
+    }
+    gateway_endpoints_run(gw->endpoints, ENDPOINTS_MSEC);
+    gateway_cluster_set_ready(gw->cluster, gateway_endpoints_is_complete(
+                                  gw->endpoints));
+    heartbeats_run(gw);
+    gw->entrances_changed |= gateway_cluster_run(gw->cluster, time_msec());
+    if (gw->entrances_changed
+        && gateway_endpoints_is_complete(gw->endpoints)) {
+        /* Until then, the program serves those that it did before. */
+        gw->entrances_changed = false;
+        apply_entrances(gw);
+    }
+    announce(gw);
+    bpf_gateway_run(gw->bpf, send_inject, gw);
 }
 
 void
-agent_gateway_wait(struct agent *agent)
+agent_gateway_wait(const struct agent *agent)
 {
-    struct agent_gateway *gw = agent->gateway;
+    const struct agent_gateway *gw = agent->gateway;
 
-    if (gw->bpf && !agent->exit) {
-        bpf_gateway_wait(gw->bpf);
-        if (gw->stale) {
-            poll_immediate_wake();
+    if (!gw->bpf) {
+        if (gw->config) {
+            poll_timer_wait_until(gw->retry_time);
         }
+        return;
     }
+    if (gw->gateways_changed) {
+        poll_immediate_wake();
+    }
+    gateway_endpoints_wait(gw->endpoints);
+    gateway_device_wait(gw->device);
+    bpf_gateway_wait(gw->bpf);
+    poll_timer_wait_until(MIN(gateway_cluster_next(gw->cluster),
+                              gw->announce_time));
 }
 
-/* Topics of the VPCs that are served. */
+bool
+agent_gateway_is_settled(const struct agent *agent)
+{
+    const struct agent_gateway *gw = agent->gateway;
+
+    return (!gw->bpf || (!gw->gateways_changed
+                         && gateway_endpoints_is_settled(gw->endpoints)));
+}
+
 void
 agent_gateway_add_topics(const struct agent *agent, struct sset *topics)
 {
-    struct shash_node *node;
+    struct sset vpcs;
+    const char *id;
 
-    SHASH_FOR_EACH (node, &agent->gateway->vpcs) {
-        const struct gateway_vpc *vpc = node->data;
-
-        if (vpc->served && strlen(node->name) + strlen("vpc/") <= 255) {
-            sset_add_and_free(topics, xasprintf("vpc/%s", node->name));
-        }
+    if (!agent->gateway->bpf) {
+        return;
     }
-}
-
-void
-agent_gateway_init(struct agent *agent)
-{
-    struct agent_gateway *gw = xzalloc(sizeof *gw);
-
-    agent->gateway = gw;
-    gw->sock = -1;
-    shash_init(&gw->clusters);
-    shash_init(&gw->vpcs);
-    hmap_init(&gw->members);
-    hmap_init(&gw->told);
-    ovs_list_init(&gw->told_order);
-    agent_gateway_show_init(agent);
-}
-
-void
-agent_gateway_destroy(struct agent *agent)
-{
-    struct agent_gateway *gw = agent->gateway;
-
-    close_gateway(gw);
-    shash_destroy(&gw->clusters);
-    shash_destroy(&gw->vpcs);
-    hmap_destroy(&gw->members);
-    hmap_destroy(&gw->told);
-    free(gw->entrances);
-    free(gw->error);
-    free(gw);
-    agent->gateway = NULL;
+    sset_init(&vpcs);
+    gateway_endpoints_get_vpcs(agent->gateway->endpoints, &vpcs);
+    SSET_FOR_EACH (id, &vpcs) {
+        sset_add_and_free(topics, xasprintf("vpc/%s", id));
+    }
+    sset_destroy(&vpcs);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * agent-gateway: the role "gateway": a forwarding node of a Zeta cluster. */
+ * agent-gateway: the gateway role. */
 
 #ifndef AGENT_GATEWAY_H
 #define AGENT_GATEWAY_H 1
@@ -11,75 +11,60 @@
  * What?
  * -----
  *
- * With alcor-role=gateway, an XDP program (apply/bpf-gateway.h) on the uplink
- * forwards what hosts send to this node's entrances, and tells them of direct
- * paths.  This module tells it what there is:
+ * With "gateway" in alcor-role, the node is a forwarding node of the Zeta (or
+ * ARION) clusters that have one of its entrances.  This holds the parts
+ * together:
  *
- *    - Entrances: those of alcor-gateway-entrances, or the destination of a
- *      gateway resource that is this host's own address.
+ *    apply/bpf-gateway          the program, which forwards, and its records
+ *                               of what hosts are to be told
+ *    apply/gateway-device       frames out, heartbeats, MACs
+ *    feedback/gateway-cluster   which entrances are ours at present
+ *    agent-gateway-endpoints    what the program knows of VPCs
+ *    feedback/told-paths        whom to tell that an endpoint has moved
  *
- *    - The gateway resources that have such an entrance are its clusters, and
- *      the VPCs whose gateway_ids name one of these are served: for each
- *      address of their neighbours and ports there is an endpoint.
+ * An entrance that becomes ours goes into the program, its MAC to the device,
+ * and is announced by gratuitous ARP, a few times, and then now and then so
+ * that switches do not forget where it is.
  *
- * Hosts that have been told of a path are remembered (GATEWAY_MAX_TOLD of the
- * latest), so that they are told when the endpoint moves or goes.
+ * A gateway also joins the topics of the VPCs that it serves, and takes all
+ * VPCs for lazy: there are no ports in them that neighbours would be
+ * programmed for.
  *
- * The device's program is the gateway's, so there is no fast path on a host
- * that is a gateway.
+ * The program stays when the agent goes, and forwards; but what the agent does
+ * not say, that it lives, has the other members take its entrances.  "exit
+ * --cleanup", or a role without "gateway", removes the program.
  *
  * Thread-safety: main thread only. */
 
 #include <stdbool.h>
-#include <stdint.h>
-#include "openvswitch/hmap.h"
-#include "openvswitch/list.h"
-#include "openvswitch/shash.h"
+#include <stddef.h>
 #include "openvswitch/types.h"
 
 struct agent;
-struct bpf_gateway;
+struct agent_gateway;
 struct goal_changes;
 struct sset;
 
-#define GATEWAY_MAX_TOLD 65536
+/* Between attempts to get at the device. */
+#define GATEWAY_RETRY_MSEC 5000
 
-struct gateway_entrance {
-    ovs_be32 ip;
-    struct eth_addr mac;
-};
-
-struct gateway_vpc {
-    bool served;
-    uint16_t index;             /* Of its counters. */
-    uint16_t oam_port;
-};
-
-struct agent_gateway {
-    struct bpf_gateway *bpf;    /* Null: off... */
-    char *error;                /* ...because of this, if not null. */
-    char *config;               /* Of 'bpf', as text. */
-    char *device;
-    int sock;                   /* Sends frames from 'device'. */
-
-    struct gateway_entrance *entrances; /* This node's. */
-    size_t n_entrances;
-    struct shash clusters;      /* Gateways by id: OAM port as (void *). */
-    struct shash vpcs;          /* Of "struct gateway_vpc"s, by id. */
-    struct hmap members;        /* Contains "struct gateway_member"s. */
-    bool stale;                 /* All of this has to be found out again. */
-
-    struct hmap told;           /* Contains "struct gateway_told"s. */
-    struct ovs_list told_order; /* Same, the oldest first. */
-    uint64_t n_injected, n_deleted;
-};
+/* Announcements of an entrance that became ours, one with each heartbeat; and
+ * the time between those that follow. */
+#define GATEWAY_ANNOUNCEMENTS 5
+#define GATEWAY_ANNOUNCE_MSEC 60000
 
 void agent_gateway_init(struct agent *);
 void agent_gateway_destroy(struct agent *);
-void agent_gateway_uninstall(struct agent *);
-void agent_gateway_run(struct agent *);
-void agent_gateway_wait(struct agent *);
+void agent_gateway_configure(struct agent *);
 void agent_gateway_changes(struct agent *, const struct goal_changes *);
+void agent_gateway_run(struct agent *);
+void agent_gateway_wait(const struct agent *);
+void agent_gateway_uninstall(struct agent *);
+
+/* True if what was passed on is in effect. */
+bool agent_gateway_is_settled(const struct agent *);
+
+/* Adds the topics of VPCs that are served. */
 void agent_gateway_add_topics(const struct agent *, struct sset *topics);
 
 /* agent-gateway-show.c. */

@@ -4,6 +4,7 @@
 
 #include <config.h>
 
+#include "agent-gateway.h"
 #include "agent-private.h"
 
 #include <errno.h>
@@ -175,7 +176,8 @@ get_commit_reached(const struct ds_mark *mark, void *agent_)
 {
     struct agent *agent = agent_;
 
-    return commit_reached(agent->commit, mark);
+    return (commit_reached(agent->commit, mark)
+            && agent_gateway_is_settled(agent));
 }
 
 static void

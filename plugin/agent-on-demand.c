@@ -313,7 +313,8 @@ agent_lazy_configure(struct agent *agent)
         translator_set_threshold(
             agent->translator,
             (config->programming == PROGRAMMING_EAGER ? UINT64_MAX
-             : config->programming == PROGRAMMING_LAZY ? 0
+             : (config->programming == PROGRAMMING_LAZY
+                || !(config->role & ROLE_COMPUTE)) ? 0
              : config->lazy_threshold));
     }
 }

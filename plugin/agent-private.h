@@ -138,7 +138,6 @@ struct agent {
     struct agent_db *db;        /* Database Alcor. */
     struct agent_fast_path *fast_path;
     struct agent_gateway *gateway;
-    bool gateway_changed;       /* What it depends on may have. */
     struct agent_zeta *zeta;    /* Gateways. */
 };
 

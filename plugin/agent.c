@@ -333,7 +333,7 @@ inputs_run(struct agent *agent)
     agent_underlay_run(agent);
     take_ports(agent);
     agent->fast_path->changed = true;
-    agent->gateway_changed = true;
+    agent_gateway_configure(agent);
 }
 
 /* Start. */
@@ -569,13 +569,13 @@ agent_run(struct agent *agent)
     inputs_run(agent);
     phase_run(agent);
     agent_fast_path_run(agent);
-    agent_gateway_run(agent);
     if (agent->exit == EXIT_NO) {
         agent_messages_run(agent);
     }
     agent_packets_run(agent);
     agent_zeta_run(agent);
     translate_run(agent);
+    agent_gateway_run(agent);
     keep_run(agent);
     apply_openflow_run(agent->openflow);
     switch_run(agent);
@@ -643,6 +643,7 @@ agent_is_idle(const struct agent *agent)
             && translator_is_idle(agent->translator)
             && commit_is_ready(agent->commit)
             && commit_is_idle(agent->commit)
+            && agent_gateway_is_settled(agent)
             && agent_fast_path_is_settled(agent)
             && !ack_n_open(agent->ack)
             && agent_messages_are_done(agent));

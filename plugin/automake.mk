@@ -25,6 +25,11 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-fast-path-show.c \
 	plugin/agent-fast-path.c \
 	plugin/agent-fast-path.h \
+	plugin/agent-gateway-claims.c \
+	plugin/agent-gateway-claims.h \
+	plugin/agent-gateway-endpoints.c \
+	plugin/agent-gateway-endpoints.h \
+	plugin/agent-gateway-private.h \
 	plugin/agent-gateway-show.c \
 	plugin/agent-gateway.c \
 	plugin/agent-gateway.h \

@@ -19,6 +19,7 @@ testsuite_at = \
 	tests/desired-state.at \
 	tests/equivalence.at \
 	tests/external-plugin.at \
+	tests/gateway.at \
 	tests/lazy.at \
 	tests/offload.at \
 	tests/on-demand.at \
@@ -73,6 +74,7 @@ test_scripts = \
 	tests/crash-matrix.py \
 	tests/dhcp-probe.py \
 	tests/deb-host \
+	tests/gateway-probe.py \
 	tests/send-frames.py \
 	tests/equivalence.py \
 	tests/flows.py \
@@ -195,10 +197,12 @@ tests_alcortest_SOURCES = \
 	tests/test-desired-chunks.c \
 	tests/test-desired-state.c \
 	tests/test-flow-names.c \
+	tests/test-gateway-cluster.c \
 	tests/test-offload.c \
 	tests/test-on-demand.c \
 	tests/test-zeta.c \
 	tests/test-punt.c \
+	tests/test-told-paths.c \
 	tests/test-store-bench.c \
 	tests/test-store-raw.c \
 	tests/test-store-record.c \

@@ -34,6 +34,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/desired-unit.c \
 	plugin/apply/flow-encode.c \
 	plugin/apply/flow-encode.h \
+	plugin/apply/gateway-device.c \
+	plugin/apply/gateway-device.h \
 	plugin/apply/group-encode.c \
 	plugin/apply/group-encode.h \
 	plugin/apply/meter-encode.c \

@@ -19,9 +19,13 @@ plugin_libalcor_a_SOURCES += \
 	plugin/feedback/oam-socket.h \
 	plugin/feedback/oam.c \
 	plugin/feedback/oam.h \
+	plugin/feedback/gateway-cluster.c \
+	plugin/feedback/gateway-cluster.h \
 	plugin/feedback/on-demand.c \
 	plugin/feedback/on-demand.h \
 	plugin/feedback/packet-in.c \
 	plugin/feedback/packet-in.h \
 	plugin/feedback/port-event.c \
-	plugin/feedback/port-event.h
+	plugin/feedback/port-event.h \
+	plugin/feedback/told-paths.c \
+	plugin/feedback/told-paths.h

@@ -1,0 +1,181 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts of a gateway's clients, as frames: written from zeta.md, without our
+code.
+
+usage: gateway-probe.py DEVICE send VNI SRC DST ENTRANCE-IP ENTRANCE-MAC
+           [--from HOST-IP] [--wait SECONDS]
+       gateway-probe.py DEVICE arp VNI SRC TARGET ENTRANCE-IP ENTRANCE-MAC ...
+       gateway-probe.py DEVICE until VNI SRC DST ENTRANCE-IP ENTRANCE-MAC ...
+       gateway-probe.py DEVICE listen
+
+All hosts are behind DEVICE and have its MAC; what comes is told apart by the
+outer destination address.  "send" sends a UDP packet from endpoint SRC to DST
+(ports 1000 and 2000) to the entrance, and prints what comes back until nothing
+has for SECONDS (0.3); "arp" sends an ARP request.  "until" sends every 50 ms
+until the packet is forwarded, and prints how many times that was: "at once",
+"in time" (within 2 s), or "late".  "listen" waits for an OAM packet, and
+prints it.
+"""
+
+import argparse
+import select
+import socket
+import struct
+import sys
+import time
+
+VXLAN = 4789
+OAM = 8300
+
+
+def mac(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def mac_text(data):
+    return ":".join("%02x" % b for b in data)
+
+
+def checksum(data):
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def ip_packet(source, destination, payload, ttl=64):
+    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(payload), 0, 0,
+                         ttl, socket.IPPROTO_UDP, 0,
+                         socket.inet_aton(source),
+                         socket.inet_aton(destination))
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] \
+        + payload
+
+
+def udp(sport, dport, payload):
+    return struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
+
+
+class Probe:
+    def __init__(self, args):
+        self.args = args
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
+                                    socket.htons(3))
+        self.socket.bind((args.device, 0))
+        self.mac = self.socket.getsockname()[4]
+
+    def inner(self):
+        args = self.args
+        source_mac = mac("020000000002")
+        if args.command == "arp":
+            return (b"\xff" * 6 + source_mac + b"\x08\x06"
+                    + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + source_mac
+                    + socket.inet_aton(args.src) + b"\0" * 6
+                    + socket.inet_aton(args.dst))
+        return (mac("02eeeeeeeeee") + source_mac + b"\x08\x00"
+                + ip_packet(args.src, args.dst, udp(1000, 2000, b"probe")))
+
+    def send(self):
+        args = self.args
+        vxlan = struct.pack("!II", 1 << 27, args.vni << 8) + self.inner()
+        self.socket.send(mac(args.entrance_mac) + self.mac + b"\x08\x00"
+                         + ip_packet(args.host, args.entrance,
+                                     udp(40000, VXLAN, vxlan)))
+
+    def receive(self, seconds):
+        """Yields (what it is, line) until nothing such has come for so
+        long."""
+        end = time.monotonic() + seconds
+        while select.select([self.socket], [], [],
+                            max(end - time.monotonic(), 0))[0]:
+            data, address = self.socket.recvfrom(65536)
+            if address[2] == socket.PACKET_OUTGOING:
+                continue
+            result = self.describe(data)
+            if result:
+                yield result
+                end = time.monotonic() + seconds
+
+    def describe(self, data):
+        if data[:6] != self.mac or data[12:14] != b"\x08\x00" \
+                or data[23] != socket.IPPROTO_UDP:
+            return None
+        source, to = (socket.inet_ntoa(data[at:at + 4]) for at in (26, 30))
+        sport, dport, _, csum = struct.unpack_from("!HHHH", data, 34)
+        if dport == VXLAN:
+            return self.describe_vxlan(data, source, to, csum)
+        if dport == OAM:
+            return "oam", "OAM to %s from %s (%s), ttl %d, ports %d %d: %s" % (
+                to, source, mac_text(data[6:12]), data[22], sport, csum,
+                self.describe_oam(data[42:]))
+        return None
+
+    @staticmethod
+    def describe_vxlan(data, source, to, csum):
+        vni = int.from_bytes(data[46:49], "big")
+        inner = data[50:]
+        head = "to %s from %s (%s), ttl %d, checksum %d, VNI %d: " % (
+            to, source, mac_text(data[6:12]), data[22], csum, vni)
+        if inner[12:14] == b"\x08\x06":
+            return "vxlan", head + "ARP %d %s is at %s" % (
+                inner[21], socket.inet_ntoa(inner[28:32]),
+                mac_text(inner[22:28]))
+        return "vxlan", head + "%s > %s (%s), ttl %d" % (
+            socket.inet_ntoa(inner[26:30]), socket.inet_ntoa(inner[30:34]),
+            mac_text(inner[:6]), inner[22])
+
+    @staticmethod
+    def describe_oam(data):
+        ip = lambda at: socket.inet_ntoa(data[at:at + 4])
+        text = "%s %d %s:%d > %s:%d proto %d" % (
+            {0: "inject", 1: "delete"}.get(data[3], "?"),
+            int.from_bytes(data[17:20], "big"), ip(4),
+            int.from_bytes(data[12:14], "big"), ip(8),
+            int.from_bytes(data[14:16], "big"), data[16])
+        if len(data) == 44:
+            text += " = %s (%s) on %s (%s) for %d s" % (
+                ip(20), mac_text(data[28:34]), ip(24), mac_text(data[34:40]),
+                int.from_bytes(data[40:42], "big"))
+        return text
+
+    def until(self):
+        start = time.monotonic()
+        for i in range(200):
+            self.send()
+            if any(kind == "vxlan" for kind, _ in self.receive(0.05)):
+                print("at once" if not i else "in time"
+                      if time.monotonic() - start < 2 else "late")
+                return
+        print("never")
+
+    def run(self):
+        if self.args.command == "listen":
+            print("listening", flush=True)
+            for kind, line in self.receive(60):
+                if kind == "oam":
+                    print(line, flush=True)
+                    return
+        elif self.args.command == "until":
+            self.until()
+        else:
+            self.send()
+            for _, line in sorted(self.receive(self.args.wait), reverse=True):
+                print(line)
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("device")
+    parser.add_argument("command", choices=["send", "arp", "until", "listen"])
+    if len(sys.argv) > 2 and sys.argv[2] != "listen":
+        parser.add_argument("vni", type=int)
+        for name in "src", "dst", "entrance", "entrance_mac":
+            parser.add_argument(name)
+    parser.add_argument("--from", dest="host", default="172.31.0.1")
+    parser.add_argument("--wait", type=float, default=0.3)
+    Probe(parser.parse_args()).run()
+
+
+if __name__ == "__main__":
+    main()
