@@ -448,6 +448,17 @@ is_installed(const struct agent *agent, const char *id)
     return !output || !ds_output_is_dirty(output);
 }
 
+/* True if the port with 'binding' is in a storm. */
+static bool
+is_limited(const struct agent *agent, const struct vol_binding *binding)
+{
+    char *id = xasprintf("%"PRIu32, binding->ofport);
+    bool limited = vol_get(agent->vol, VOL_STORM, id) != NULL;
+
+    free(id);
+    return limited;
+}
+
 /* Sets state and reason of 'row'.  Returns the reason if it was allocated and
  * the caller has to free it, else null. */
 static char *
@@ -482,7 +493,8 @@ port_state(const struct agent *agent, const struct goal_key *key,
         row->reason = error ? error : "waiting for Open vSwitch";
     } else {
         row->state = "active";
-        row->reason = "";
+        row->reason = (is_limited(agent, binding)
+                       ? "limited, since it floods" : "");
     }
     return NULL;
 }

@@ -211,6 +211,12 @@ send_packet(struct packet_order *order, void *agent_)
     packet_in_send(agent->packet_in, order);
 }
 
+static void
+packet_dropped(uint32_t in_port, const struct in6_addr *dst, void *agent)
+{
+    agent_storm_dropped(agent, in_port, dst);
+}
+
 static const struct on_demand_class agent_on_demand_class = {
     .lookup = lookup,
     .ask = ask,
@@ -219,6 +225,7 @@ static const struct on_demand_class agent_on_demand_class = {
     .commit_mark = get_commit_mark,
     .commit_reached = get_commit_reached,
     .send = send_packet,
+    .dropped = packet_dropped,
 };
 
 /* Commands. */

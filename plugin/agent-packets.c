@@ -82,6 +82,8 @@ agent_packets_run(struct agent *agent)
             agent_on_demand_event(agent, event);
         }
         agent_zeta_event(agent, event);
+        agent_storm_event(agent, event);
+        agent_uplink_event(agent, event);
         packet_event_destroy(event);
     }
 }

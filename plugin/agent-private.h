@@ -42,6 +42,7 @@ struct port_events_class;
 struct resync;
 struct snapshot;
 struct simap;
+struct storms;
 struct sink;
 struct table;
 struct translator;
@@ -97,6 +98,8 @@ struct agent {
     struct packet_in *packet_in; /* The packet thread. */
     struct on_demand *on_demand;
     struct flow_stats *flow_stats;
+    struct storms *storms;      /* Ports that flood. */
+    struct hmap uplink_hops;    /* Contains "struct uplink_hop"s. */
     struct hmap tagged_subnets; /* Contains "struct tagged_subnet"s. */
     struct next_hop *next_hop;
     struct sink *dummies[DS_N_SINKS]; /* With --dummy-dataplane, else null. */
@@ -233,6 +236,20 @@ const char *agent_zeta_state(const struct agent *, const struct in6_addr *);
 void agent_zeta_statistics(const struct agent *, const char *gateway_id,
                            struct simap *);
 char *agent_zeta_error(const struct agent *);
+
+/* agent-uplink.c. */
+void agent_uplink_hops_init(struct agent *);
+void agent_uplink_hops_destroy(struct agent *);
+void agent_uplink_event(struct agent *, const struct packet_event *);
+void agent_uplink_hops_run(struct agent *);
+void agent_uplink_hops_wait(const struct agent *);
+
+/* agent-storm.c. */
+void agent_storm_init(struct agent *);
+void agent_storm_event(struct agent *, const struct packet_event *);
+void agent_storm_dropped(struct agent *, uint32_t in_port,
+                         const struct in6_addr *dst);
+void agent_storm_run(struct agent *);
 
 /* agent-db.c. */
 void agent_db_init(struct agent *);

@@ -24,6 +24,7 @@
 #include "feedback/on-demand.h"
 #include "feedback/packet-in.h"
 #include "feedback/port-event.h"
+#include "feedback/storm.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/poll-loop.h"
@@ -115,6 +116,8 @@ agent_create(const struct agent_options *options)
     agent_packets_init(agent);
     agent_on_demand_init(agent);
     agent_zeta_init(agent);
+    agent_storm_init(agent);
+    agent_uplink_hops_init(agent);
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
@@ -134,6 +137,8 @@ agent_destroy(struct agent *agent)
     agent_gateway_destroy(agent);
     agent_on_demand_destroy(agent);
     agent_zeta_destroy(agent);
+    storms_destroy(agent->storms);
+    agent_uplink_hops_destroy(agent);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
     transport_close(agent->transport);
@@ -574,6 +579,8 @@ agent_run(struct agent *agent)
     }
     agent_packets_run(agent);
     agent_zeta_run(agent);
+    agent_storm_run(agent);
+    agent_uplink_hops_run(agent);
     translate_run(agent);
     agent_gateway_run(agent);
     keep_run(agent);
@@ -612,6 +619,8 @@ agent_wait(struct agent *agent)
     commit_wait(agent->commit);
     ack_wait(agent->ack);
     agent_on_demand_wait(agent);
+    storm_wait(agent->storms);
+    agent_uplink_hops_wait(agent);
     agent_db_wait(agent);
     agent_audit_wait(agent);
     if (ds_keeps(agent->ds) && !agent->config.control) {

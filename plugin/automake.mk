@@ -43,6 +43,8 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-private.h \
 	plugin/agent-resync.c \
 	plugin/agent-snapshot.c \
+	plugin/agent-storm.c \
+	plugin/agent-uplink.c \
 	plugin/agent-transport.c \
 	plugin/agent-zeta-commands.c \
 	plugin/agent-zeta.c \

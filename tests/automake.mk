@@ -23,6 +23,7 @@ testsuite_at = \
 	tests/lazy.at \
 	tests/offload.at \
 	tests/on-demand.at \
+	tests/storm.at \
 	tests/packet-in.at \
 	tests/port-security.at \
 	tests/publish.at \
@@ -46,6 +47,7 @@ system_testsuite_at = \
 	tests/system-port-security.at \
 	tests/system-security-group.at \
 	tests/system-on-demand.at \
+	tests/system-insight.at \
 	tests/system-smoke.at \
 	tests/system-spine.at \
 	tests/system-offload.at \
@@ -75,6 +77,8 @@ test_scripts = \
 	tests/dhcp-probe.py \
 	tests/deb-host \
 	tests/gateway-probe.py \
+	tests/flood-frames.py \
+	tests/insight-frames.py \
 	tests/send-frames.py \
 	tests/equivalence.py \
 	tests/flows.py \
@@ -153,6 +157,7 @@ EXTRA_DIST += \
 	tests/perf/relay.py \
 	tests/perf/restart.py \
 	tests/perf/run \
+	tests/perf/flood.py \
 	tests/perf/security-groups.py \
 	tests/perf/zeta.py \
 	$(testsuite_at) \

@@ -13,8 +13,9 @@
  *    apply-ovsdb-readback.c   both sinks: read-back
  *    apply-ovsdb-tunnel.c     rows: integration bridge and tunnel ports
  *    apply-ovsdb-installed.c  rows: external_ids:alcor-installed
+ *    apply-ovsdb-prefixes.c   rows: prefixes of the flow tables
  *
- * The last two only compare rows with what is wanted and write the difference
+ * The row files only compare rows with what is wanted and write the difference
  * into the open transaction; they know nothing of chunks and confirmations
  * (struct ovsdb_rows).
  *
@@ -208,6 +209,14 @@ const char *ovsdb_tunnel_encap(const struct ovsrec_port *);
 /* Writes a new integration bridge into the open transaction.  Returns null or
  * an error, owned by the caller. */
 char *ovsdb_bridge_compose(struct apply_ovsdb *);
+/* Tables of the pipeline (apply-ovsdb-prefixes.c): true if they match by
+ * prefix what they should; what makes it so, and what undoes it, written into
+ * the open transaction. */
+bool ovsdb_prefixes_are_right(const struct ovsrec_bridge *);
+void ovsdb_prefixes_compose(struct ovsdb_idl_txn *,
+                            const struct ovsrec_bridge *);
+void ovsdb_prefixes_cleanup(const struct ovsrec_bridge *);
+
 /* Writes the removal of tunnels and bridge into the open transaction. */
 void ovsdb_tunnel_cleanup(struct apply_ovsdb *);
 /* Gives tunnels that were refused a new chance, if nothing is in their way

@@ -456,6 +456,19 @@ run_stand_ins(struct apply_ovsdb *ovsdb)
     }
 }
 
+/* Has the flow tables match by prefix what they should. */
+static void
+run_prefixes(struct apply_ovsdb *ovsdb)
+{
+    const struct ovsrec_bridge *bridge = ovsdb_bridge(ovsdb);
+
+    if (bridge && !ovsdb_prefixes_are_right(bridge) && may_compose(ovsdb)) {
+        txn_open(ovsdb, NULL, "setting prefixes of flow tables");
+        ovsdb_prefixes_compose(ovsdb->txn, bridge);
+        txn_send(ovsdb);
+    }
+}
+
 /* Warns, once, of a bridge that handles what no flow matches by itself. */
 static void
 check_fail_mode(struct apply_ovsdb *ovsdb)
@@ -505,6 +518,7 @@ ovsdb_sinks_run(struct apply_ovsdb *ovsdb)
     }
     run_bridge(ovsdb);
     run_stand_ins(ovsdb);
+    run_prefixes(ovsdb);
 
     struct ovsdb_sink *sink = &ovsdb->sinks[OVSDB_SINK];
     if (sink->checked != ovsdb->version) {

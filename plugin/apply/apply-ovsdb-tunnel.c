@@ -471,6 +471,7 @@ ovsdb_tunnel_cleanup(struct apply_ovsdb *ovsdb)
     OVSREC_BRIDGE_FOR_EACH (bridge, ovsdb->idl) {
         bool others = false;
 
+        ovsdb_prefixes_cleanup(bridge);
         for (size_t i = 0; i < bridge->n_ports; i++) {
             const struct ovsrec_port *port = bridge->ports[i];
 

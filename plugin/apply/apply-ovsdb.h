@@ -27,6 +27,9 @@
  * others.  If it is not "secure", unknown traffic is handled by NORMAL, which
  * is logged once.
  *
+ * Tables of the pipeline that match by prefix (PIPELINE_PREFIXES) get a row
+ * Flow_Table that says so, unless somebody has made one for them.
+ *
  * Nothing is written for a sink before it has been read back, and that not
  * before apply_ovsdb_readback(): the stored goal state must have been
  * translated first, lest what it wants be removed.

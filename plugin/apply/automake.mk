@@ -18,6 +18,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/apply-openflow.h \
 	plugin/apply/apply-ovsdb-installed.c \
 	plugin/apply/apply-ovsdb-patch.c \
+	plugin/apply/apply-ovsdb-prefixes.c \
 	plugin/apply/apply-ovsdb-private.h \
 	plugin/apply/apply-ovsdb-readback.c \
 	plugin/apply/apply-ovsdb-sink.c \

@@ -94,6 +94,8 @@
     PIPELINE_STAGE(L2_LOOKUP,    48, "l2-lookup")                       \
     /* Broadcasts and multicasts: a copy for each who is to see it. */  \
     PIPELINE_STAGE(FLOOD,        50, "flood")                           \
+    /* In crowded VPCs: the copies for a part of the hosts. */          \
+    PIPELINE_STAGE(FLOOD_CHUNK,  51, "flood-chunk")                     \
     /* Unicasts for whom nothing is known. */                           \
     PIPELINE_STAGE(UNKNOWN,      52, "unknown")                         \
     /* Packets from tunnels: finds subnet and local port. */            \
@@ -117,6 +119,17 @@
     PIPELINE_STAGE(PROVIDER_ARP, 93, "provider-arp")                    \
     /* Counts by reason. */                                             \
     PIPELINE_STAGE(DROP,         99, "drop")
+
+/* PIPELINE_PREFIX(NAME, "field"...)
+ *
+ * What the flows of a stage match by prefix (Flow_Table.prefixes), so that a
+ * packet that matches none of them need not be looked at whole, and many
+ * addresses share a datapath flow.  Open vSwitch has room for three. */
+#define PIPELINE_PREFIXES                                               \
+    PIPELINE_PREFIX(ADMIT, "ip_src", "ip_dst", "ipv6_src")              \
+    PIPELINE_PREFIX(ROUTE_SELF, "ip_dst", "ipv6_dst")                   \
+    PIPELINE_PREFIX(ROUTE_LOOKUP, "ip_dst", "ipv6_dst")                 \
+    PIPELINE_PREFIX(ARRIVAL_SUBNET, "ip_src", "ipv6_src")
 
 enum of_stage {
 #define PIPELINE_STAGE(NAME, TABLE, STRING) OFS_##NAME,
@@ -191,6 +204,15 @@ of_cookie_is_ours(uint64_t cookie)
  * has been looked at and does not. */
 #define OF_FLAG_ANNOUNCE (1u << 30)
 #define OF_FLAG_NO_ANNOUNCE (1u << 29)
+
+/* The packet has passed the meter of a port that floods. */
+#define OF_FLAG_LIMITED (1u << 28)
+
+/* The packet is a broadcast or multicast and has passed the port's meter. */
+#define OF_FLAG_METERED (1u << 27)
+
+/* The packet is a copy for a chunk of hosts, and was looked up for it. */
+#define OF_FLAG_CHUNK (1u << 26)
 
 /* Why packets are dropped: OF_DROP(NAME, "name", "explanation").  Add at the
  * end: the numbers are in flows. */

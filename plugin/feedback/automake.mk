@@ -28,4 +28,6 @@ plugin_libalcor_a_SOURCES += \
 	plugin/feedback/port-event.c \
 	plugin/feedback/port-event.h \
 	plugin/feedback/told-paths.c \
-	plugin/feedback/told-paths.h
+	plugin/feedback/told-paths.h \
+	plugin/feedback/storm.c \
+	plugin/feedback/storm.h

@@ -179,21 +179,25 @@ parked_release(struct on_demand *od, struct parked *parked)
     parked_remove(od, parked);
 }
 
+/* A packet of 'in_port' to 'dst' is dropped for 'reason'. */
+static void
+count_drop(struct on_demand *od, enum on_demand_counter reason,
+           uint32_t in_port, const struct in6_addr *dst)
+{
+    COVERAGE_INC(on_demand_dropped);
+    od->counters[reason]++;
+    if (od->class->dropped) {
+        od->class->dropped(in_port, dst, od->aux);
+    }
+}
+
 static void
 parked_drop(struct on_demand *od, struct parked *parked,
             enum on_demand_counter reason)
 {
-    COVERAGE_INC(on_demand_dropped);
-    od->counters[reason]++;
+    count_drop(od, reason, parked->port->in_port, &parked->question->dst);
     packet_order_destroy(parked->order);
     parked_remove(od, parked);
-}
-
-static void
-drop_new(struct on_demand *od, enum on_demand_counter reason)
-{
-    COVERAGE_INC(on_demand_dropped);
-    od->counters[reason]++;
 }
 
 /* Returns what makes the packet of 'event' go on in 'stage'. */
@@ -423,8 +427,9 @@ question_begin(struct on_demand *od, const struct on_demand_question *asked,
     bool full = hmap_count(&od->questions) >= ON_DEMAND_MAX_QUESTIONS;
 
     if (full || port->n_questions >= ON_DEMAND_MAX_PORT_QUESTIONS) {
-        drop_new(od, full ? ON_DEMAND_DROP_ALL_QUESTIONS
-                 : ON_DEMAND_DROP_PORT_QUESTIONS);
+        count_drop(od, full ? ON_DEMAND_DROP_ALL_QUESTIONS
+                   : ON_DEMAND_DROP_PORT_QUESTIONS, port->in_port,
+                   &asked->dst);
         port_put(od, port);
         return NULL;
     }
@@ -434,7 +439,7 @@ question_begin(struct on_demand *od, const struct on_demand_question *asked,
     if (question_lookup(od, q)) {
         od->counters[ON_DEMAND_ACTIVATED]++;
     } else if (!od->enabled) {
-        drop_new(od, ON_DEMAND_DROP_NO_SERVER);
+        count_drop(od, ON_DEMAND_DROP_NO_SERVER, port->in_port, &asked->dst);
         question_destroy(od, q);
         return NULL;
     }
@@ -451,7 +456,8 @@ on_demand_take(struct on_demand *od, const struct on_demand_question *asked,
     if (!event->packet) {
         return;
     } else if (!q && refused_find(od, tag, &asked->dst)) {
-        drop_new(od, ON_DEMAND_DROP_REFUSED);
+        count_drop(od, ON_DEMAND_DROP_REFUSED, event->context.in_port,
+                   &asked->dst);
         return;
     }
     if (!q) {

@@ -126,6 +126,9 @@ struct on_demand_class {
 
     /* Sends the packet.  Takes ownership. */
     void (*send)(struct packet_order *, void *aux);
+
+    /* A packet of 'in_port' to 'dst' was dropped.  May be null. */
+    void (*dropped)(uint32_t in_port, const struct in6_addr *dst, void *aux);
 };
 
 struct on_demand *on_demand_create(const struct on_demand_class *, void *aux);

@@ -35,6 +35,9 @@ static const size_t vol_sizes[VOL_N_KINDS] = {
     [VOL_FAST_PATH] = sizeof(struct vol_fast_path),
     [VOL_ENTRANCE] = sizeof(struct vol_entrance),
     [VOL_DIRECT_PATH] = sizeof(struct vol_direct_path),
+    [VOL_CROWDED_VPC] = sizeof(struct vol_crowded_vpc),
+    [VOL_STORM] = sizeof(struct vol_storm),
+    [VOL_UPLINK_HOP] = sizeof(struct vol_uplink_hop),
 };
 
 struct vol_store *

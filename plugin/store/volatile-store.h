@@ -74,6 +74,13 @@ enum vol_kind {
                                  * struct vol_entrance. */
     VOL_DIRECT_PATH,            /* By any id that ends with the port's: struct
                                  * vol_direct_path. */
+    VOL_CROWDED_VPC,            /* By VPC's id, of those with many neighbours
+                                 * (translate/activation.h): struct
+                                 * vol_crowded_vpc. */
+    VOL_STORM,                  /* By OpenFlow port, of those that flood (see
+                                 * feedback/storm.h): struct vol_storm. */
+    VOL_UPLINK_HOP,             /* By IPv4 address, of next hops of INTERNET
+                                 * rules: struct vol_uplink_hop. */
     VOL_N_KINDS
 };
 
@@ -137,6 +144,19 @@ struct vol_direct_path {
     ovs_be32 host_ip;           /* The host of the destination... */
     struct eth_addr host_mac;   /* ...and its MAC in the underlay. */
     struct eth_addr mac;        /* Of the destination itself. */
+};
+
+struct vol_crowded_vpc {
+    uint32_t crowded;           /* Always 1. */
+};
+
+struct vol_storm {
+    uint32_t limited;           /* Always 1. */
+};
+
+struct vol_uplink_hop {
+    uint8_t mac[6];             /* That it has answered ARP with. */
+    uint8_t pad[2];             /* 0. */
 };
 
 /* What changed. */

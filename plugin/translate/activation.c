@@ -72,16 +72,30 @@ forget_vpc(struct activation *activation, const char *vpc_id)
     }
 }
 
+/* Notes whether a VPC with 'n' neighbours is crowded. */
+static void
+check_crowded(struct activation *activation, const char *vpc_id, uint64_t n)
+{
+    struct vol_crowded_vpc record;
+
+    if (n > ACTIVATION_MAX_UNCROWDED) {
+        memset(&record, 0, sizeof record);
+        record.crowded = 1;
+        vol_set(activation->vol, VOL_CROWDED_VPC, vpc_id, &record);
+    } else {
+        vol_remove(activation->vol, VOL_CROWDED_VPC, vpc_id);
+    }
+}
+
 bool
 activation_check_vpc(struct activation *activation, const char *vpc_id)
 {
+    uint64_t n = goal_store_count_index(activation->store, GOAL_BY_VPC,
+                                        vpc_id, GOAL_NEIGHBOR);
     struct vol_lazy_vpc record;
-    bool lazy = (activation->threshold != UINT64_MAX
-                 && goal_store_count_index(activation->store, GOAL_BY_VPC,
-                                           vpc_id, GOAL_NEIGHBOR)
-                    > activation->threshold);
 
-    if (lazy) {
+    check_crowded(activation, vpc_id, n);
+    if (n > activation->threshold) {
         memset(&record, 0, sizeof record);
         record.lazy = 1;
         return vol_set(activation->vol, VOL_LAZY_VPC, vpc_id, &record);

@@ -50,6 +50,11 @@
 struct goal_store;
 struct vol_store;
 
+/* A VPC with more neighbours than that is crowded: it may be on so many hosts
+ * that a broadcast to all of them is not made in one go (plugin l2-flood).
+ * Plugins see which ones are, as volatile records VOL_CROWDED_VPC. */
+#define ACTIVATION_MAX_UNCROWDED 512
+
 /* Active neighbours of lazy VPCs, in all. */
 #define ACTIVATION_MAX 65536
 
@@ -80,8 +85,8 @@ void activation_init(struct activation *, struct goal_store *,
                      struct vol_store *);
 void activation_destroy(struct activation *);
 
-/* Compares the VPC with the threshold.  Returns true if it has become lazy or
- * eager. */
+/* Compares the VPC with the threshold, and notes whether it is crowded.
+ * Returns true if it has become lazy or eager. */
 bool activation_check_vpc(struct activation *, const char *vpc_id);
 bool activation_is_lazy(const struct activation *, const char *vpc_id);
 bool activation_any_lazy(const struct activation *);

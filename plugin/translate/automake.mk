@@ -7,6 +7,8 @@
 plugin_libalcor_a_SOURCES += \
 	plugin/translate/activation.c \
 	plugin/translate/activation.h \
+	plugin/translate/again-group.c \
+	plugin/translate/again-group.h \
 	plugin/translate/announce.c \
 	plugin/translate/arp-nd.c \
 	plugin/translate/dependency.c \
@@ -39,6 +41,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/l3-internet.c \
 	plugin/translate/l3-router.h \
 	plugin/translate/l3-routing.c \
+	plugin/translate/l3-uplink-hop.c \
 	plugin/translate/on-demand.c \
 	plugin/translate/on-demand.h \
 	plugin/translate/pipeline-base.c \
@@ -54,6 +57,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/security-group.c \
 	plugin/translate/security-rules.c \
 	plugin/translate/security-rules.h \
+	plugin/translate/storm-control.c \
+	plugin/translate/uplink-hop.h \
 	plugin/translate/translator-lazy.c \
 	plugin/translate/translator-private.h \
 	plugin/translate/translator-records.c \

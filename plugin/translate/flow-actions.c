@@ -137,6 +137,15 @@ act_check_larger(struct ofpbuf *ofpacts, uint16_t len, enum mf_field_id field)
 /* Packets whose TTL must not be decremented have to be caught before: the
  * switch would send them to controllers. */
 void
+act_meter(struct ofpbuf *ofpacts, uint32_t meter_id)
+{
+    struct ofpact_meter *om = ofpact_put_METER(ofpacts);
+
+    om->meter_id = meter_id;
+    om->provider_meter_id = UINT32_MAX;
+}
+
+void
 act_dec_ttl(struct ofpbuf *ofpacts)
 {
     struct ofpact_cnt_ids *ids = ofpact_put_DEC_TTL(ofpacts);

@@ -46,6 +46,8 @@ void act_set_u8(struct ofpbuf *ofpacts, enum mf_field_id, uint8_t value);
 /* Sets bit 'bit' (0 is the last one) of a MAC. */
 void act_set_mac_bit(struct ofpbuf *ofpacts, enum mf_field_id, int bit,
                      bool value);
+/* The packet is dropped if the meter says so. */
+void act_meter(struct ofpbuf *ofpacts, uint32_t meter_id);
 void act_dec_ttl(struct ofpbuf *ofpacts);
 /* Sets bit 0 of 'field' to whether the frame is longer than 'len' bytes. */
 void act_check_larger(struct ofpbuf *ofpacts, uint16_t len,

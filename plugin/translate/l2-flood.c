@@ -4,9 +4,16 @@
 
 #include <config.h>
 
+#include <stdlib.h>
+#include <string.h>
 #include "byte-order.h"
 #include "flow.h"
+#include "hash.h"
+#include "openvswitch/list.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/ofp-group.h"
 #include "store/goal-fit.h"
+#include "translate/again-group.h"
 #include "translate/flow-actions.h"
 #include "translate/flow-draft.h"
 #include "translate/plugin-provider.h"
@@ -25,6 +32,14 @@
  *      In a subnet of type VLAN there is one copy for the provider network
  *      instead.
  *
+ * In a crowded VPC (activation.h) these may be more than Open vSwitch makes of
+ * one packet, some seven hundred, beyond which it stops without a word.  So
+ * there the parts for hosts are spread over N_CHUNKS flows in FLOOD_CHUNK, by
+ * a hash of the host, and the flow in FLOOD leads to a group with a bucket for
+ * each chunk, which has the datapath look the packet up once more
+ * (again-group.h): each chunk is a datapath flow of its own.  As that costs a
+ * lot, what a port may have made of such copies is metered.
+ *
  * Stage FLOOD_LOCAL has the local ports alone: what comes from a tunnel stays
  * on this host.  As several subnets may share a VNI, ARRIVAL_SUBNET tells
  * which one it is: by the MAC of the sender if that is a neighbour, else by
@@ -33,6 +48,13 @@
  *
  * ARP, ND and DHCP are never flooded: they are answered on the host
  * or not at all; but for announcements (announce.c). */
+
+/* In crowded VPCs: chunks, enough for twenty thousand hosts; which one it is;
+ * broadcasts and multicasts a second of each port. */
+#define N_CHUNKS 32
+#define MFF_CHUNK MFF_REG0
+#define FLOOD_PPS 100
+#define FLOOD_BURST 200
 
 static const struct eth_addr multicast_bit = ETH_ADDR_C(01,00,00,00,00,00);
 
@@ -75,18 +97,111 @@ own_copy_flow(struct plugin_output *out, uint32_t ofport)
 /* A copy for the host 'host', or for the provider network if it is null. */
 static void
 remote_part(struct plugin_output *out, uint64_t tag,
-            const struct in6_addr *host)
+            const struct in6_addr *host, bool crowded)
 {
     struct flow_draft f;
 
     flow_draft_init(&f, tag);
+    if (crowded) {
+        match_set_reg(&f.match, MFF_CHUNK - MFF_REG0,
+                      hash_bytes(host, sizeof *host, 0) % N_CHUNKS);
+    }
     size_t clone = act_clone_begin(&f.acts);
     if (host) {
         act_set_ip(&f.acts, MFF_TUN_DST, MFF_TUN_IPV6_DST, host);
     }
     act_resubmit(&f.acts, OFS_ENCAP);
     act_clone_end(&f.acts, clone);
+    flow_draft_unite(&f, out, crowded ? OFS_FLOOD_CHUNK : OFS_FLOOD,
+                     OF_PRIO_NORMAL);
+}
+
+/* Makes the group that goes on in FLOOD_CHUNK for each chunk.  Returns its
+ * number, or 0 if there is none left. */
+static uint32_t
+chunks_group(struct plugin_output *out)
+{
+    struct ofpbuf acts[N_CHUNKS];
+    struct ofputil_bucket buckets[N_CHUNKS];
+    struct ofputil_group_mod gm;
+    uint32_t again = again_group(out, OFS_FLOOD_CHUNK);
+
+    memset(&gm, 0, sizeof gm);
+    memset(buckets, 0, sizeof buckets);
+    gm.type = OFPGT11_ALL;
+    gm.group_id = output_id(out, ID_GROUP, "flood chunks");
+    ovs_list_init(&gm.buckets);
+    for (uint32_t i = 0; i < N_CHUNKS; i++) {
+        ofpbuf_init(&acts[i], 64);
+        act_set_u32(&acts[i], MFF_CHUNK, i);
+        act_set_flag(&acts[i], OF_FLAG_CHUNK);
+        ofpact_put_GROUP(&acts[i])->group_id = again;
+        buckets[i].watch_port = OFPP_ANY;
+        buckets[i].watch_group = OFPG_ANY;
+        buckets[i].bucket_id = i;
+        buckets[i].ofpacts = acts[i].data;
+        buckets[i].ofpacts_len = acts[i].size;
+        ovs_list_push_back(&gm.buckets, &buckets[i].list_node);
+    }
+    if (again && gm.group_id) {
+        output_group(out, &gm);
+    }
+    for (uint32_t i = 0; i < N_CHUNKS; i++) {
+        ofpbuf_uninit(&acts[i]);
+    }
+    return again ? gm.group_id : 0;
+}
+
+/* Copies for all hosts of each chunk.  Returns false if there is no group
+ * left. */
+static bool
+chunk_parts(struct plugin_output *out, uint64_t tag)
+{
+    uint32_t group = chunks_group(out);
+    struct flow_draft f;
+
+    flow_draft_init(&f, tag);
+    size_t clone = act_clone_begin(&f.acts);
+    act_resubmit(&f.acts, OFS_FLOOD_CHUNK);
+    act_clone_end(&f.acts, clone);
     flow_draft_unite(&f, out, OFS_FLOOD, OF_PRIO_NORMAL);
+
+    flow_draft_init(&f, 0);
+    match_set_reg_masked(&f.match, MFF_ALCOR_FLAGS - MFF_REG0, 0,
+                         OF_FLAG_CHUNK);
+    ofpact_put_GROUP(&f.acts)->group_id = group;
+    flow_draft_output(&f, out, OFS_FLOOD_CHUNK, OF_PRIO_HIGH);
+
+    /* A chunk without hosts is no reason to count a drop. */
+    flow_draft_init(&f, 0);
+    flow_draft_output(&f, out, OFS_FLOOD_CHUNK, OF_PRIO_MISS);
+    return group != 0;
+}
+
+/* In the subnet with 'tag', of a crowded VPC, what 'port' floods is metered.
+ * Returns false if there is no meter left. */
+static bool
+metered_flow(struct plugin_output *out, const struct goal_port *port,
+             uint32_t ofport, uint64_t tag)
+{
+    char *name = xasprintf("flood %s", port->up.id);
+    uint32_t meter = output_id(out, ID_METER, name);
+    struct flow_draft f;
+
+    free(name);
+    if (!meter) {
+        return false;
+    }
+    output_meter(out, meter, FLOOD_PPS, FLOOD_BURST);
+    flow_draft_init(&f, tag);
+    match_set_in_port(&f.match, u16_to_ofp(ofport));
+    match_set_reg_masked(&f.match, MFF_ALCOR_FLAGS - MFF_REG0, 0,
+                         OF_FLAG_METERED);
+    act_meter(&f.acts, meter);
+    act_set_flag(&f.acts, OF_FLAG_METERED);
+    act_resubmit(&f.acts, OFS_FLOOD);
+    flow_draft_output(&f, out, OFS_FLOOD, OF_PRIO_NORMAL + 1);
+    return true;
 }
 
 /* Flows that all subnets share. */
@@ -157,6 +272,28 @@ last_drop(struct plugin_output *out, enum of_stage stage, enum of_drop reason)
     flow_draft_output(&f, out, stage, OF_PRIO_MISS);
 }
 
+static bool
+is_crowded(struct goal_view *view, const struct goal_vpc *vpc)
+{
+    return goal_view_volatile(view, VOL_CROWDED_VPC, vpc->up.id) != NULL;
+}
+
+/* True if broadcasts in 'net' stay on the host. */
+static bool
+stays_here(struct goal_view *view, const struct goal_network *net)
+{
+    return (goal_view_volatile(view, VOL_LAZY_VPC, net->vpc->up.id)
+            || goal_view_gateway(view, net));
+}
+
+/* True if what the network floods goes to chunks of hosts. */
+static bool
+has_chunks(struct goal_view *view, const struct goal_network *net)
+{
+    return (net->type != GOAL_NET_VLAN && is_crowded(view, net->vpc)
+            && !stays_here(view, net));
+}
+
 /* Telling the subnet on arrival. */
 
 /* Ends 'f', which matches what arrives from the network 'net'. */
@@ -217,7 +354,10 @@ translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
     last_drop(out, OFS_FLOOD_LOCAL, OF_DROP_NO_MEMBERS);
     never_flows(out);
     if (net.type == GOAL_NET_VLAN) {
-        remote_part(out, net.tag, NULL);
+        remote_part(out, net.tag, NULL, false);
+    } else if (has_chunks(view, &net) && !chunk_parts(out, net.tag)) {
+        *errorp = xstrdup("no group is left for broadcasts");
+        return PLUGIN_FAIL;
     }
 
     uint64_t vpc_tag = of_vpc_tag(net.type, net.vni);
@@ -249,19 +389,16 @@ translate_port(struct goal_view *view, const struct goal_port *port,
         }
         port_part(out, OFS_FLOOD, net.tag, binding->ofport);
         port_part(out, OFS_FLOOD_LOCAL, net.tag, binding->ofport);
+        if (has_chunks(view, &net)
+            && !metered_flow(out, port, binding->ofport, net.tag)) {
+            *errorp = xstrdup("no meter is left for broadcasts");
+            return PLUGIN_FAIL;
+        }
     }
     if (binding && port->n_fixed_ips) {
         own_copy_flow(out, binding->ofport);
     }
     return PLUGIN_DONE;
-}
-
-/* True if broadcasts in 'net' stay on the host. */
-static bool
-stays_here(struct goal_view *view, const struct goal_network *net)
-{
-    return (goal_view_volatile(view, VOL_LAZY_VPC, net->vpc->up.id)
-            || goal_view_gateway(view, net));
 }
 
 /* In a VNI with several subnets, what 'mac' floods is in the subnet 'net'. */
@@ -301,7 +438,8 @@ translate_neighbor(struct goal_view *view,
             return result;
         }
         if (net.type != GOAL_NET_VLAN && !stays_here(view, &net)) {
-            remote_part(out, net.tag, &neighbor->host_ip);
+            remote_part(out, net.tag, &neighbor->host_ip,
+                        is_crowded(view, net.vpc));
         }
         sender_flow(view, out, &net, &neighbor->mac);
     }
@@ -327,6 +465,7 @@ const struct plugin_class l2_flood_plugin_class = {
     .number = 10,
     .inputs = 1u << GOAL_SUBNET | 1u << GOAL_PORT | 1u << GOAL_NEIGHBOR,
     .stages = (UINT64_C(1) << OFS_L2_LOOKUP | UINT64_C(1) << OFS_FLOOD
+               | UINT64_C(1) << OFS_FLOOD_CHUNK
                | UINT64_C(1) << OFS_FLOOD_LOCAL | UINT64_C(1) << OFS_ARRIVAL
                | UINT64_C(1) << OFS_ARRIVAL_SUBNET
                | UINT64_C(1) << OFS_DELIVER),

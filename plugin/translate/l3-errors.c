@@ -108,7 +108,9 @@ l3_packet_in(const struct packet_view *view, struct packet_reply *reply)
     struct icmp_error error;
     struct dp_packet answer;
 
-    if (view->kind != PUNT_ICMP_ERROR || view->len != sizeof error) {
+    if (view->kind == PUNT_UPLINK_HOP) {
+        return l3_uplink_packet_in(view, reply);
+    } else if (view->kind != PUNT_ICMP_ERROR || view->len != sizeof error) {
         return false;
     }
     memcpy(&error, view->data, sizeof error);

@@ -18,7 +18,11 @@
 
 struct goal_network;
 struct goal_port;
+struct goal_router;
+struct goal_view;
 struct ofpbuf;
+struct packet_reply;
+struct packet_view;
 struct plugin_output;
 
 /* Which router a packet is in: a hash of its id. */
@@ -67,9 +71,24 @@ void l3_internet_flows(const struct l3_uplink *, const struct goal_network *,
 void l3_internet_address(uint64_t tag, const struct in6_addr *ip,
                          struct plugin_output *);
 
+/* l3-uplink-hop.c: next hops there whose MAC the rule does not give. */
+
+/* True if 'next_hop' can be asked for its MAC. */
+bool l3_uplink_asks(const struct in6_addr *next_hop);
+/* Stores in '*mac' what it has answered, if it has. */
+void l3_uplink_lookup(struct goal_view *, const struct in6_addr *next_hop,
+                      struct eth_addr *mac);
+/* Appends to 'acts' what has it asked; the packet is dropped. */
+void l3_uplink_ask(const struct l3_uplink *, const struct goal_router *,
+                   const struct in6_addr *next_hop, struct plugin_output *,
+                   struct ofpbuf *acts);
+/* Its answers are listened to, on 'ofport'. */
+void l3_uplink_answers(uint32_t ofport, const struct goal_router *,
+                       const struct in6_addr *next_hop,
+                       struct plugin_output *);
+bool l3_uplink_packet_in(const struct packet_view *, struct packet_reply *);
+
 /* The plugin's packet_in. */
-struct packet_reply;
-struct packet_view;
 bool l3_packet_in(const struct packet_view *, struct packet_reply *);
 
 #endif /* translate/l3-router.h */

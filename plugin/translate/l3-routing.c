@@ -148,6 +148,8 @@ self_flows(const struct routing *r, const struct in6_addr *ip)
     flow_draft_init(&f, 0);
     match_router(&f, r->tag);
     flow_draft_match_dst(&f, &prefix);
+    /* Else it would be counted twice: see shared_flows(). */
+    match_set_reg(&f.match, MFF_TOO_BIG - MFF_REG0, 0);
     act_drop(&f.acts, OF_DROP_TO_GATEWAY);
     flow_draft_output(&f, r->out, OFS_ROUTE_SELF, OF_PRIO_NORMAL);
 }
@@ -310,7 +312,8 @@ struct leg {
     const struct goal_route *rule;
     const struct joined *j;     /* Subnet of the next hop. */
     struct eth_addr mac;        /* Of the next hop; zero: by its address. */
-    bool internet;              /* By the uplink. */
+    bool internet;              /* By the uplink... */
+    bool asks;                  /* ...where ARP tells the MAC. */
 };
 
 /* Finds the subnet of the router that 'ip' is in, or returns null. */
@@ -340,14 +343,21 @@ take_mac(const struct goal_resource *resource, void *mac_)
 /* 'leg' leads to the outside, or to the subnet that it comes from.  Returns
  * false if it cannot. */
 static bool
-follow_mac(struct routing *r, struct leg *leg)
+follow_mac(struct goal_view *view, struct routing *r, struct leg *leg)
 {
-    if (eth_addr_is_zero(leg->mac)) {
+    bool internet = leg->rule->destination_type == DESTINATION_INTERNET;
+
+    if (eth_addr_is_zero(leg->mac)
+        && !(internet && l3_uplink_asks(&leg->rule->next_hop))) {
         return false;
     }
-    if (leg->rule->destination_type == DESTINATION_INTERNET) {
+    if (internet) {
         if (!r->uplink) {
             return false;
+        }
+        leg->asks = eth_addr_is_zero(leg->mac);
+        if (leg->asks) {
+            l3_uplink_lookup(view, &leg->rule->next_hop, &leg->mac);
         }
         output_patch(r->out, r->uplink->bridge);
         r->waits = r->waits || !r->uplink->ofport;
@@ -370,7 +380,7 @@ follow(struct goal_view *view, struct routing *r,
               ? find_subnet(r, &rule->next_hop) : NULL);
     if (!leg->j) {
         leg->j = from;
-        return follow_mac(r, leg);
+        return follow_mac(view, r, leg);
     }
     if (ipv6_addr_equals(&rule->next_hop, &leg->j->net.subnet->gateway_ip)) {
         return false;
@@ -397,11 +407,18 @@ act_leg(const struct routing *r, struct ofpbuf *acts, const struct leg *leg,
         enum of_stage *nextp)
 {
     if (leg->internet) {
-        struct eth_addr mac = uplink_mac(r, leg->j);
+        const struct l3_uplink uplink = {
+            r->tag, r->uplink->ofport, uplink_mac(r, leg->j),
+        };
 
-        act_set_mac(acts, MFF_ETH_SRC, &mac);
-        act_set_mac(acts, MFF_ETH_DST, &leg->mac);
-        act_output(acts, r->uplink->ofport);
+        if (eth_addr_is_zero(leg->mac)) {
+            l3_uplink_ask(&uplink, r->router, &leg->rule->next_hop, r->out,
+                          acts);
+        } else {
+            act_set_mac(acts, MFF_ETH_SRC, &uplink.mac);
+            act_set_mac(acts, MFF_ETH_DST, &leg->mac);
+            act_output(acts, uplink.ofport);
+        }
         *nextp = OFS_N_STAGES;
         return;
     }
@@ -514,6 +531,10 @@ route_rules(struct goal_view *view, struct routing *r,
         if (rule->destination.given
             && follow(view, r, from, rule, &legs[n])) {
             internet = internet || legs[n].internet;
+            if (legs[n].asks) {
+                l3_uplink_answers(r->uplink->ofport, r->router,
+                                  &rule->next_hop, r->out);
+            }
             n++;
         }
     }

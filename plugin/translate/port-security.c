@@ -9,8 +9,10 @@
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
 #include "translate/flow-actions.h"
+#include "translate/flow-draft.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
+#include "translate/punt.h"
 #include "util.h"
 
 /* A port may send from its "pairs": its MAC with each of its addresses, and
@@ -345,18 +347,35 @@ down_flows(struct plugin_output *out, uint32_t ofport)
     refuse(out, OFS_INGRESS, OF_PRIO_MAX, OF_DROP_PORT_DOWN, &match);
 }
 
+/* What is left of the packets of 'port' is in the name of somebody else.  Some
+ * of it is punted, so that a flood is noticed.  Returns NULL or a malloc()'d
+ * message. */
+static char *
+rest_flow(struct plugin_output *out, const struct goal_port *port,
+          uint32_t ofport)
+{
+    const struct punt punt = { PUNT_SPOOFED, port->up.id, NULL, 0 };
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    match_set_in_port(&f.match, u16_to_ofp(ofport));
+    char *error = output_punt(out, &f.acts, &punt);
+    if (error) {
+        ofpbuf_uninit(&f.acts);
+        return error;
+    }
+    act_drop(&f.acts, OF_DROP_SPOOFED_MAC);
+    flow_draft_output(&f, out, OFS_ADMIT, PRIO_REST);
+    return NULL;
+}
+
 static void
 up_flows(struct plugin_output *out, const struct goal_port *port,
          uint32_t ofport)
 {
     struct sender sender = { ofport, port->mac };
-    struct match match;
 
     refusals(out);
-    match_init_catchall(&match);
-    match_set_in_port(&match, u16_to_ofp(ofport));
-    refuse(out, OFS_ADMIT, PRIO_REST, OF_DROP_SPOOFED_MAC, &match);
-
     mac_flows(out, &sender);
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
         const struct in6_addr *ip = &port->fixed_ips[i].ip;
@@ -380,7 +399,7 @@ static enum plugin_result
 port_security_translate(struct plugin *plugin OVS_UNUSED,
                         struct goal_view *view,
                         const struct goal_resource *r,
-                        struct plugin_output *out, char **errorp OVS_UNUSED)
+                        struct plugin_output *out, char **errorp)
 {
     const struct goal_port *port = GOAL_PORT_CAST(r);
     const struct vol_binding *binding = goal_view_volatile(
@@ -391,10 +410,23 @@ port_security_translate(struct plugin *plugin OVS_UNUSED,
     }
     if (port->admin_state_up) {
         up_flows(out, port, binding->ofport);
+        *errorp = rest_flow(out, port, binding->ofport);
     } else {
         down_flows(out, binding->ofport);
     }
-    return PLUGIN_DONE;
+    return *errorp ? PLUGIN_FAIL : PLUGIN_DONE;
+}
+
+static bool
+port_security_packet_in(const struct packet_view *view,
+                        struct packet_reply *reply)
+{
+    if (view->kind != PUNT_SPOOFED) {
+        return false;
+    }
+    packet_reply_event(reply, &view->flow->dl_src,
+                       sizeof view->flow->dl_src, false);
+    return true;
 }
 
 const struct plugin_class port_security_plugin_class = {
@@ -407,4 +439,5 @@ const struct plugin_class port_security_plugin_class = {
                | UINT64_C(1) << OFS_INGRESS),
     .summary = "local ports send from their own addresses only",
     .translate = port_security_translate,
+    .packet_in = port_security_packet_in,
 };

@@ -75,12 +75,16 @@ struct plugin_output;
     PUNT_KIND(ICMP_ERROR, "icmp-error", 50, 100,                        \
               "packets that the router does not forward")               \
     PUNT_KIND(ROUTER_SOLICIT, "router-solicit", 5, 10,                  \
-              "questions for IPv6 routers")                           \
-    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")                       \
-    PUNT_KIND(FAST_PATH, "fast-path", 1000, 1000,                           \
-              "packets whose verdict the fast path may repeat")            \
-    PUNT_KIND(PROBE, "probe", 5000, 5000,                                   \
-              "signs of life of gateways")
+              "questions for IPv6 routers")                             \
+    PUNT_KIND(DHCP, "dhcp", 20, 40, "DHCP questions")                   \
+    PUNT_KIND(FAST_PATH, "fast-path", 1000, 1000,                       \
+              "packets whose verdict the fast path may repeat")         \
+    PUNT_KIND(PROBE, "probe", 5000, 5000,                               \
+              "signs of life of gateways")                              \
+    PUNT_KIND(SPOOFED, "spoofed", 100, 100,                             \
+              "packets from MACs that are not the port's")              \
+    PUNT_KIND(UPLINK_HOP, "uplink-hop", 20, 40,                         \
+              "next hops of INTERNET rules that are to be found")
 
 enum punt_kind {
 #define PUNT_KIND(NAME, STRING, PPS, BURST, WHAT) PUNT_##NAME,

@@ -97,8 +97,8 @@ add_vpc(const char *vpc_id, const void *record OVS_UNUSED, void *ids)
     sset_add(ids, vpc_id);
 }
 
-/* Neighbours have been deleted: compares those VPCs that are lazy with the
- * threshold. */
+/* Neighbours have been deleted: compares those VPCs that are lazy or crowded
+ * with what makes them so. */
 void
 translator_check_lazy(struct translator *tr)
 {
@@ -106,6 +106,7 @@ translator_check_lazy(struct translator *tr)
     const char *id;
 
     vol_for_each(tr->activation.vol, VOL_LAZY_VPC, add_vpc, &ids);
+    vol_for_each(tr->activation.vol, VOL_CROWDED_VPC, add_vpc, &ids);
     SSET_FOR_EACH (id, &ids) {
         translator_check_vpc(tr, id);
     }
