@@ -204,6 +204,7 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
         ds_put_char(&s, '\n');
         format_resources(agent, &s);
         format_counters(&agent->counters, resync_n_gaps(agent->resync), &s);
+        agent_transactions_describe(agent, &s);
     }
     errors = smap_sort(&agent->config.errors);
     for (size_t i = 0; i < smap_count(&agent->config.errors); i++) {

@@ -16,6 +16,7 @@
 #include "openvswitch/shash.h"
 #include "simap.h"
 #include "store/goal-store.h"
+#include "store/goal-txn.h"
 #include "store/volatile-store.h"
 #include "svec.h"
 #include "translate/plugin-provider.h"
@@ -544,6 +545,29 @@ fill_port(const struct goal_key *key, const char *id, void *walk_)
 
 /* All. */
 
+/* Transaction. */
+
+/* What was decided is committed; whether it is in effect is told when it is
+ * over. */
+static void
+fill_transaction(const struct goal_txn *txn, void *db)
+{
+    char *outcome = goal_txn_describe_outcome(txn);
+    struct alcor_db_transaction row = {
+        .id = txn->id,
+        .phase = (txn->phase == GOAL_TXN_STAGED ? "prepared"
+                  : txn->phase == GOAL_TXN_ABORTED ? "aborted"
+                  : "committed"),
+        .resources = txn->n_resources,
+        .outcome = outcome,
+        .start_time = txn->began,
+        .end_time = txn->ended,
+    };
+
+    alcor_db_transaction(db, &row);
+    free(outcome);
+}
+
 void
 agent_db_fill(struct agent *agent, struct alcor_db *db, uint32_t tables,
               const int64_t *cur_cfg)
@@ -567,5 +591,8 @@ agent_db_fill(struct agent *agent, struct alcor_db *db, uint32_t tables,
         goal_store_for_each(agent->store, GOAL_GATEWAY, fill_gateway, &walk);
         goal_store_for_each(agent->store, GOAL_PORT, fill_port, &walk);
         fill_vpcs(&walk);
+    }
+    if (tables & (1u << ALCOR_DB_TRANSACTION)) {
+        goal_txn_for_each(agent->store, fill_transaction, db);
     }
 }

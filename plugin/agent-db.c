@@ -32,6 +32,7 @@ struct seen {
     uint64_t commit_seqno;
     uint64_t n_gaps;
     uint64_t fast_path_seqno;
+    uint64_t transactions_seqno;
     struct agent_counters counters;
 };
 
@@ -110,6 +111,7 @@ look(const struct agent *agent, struct seen *seen)
     if (agent->translator) {
         seen->translator_seqno = translator_seqno(agent->translator);
         seen->n_gaps = resync_n_gaps(agent->resync);
+        seen->transactions_seqno = agent_transactions_seqno(agent);
     }
     seen->counters = agent->counters;
 }
@@ -141,6 +143,10 @@ find_changes(struct agent *agent)
     if (old->fast_path_seqno != new.fast_path_seqno
         || old->phase != new.phase) {
         adb->dirty |= TABLE(FAST_PATH);
+    }
+    if (old->phase != new.phase
+        || old->transactions_seqno != new.transactions_seqno) {
+        adb->dirty |= TABLE(TRANSACTION);
     }
     memcpy(old, &new, sizeof *old);
 }
@@ -181,6 +187,9 @@ cfg_run(struct agent *agent)
 static uint32_t
 due_tables(const struct agent *agent)
 {
+    if (agent_transactions_try(agent)) {
+        return 0;               /* What there is may not stay. */
+    }
     return agent->db->dirty & (agent->phase == PHASE_RUN ? ALCOR_DB_ALL
                                : TABLE(AGENT) | TABLE(PLUGIN));
 }

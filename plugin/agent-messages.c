@@ -51,11 +51,12 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 /* Sending. */
 
-/* Sends a message of 'kind' on the control channel.  Returns its id, owned by
- * the caller, or NULL if it could not be sent. */
+/* Sends a message on the control channel, with the kind, correlation id and
+ * transaction id of 'about'.  Returns its id, owned by the caller, or NULL if
+ * it could not be sent. */
 char *
-agent_send(struct agent *agent, enum envelope_kind kind,
-             const char *correlation_id, const void *payload, size_t len)
+agent_send_about(struct agent *agent, const struct envelope *about,
+                 const void *payload, size_t len)
 {
     struct uuid uuid;
 
@@ -66,9 +67,10 @@ agent_send(struct agent *agent, enum envelope_kind kind,
     char *id = xasprintf(UUID_FMT, UUID_ARGS(&uuid));
     struct envelope envelope = {
         .version = ENVELOPE_VERSION,
-        .kind = kind,
+        .kind = about->kind,
         .message_id = id,
-        .correlation_id = CONST_CAST(char *, correlation_id),
+        .correlation_id = about->correlation_id,
+        .transaction_id = about->transaction_id,
         .sender = agent->config.node_id,
         .epoch = agent->epoch,
         .sent_at = time_wall_msec() * UINT64_C(1000),
@@ -78,7 +80,9 @@ agent_send(struct agent *agent, enum envelope_kind kind,
 
     ofpbuf_use_stub(&frame, stub, sizeof stub);
     envelope_encode(&envelope, &frame);
-    bool is_reply = kind == MSG_GOAL_STATE_REPLY;
+    bool is_reply = (about->kind == MSG_GOAL_STATE_REPLY
+                     || about->kind == MSG_TXN_VOTE
+                     || about->kind == MSG_TXN_DONE);
     int error = (is_reply && FAULT_POINT_NOW(REPLY_BEFORE) ? EIO
                  : transport_send(agent->transport, frame.data, frame.size,
                                   payload, len));
@@ -87,7 +91,8 @@ agent_send(struct agent *agent, enum envelope_kind kind,
     }
     if (error) {
         VLOG_INFO_RL(&rl, "%s could not be sent (%s)",
-                     envelope_kind_to_string(kind), ovs_strerror(error));
+                     envelope_kind_to_string(about->kind),
+                     ovs_strerror(error));
     }
     ofpbuf_uninit(&frame);
     if (error) {
@@ -95,6 +100,18 @@ agent_send(struct agent *agent, enum envelope_kind kind,
         return NULL;
     }
     return id;
+}
+
+/* The same, for what is about no transaction. */
+char *
+agent_send(struct agent *agent, enum envelope_kind kind,
+           const char *correlation_id, const void *payload, size_t len)
+{
+    const struct envelope about = {
+        .kind = kind, .correlation_id = CONST_CAST(char *, correlation_id),
+    };
+
+    return agent_send_about(agent, &about, payload, len);
 }
 
 /* Answers a message as a whole: one status with an empty resource id. */
@@ -468,14 +485,6 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
         count_duplicate(agent);
         return;
     }
-    if (envelope->transaction_id[0]) {
-        VLOG_INFO_RL(&rl, "message %s: transactions are not available in "
-                     "this version", envelope->message_id);
-        store_number(agent, &origin);
-        agent_send_verdict(agent, envelope->message_id, GOAL_STATUS_FAILURE);
-        return;
-    }
-
     char *error = goal_decode_check(
         envelope->kind == MSG_GOAL_STATE ? 1 : 2, msg->payload,
         msg->payload_len);
@@ -489,7 +498,11 @@ take_goal_state(struct agent *agent, const struct envelope *envelope,
                            GOAL_STATUS_INVALID_ARG);
         return;
     }
-    store_goal_state(agent, envelope, &origin, msg);
+    if (envelope->transaction_id[0]) {
+        agent_take_transaction(agent, envelope, &origin, msg);
+    } else {
+        store_goal_state(agent, envelope, &origin, msg);
+    }
 }
 
 /* Takes the number of a message that is no goal state.  Returns false if it is
@@ -520,6 +533,9 @@ static agent_message_handler *const handlers[MSG_N_KINDS] = {
     [MSG_SUBSCRIBE_INFO] = agent_take_subscribe_info,
     [MSG_SNAPSHOT_BEGIN] = agent_take_snapshot_mark,
     [MSG_SNAPSHOT_END] = agent_take_snapshot_mark,
+    [MSG_TXN_PREPARE] = agent_take_txn_prepare,
+    [MSG_TXN_COMMIT] = agent_take_txn_commit,
+    [MSG_TXN_ABORT] = agent_take_txn_abort,
     [MSG_HEARTBEAT] = agent_take_heartbeat,
 };
 
@@ -613,7 +629,8 @@ take_message(struct agent *agent, struct transport_message *msg)
 static bool
 has_room(const struct agent *agent)
 {
-    return (translator_backlog(agent->translator) <= MAX_BACKLOG
+    return (agent_transactions_are_idle(agent)
+            && translator_backlog(agent->translator) <= MAX_BACKLOG
             && ack_n_waiting(agent->ack) <= MAX_UNANSWERED);
 }
 
@@ -621,7 +638,8 @@ has_room(const struct agent *agent)
 static long long int
 topics_due(const struct agent *agent)
 {
-    return (!agent->topics_changed ? LLONG_MAX
+    return (!agent->topics_changed || agent_transactions_try(agent)
+            ? LLONG_MAX
             : ovs_list_is_empty(&agent->idle_waiters) ? agent->topics_next
             : 0);
 }

@@ -25,9 +25,11 @@ struct agent_db;
 struct agent_fast_path;
 struct agent_gateway;
 struct agent_zeta;
+struct agent_txns;
 struct apply_openflow;
 struct apply_ovsdb;
 struct commit;
+struct ds;
 struct flow_stats;
 struct goal_changes;
 struct goal_origin;
@@ -40,6 +42,7 @@ struct packet_in;
 struct port_events;
 struct port_events_class;
 struct resync;
+struct simap;
 struct snapshot;
 struct simap;
 struct storms;
@@ -114,6 +117,7 @@ struct agent {
     struct plugin_registry registry;
     struct translator *translator; /* Null before PHASE_TRANSLATE. */
     struct ack *ack;
+    struct agent_txns *txns;    /* Transactions. */
     long long int keep_time;    /* See keep_run(). */
     bool keep_checked;          /* Likewise. */
     struct port_events *port_events;
@@ -146,6 +150,7 @@ struct agent {
 
 /* agent.c. */
 void agent_take_changes(struct agent *, struct goal_changes *);
+void agent_note_changes(struct agent *, const struct goal_changes *);
 bool agent_is_idle(const struct agent *);
 
 /* agent-messages.c. */
@@ -156,6 +161,8 @@ void agent_messages_wait(struct agent *);
 bool agent_messages_are_done(const struct agent *);
 char *agent_send(struct agent *, enum envelope_kind,
                  const char *correlation_id, const void *payload, size_t len);
+char *agent_send_about(struct agent *, const struct envelope *about,
+                       const void *payload, size_t len);
 void agent_send_verdict(struct agent *, const char *message_id,
                         enum goal_status verdict);
 
@@ -190,6 +197,28 @@ void agent_resync_init(struct agent *);
 void agent_hello_run(struct agent *);
 void agent_hello_wait(struct agent *);
 void agent_update_topics(struct agent *);
+
+/* agent-transaction.c. */
+agent_message_handler agent_take_txn_prepare;
+agent_message_handler agent_take_txn_commit;
+agent_message_handler agent_take_txn_abort;
+void agent_take_transaction(struct agent *, const struct envelope *,
+                            const struct goal_origin *,
+                            const struct transport_message *);
+void agent_transactions_init(struct agent *);
+void agent_transactions_destroy(struct agent *);
+void agent_transactions_load(struct agent *);
+void agent_transactions_run(struct agent *);
+void agent_transactions_wait(const struct agent *);
+void agent_transactions_describe(const struct agent *, struct ds *);
+void agent_transactions_get_memory_usage(const struct agent *,
+                                         struct simap *);
+
+/* None is at work; one is, and the goal state is as it may not stay; changes
+ * whenever one does. */
+bool agent_transactions_are_idle(const struct agent *);
+bool agent_transactions_try(const struct agent *);
+uint64_t agent_transactions_seqno(const struct agent *);
 
 /* agent-snapshot.c. */
 bool agent_apply_snapshot(const struct snapshot *, void *agent);

@@ -122,6 +122,7 @@ agent_create(const struct agent_options *options)
     agent->port_events = port_events_create(&agent_port_events_class, agent);
     transport_init();
     agent_db_init(agent);
+    agent_transactions_init(agent);
     agent_commands_init(agent);
     agent_audit_init(agent);
     agent_fast_path_init(agent);
@@ -139,6 +140,7 @@ agent_destroy(struct agent *agent)
     agent_zeta_destroy(agent);
     storms_destroy(agent->storms);
     agent_uplink_hops_destroy(agent);
+    agent_transactions_destroy(agent);
     agent_db_destroy(agent);
     resync_destroy(agent->resync);
     transport_close(agent->transport);
@@ -387,6 +389,7 @@ phase_run(struct agent *agent)
         agent_lazy_configure(agent);
         translator_recompute(agent->translator);
         agent_resync_init(agent);
+        agent_transactions_load(agent);
         agent_transport_configure(agent);
         agent->topics_changed = true;
         agent->phase = PHASE_TRANSLATE;
@@ -439,9 +442,9 @@ is_catching_up(const struct agent *agent)
 
 /* Main loop. */
 
-/* Has 'changes' translated, and frees it. */
+/* Tells 'changes' those who have to know beside the translator. */
 void
-agent_take_changes(struct agent *agent, struct goal_changes *changes)
+agent_note_changes(struct agent *agent, const struct goal_changes *changes)
 {
     bool moved = false, others = false;
 
@@ -461,7 +464,6 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
         }
     }
     agent_gateway_changes(agent, changes);
-    translator_goal_changes(agent->translator, changes);
     if (moved) {
         agent_on_demand_flush(agent);
     }
@@ -469,6 +471,14 @@ agent_take_changes(struct agent *agent, struct goal_changes *changes)
         agent_zeta_changed(agent);
     }
     on_demand_goal_changed(agent->on_demand);
+}
+
+/* Has 'changes' translated, and frees it. */
+void
+agent_take_changes(struct agent *agent, struct goal_changes *changes)
+{
+    translator_goal_changes(agent->translator, changes);
+    agent_note_changes(agent, changes);
     goal_changes_destroy(changes);
 }
 
@@ -499,7 +509,9 @@ translate_run(struct agent *agent)
         translator_vol_changes(agent->translator, &changes);
         vol_changes_destroy(&changes);
     }
-    translator_healed(agent->translator, heal, agent);
+    if (!agent_transactions_try(agent)) {
+        translator_healed(agent->translator, heal, agent);
+    }
 }
 
 static bool
@@ -523,6 +535,7 @@ port_events_update(struct agent *agent)
     agent->ports_changed |= failures != agent->failures_seqno;
     agent->failures_seqno = failures;
     if (agent->ports_changed && agent->phase == PHASE_RUN
+        && !agent_transactions_try(agent)
         && translator_is_idle(agent->translator)) {
         struct ds_mark mark = ds_mark(agent->ds);
 
@@ -590,6 +603,7 @@ agent_run(struct agent *agent)
     if (!is_catching_up(agent)) {
         commit_run(agent->commit);
     }
+    agent_transactions_run(agent);
     ack_run(agent->ack);
     agent_on_demand_run(agent);
     port_events_update(agent);
@@ -617,6 +631,7 @@ agent_wait(struct agent *agent)
     apply_openflow_wait(agent->openflow);
     next_hop_wait(agent->next_hop);
     commit_wait(agent->commit);
+    agent_transactions_wait(agent);
     ack_wait(agent->ack);
     agent_on_demand_wait(agent);
     storm_wait(agent->storms);
@@ -655,6 +670,7 @@ agent_is_idle(const struct agent *agent)
             && agent_gateway_is_settled(agent)
             && agent_fast_path_is_settled(agent)
             && !ack_n_open(agent->ack)
+            && agent_transactions_are_idle(agent)
             && agent_messages_are_done(agent));
 }
 
@@ -670,5 +686,6 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
         translator_get_memory_usage(agent->translator, usage);
         goal_store_get_memory_usage(agent->store, usage);
         id_store_get_memory_usage(agent->ids, usage);
+        agent_transactions_get_memory_usage(agent, usage);
     }
 }

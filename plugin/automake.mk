@@ -45,6 +45,12 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-snapshot.c \
 	plugin/agent-storm.c \
 	plugin/agent-uplink.c \
+	plugin/agent-transaction-doubt.c \
+	plugin/agent-transaction-run.c \
+	plugin/agent-transaction-status.c \
+	plugin/agent-transaction-work.c \
+	plugin/agent-transaction.c \
+	plugin/agent-transaction.h \
 	plugin/agent-transport.c \
 	plugin/agent-zeta-commands.c \
 	plugin/agent-zeta.c \

@@ -24,6 +24,11 @@ $ALCOR_CTL_TIMEOUT or 15):
       alcor_goal.py; several are read as one), or GoalStateV2 as *.json.  It
       goes out as one message on topic "all"; with --each as one a host on
       "node/HOST"; with --v1 likewise, as version 1.
+  transaction KIND ID [--to=NODE,...] [FILE...]
+      Sends TXN_PREPARE (of what is in FILE), TXN_COMMIT or TXN_ABORT of
+      transaction ID, to the nodes or, without --to, on topic "all", and prints
+      all answers as "publish" does.  Nodes that ask for the outcome later are
+      told it.
   vector NAME [--no-wait]
       Publishes a vector of messages.json as it stands.
   replies [ID]           prints answers so far (to ID), in order of arrival
@@ -177,6 +182,21 @@ class Server:
                            transaction_id=o.get("transaction", "")), n)
                 for topic, kind, message, id, n in messages]
         return None if o.get("no-wait") else self.answers(sent, o.timeout)
+
+    def do_transaction(self, o):
+        kind, id = "TXN_" + o.args[0], o.args[1]
+        del o.args[:2]
+        c = self.controller
+        payload = self.network(o).v2() if o.args else None
+        c.outcomes[id] = kind if payload is None else None
+        nodes = o.get("to")
+        if nodes:
+            sent = [(c.send(node, kind, payload, transaction_id=id), 1)
+                    for node in nodes.split(",")]
+        else:
+            sent = [(c.publish("all", kind, payload, transaction_id=id),
+                     len(c.hellos))]
+        return self.answers(sent, o.timeout)
 
     def do_vector(self, o):
         id = self.controller.publish_vector(o.args[0])

@@ -3,7 +3,8 @@
 """Sends messages to an agent whose transport is a dummy
 (plugin/ingest/transport-dummy.c) and prints what it answers.
 
-usage: alcor-dummy.py [-t TARGET] [--no-wait] [--all] [--times] [FILE]
+usage: alcor-dummy.py [-t TARGET] [--no-wait] [--unsorted] [--all] [--times]
+                      [FILE]
 
 FILE (default: standard input) holds messages, each a line "message ID
 KEY=VALUE..." (ID "-": none) and the lines of its payload, which are a network
@@ -20,10 +21,12 @@ Keys:
     vector=NAME          instead of all that, a message of messages.json
 
 All messages are sent, then, without --no-wait, the agent is given the time to
-become idle.  Prints the answers, in the order of the messages (those to earlier ones
-first) and of answers to the same message: "ID TYPE ID OPERATION STATUS" for
-each resource, sorted, or "ID -".  An answer with times that cannot be gets
-another line that says so.  With --all, other messages are printed, too; with
+become idle.  Prints the answers, in the order of the messages (those to
+earlier ones first) and of answers to the same message: "ID TYPE ID OPERATION
+STATUS" for each resource, sorted, or "ID -"; about a transaction, "ID VOTE
+TRANSACTION TYPE...", the same with DONE, and "QUERY TRANSACTION".  An answer
+with times that cannot be gets another line that says so.  With --unsorted,
+statuses are as they came; with --all, other messages are printed, too; with
 --times, the times of each answer (configuration, programming, elapsed, in µs).
 """
 
@@ -155,10 +158,10 @@ def name_of(enum, value):
     return enum.Name(value) if value in enum.values() else str(value)
 
 
-def describe_reply(schema, name, reply, with_times=False):
+def describe_reply(schema, name, reply, with_times=False, order=sorted):
     """The lines for a GoalStateOperationReply to the message called 'name'."""
     pb = schema.alcor
-    lines = sorted("%s %s %s %s %s" % (
+    lines = order("%s %s %s %s %s" % (
         name, name_of(pb.ResourceType, s.resource_type),
         s.resource_id or '""',
         name_of(pb.OperationType, s.operation_type),
@@ -179,10 +182,18 @@ def describe_sent(schema, line, args):
     envelope, payload = [bytes.fromhex(h) for h in line.split(" ")]
     envelope = schema.mq.Envelope.FromString(envelope)
     kind = schema.mq.Kind.Name(envelope.kind)
-    message = schema.payload_class(kind).FromString(payload)
+    payload_class = schema.payload_class(kind)
+    message = payload_class.FromString(payload) if payload_class else None
+    name = envelope.correlation_id
+    order = list if args.unsorted else sorted
     if kind == "GOAL_STATE_REPLY":
-        name = envelope.correlation_id
-        return name, describe_reply(schema, name, message, args.times)
+        return name, describe_reply(schema, name, message, args.times, order)
+    if kind in ("TXN_VOTE", "TXN_DONE"):
+        return name, describe_reply(schema, "%s %s %s" % (
+            name, kind[4:], envelope.transaction_id), message, args.times,
+            order)
+    if kind == "TXN_QUERY":
+        return "", ["QUERY " + envelope.transaction_id]
     if not args.all:
         return "", []
     return "", [kind + " " + json.dumps(json_format.MessageToDict(message),
@@ -193,6 +204,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("-t", "--target", default="alcor-agent")
     parser.add_argument("--no-wait", action="store_true")
+    parser.add_argument("--unsorted", action="store_true")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--times", action="store_true")
     parser.add_argument("file", nargs="?")

@@ -70,7 +70,8 @@ Answer = collections.namedtuple("Answer", "verdict message", defaults=(None,))
 class Controller:
     """Binds XPUB and ROUTER; answers HELLO by HELLO_REPLY, AGENT_RESTARTED by
     the snapshot that 'snapshots' has for the node, else by FAILURE ("I hold no
-    state"), and ON_DEMAND by FAILURE."""
+    state"), ON_DEMAND by FAILURE, and TXN_QUERY by what 'outcomes' has for the
+    transaction, TXN_ABORT if it is not there."""
 
     def __init__(self, publish_ep, control_ep, sender="ctl-1", epoch=None,
                  heartbeats=True, schema=None):
@@ -89,6 +90,8 @@ class Controller:
         self.malformed = 0
         self.snapshots = {}                          # node: Snapshot.
         self.answers = {}                            # Destination: Answer.
+        self.outcomes = {}                           # Transaction: kind of
+                                                     # message, None: open.
 
         self._sequences = collections.Counter()      # By topic.
         self._next_heartbeat = {}                    # topic: monotonic time.
@@ -307,6 +310,12 @@ class Controller:
         for sequence, (kind, message) in enumerate(parts, 1):
             self.send(node, kind, message, correlation_id=correlation_id,
                       sequence=sequence)
+
+    def _received_txn_query(self, node, envelope, _):
+        outcome = self.outcomes.get(envelope.transaction_id, "TXN_ABORT")
+        if outcome:
+            self.send(node, outcome, correlation_id=envelope.message_id,
+                      transaction_id=envelope.transaction_id)
 
     def _received_port_event(self, node, envelope, event):
         self.port_events.append((node, event))

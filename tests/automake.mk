@@ -29,6 +29,7 @@ testsuite_at = \
 	tests/publish.at \
 	tests/relay.at \
 	tests/resync.at \
+	tests/transaction.at \
 	tests/security-group.at \
 	tests/smoke.at \
 	tests/store-rules.at \
@@ -55,7 +56,8 @@ system_testsuite_at = \
 	tests/system-routing.at \
 	tests/system-dhcp.at \
 	tests/system-switching.at \
-	tests/system-zeta.at
+	tests/system-zeta.at \
+	tests/system-transaction.at
 
 deb_testsuite_at = \
 	tests/deb.at
@@ -211,6 +213,7 @@ tests_alcortest_SOURCES = \
 	tests/test-store-bench.c \
 	tests/test-store-raw.c \
 	tests/test-store-record.c \
+	tests/test-store-txn.c \
 	tests/test-store.c \
 	tests/test-store.h \
 	tests/test-transport.c \

@@ -378,6 +378,13 @@ cmd_abort(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
 }
 
 static void
+cmd_txn(struct test *test, int n, char *words[])
+{
+    test_store_txn(test->store, &test->changes, n, words);
+    goal_changes_destroy(&test->changes);
+}
+
+static void
 cmd_kill(struct test *test OVS_UNUSED, int n OVS_UNUSED,
          char *words[] OVS_UNUSED)
 {
@@ -684,6 +691,7 @@ static const struct command commands[] = {
     { "set-version", 1, 1, cmd_set_version },
     { "commit", 0, 1, cmd_commit },
     { "abort", 0, 0, cmd_abort },
+    { "txn", 1, 3, cmd_txn },
     { "kill", 0, 0, cmd_kill },
     { "get", 2, 2, cmd_get },
     { "json", 2, 2, cmd_json },

@@ -7,8 +7,15 @@
 
 #include <stdint.h>
 
+struct goal_changes;
+struct goal_store;
+
 /* test-store-raw.c: past the store, to its LMDB databases. */
 void test_store_set_version(const char *dir, uint64_t version);
 void test_store_print_names(const char *dir);
+
+/* test-store-txn.c. */
+void test_store_txn(struct goal_store *, struct goal_changes *, int n,
+                    char *words[]);
 
 #endif /* test-store.h */

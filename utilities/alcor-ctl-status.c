@@ -22,6 +22,9 @@
 /* Ports named one by one; of more, only the number is told. */
 #define MAX_PORTS 8
 
+/* Transactions named one by one. */
+#define MAX_TRANSACTIONS 8
+
 struct report {
     struct svec problems;       /* What is wrong. */
     struct svec todo;           /* For each, what to do about it. */
@@ -217,6 +220,35 @@ check_ports(struct ovsdb_idl *idl, struct report *report)
 }
 
 static void
+check_transactions(struct ovsdb_idl *idl, struct report *report)
+{
+    const struct alcorrec_transaction *txn;
+    size_t n = 0;
+
+    ALCORREC_TRANSACTION_FOR_EACH (txn, idl) {
+        if (n >= MAX_TRANSACTIONS) {
+            break;
+        } else if (!strcmp(txn->phase, "prepared")) {
+            char *todo = xasprintf("its coordinator has to say commit or "
+                                   "abort, and is asked; if it never will: "
+                                   "ovs-appctl -t alcor-agent "
+                                   "transaction/abort %s", txn->id);
+
+            add_problem(report, todo, "transaction %s, of %"PRId64" "
+                        "resources, is in doubt", txn->id, txn->resources);
+            free(todo);
+            n++;
+        } else if (!strncmp(txn->outcome, "ALARM: ", 7)) {
+            add_problem(report, "see the log of ovs-vswitchd and of the "
+                        "agent, then send it again, or other goal state",
+                        "transaction %s is committed, but not all of it is "
+                        "in effect: %s", txn->id, txn->outcome + 7);
+            n++;
+        }
+    }
+}
+
+static void
 add_numbers(struct ovsdb_idl *idl, const struct alcorrec_agent *agent,
             struct report *report)
 {
@@ -267,6 +299,7 @@ check_database(const struct ctl_target *target, struct report *report)
         check_errors(agent, report);
         check_connections(agent, report);
         check_ports(idl, report);
+        check_transactions(idl, report);
         add_numbers(idl, agent, report);
     } else if (idl && !report->problems.n) {
         add_problem(report, "wait a second, then look again",

@@ -85,6 +85,18 @@ publish_result_update(struct publish_result *result, const char *host,
     result->n_pending += row->status == GOAL_STATUS_PENDING;
 }
 
+void
+publish_result_abort(struct publish_result *result)
+{
+    struct publish_row *row;
+
+    HMAP_FOR_EACH (row, hmap_node, &result->rows) {
+        if (row->status == GOAL_STATUS_SUCCESS) {
+            row->status = GOAL_STATUS_FAILURE;
+        }
+    }
+}
+
 static size_t
 count_failures(const struct publish_result *result)
 {

@@ -49,6 +49,10 @@ void publish_result_destroy(struct publish_result *);
 void publish_result_update(struct publish_result *, const char *host,
                            size_t message, const struct resource_status *);
 
+/* Nothing is in effect, as somebody has refused: whoever has not is a FAILURE
+ * as well. */
+void publish_result_abort(struct publish_result *);
+
 /* Returns true if everybody has answered and everything succeeded. */
 bool publish_result_is_success(const struct publish_result *);
 

@@ -4,7 +4,7 @@
 
 #include <config.h>
 
-#include "utilities/alcor-publish-session.h"
+#include "utilities/alcor-publish-session-private.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,12 +14,9 @@
 #include <zmq.h>
 
 #include "bitmap.h"
-#include "ingest/control-server.h"
 #include "ingest/transport-provider.h"
-#include "ingest/zmq-channel.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
-#include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -28,49 +25,11 @@
 
 VLOG_DEFINE_THIS_MODULE(alcor_publish_session);
 
-/* Our node id.  Always the same, because agents keep a record of each. */
-#define SENDER "alcor-publish"
-
 /* Times in milliseconds. */
 #define PENDING_MSEC 2000       /* To heal what is PENDING. */
 #define HEARTBEAT_FIRST_MSEC 1000 /* After the last message, and... */
 #define HEARTBEAT_MSEC 10000    /* ...from then on. */
 #define LINGER_MSEC 100         /* For the last answers, at the end. */
-
-/* An agent, or the relay. */
-struct peer {
-    char *id;                   /* Routing id. */
-    bool has_topic;             /* Does it subscribe to our topic? */
-    bool expected;              /* Must it answer? */
-    unsigned long *answered;    /* Bitmap of messages. */
-    size_t n_answered;          /* Number of 1-bits in 'answered'. */
-    char *snapshot_id;          /* message_id of SNAPSHOT_END, or null. */
-};
-
-struct session {
-    const struct session_options *options;
-    struct ofpbuf *const *payloads;
-    size_t n;                   /* Number of 'payloads'. */
-    char **message_ids;         /* Of each payload. */
-    struct shash by_message_id; /* message_id -> 1 + index of the payload. */
-    struct publish_result *result;
-
-    void *context;
-    void *pub;                  /* XPUB; null with a relay. */
-    void *router;               /* Null with a relay. */
-    struct zmq_channel relay;   /* Not open without a relay. */
-
-    uint64_t epoch;
-    uint64_t sequence;          /* Of the last message published. */
-    struct shash peers;         /* Contains "struct peer"s, by routing id. */
-    int n_subscribers;          /* Subscriptions to our topic. */
-
-    bool answering;             /* State. */
-    long long int deadline;     /* Of the state. */
-    long long int heal_deadline; /* LLONG_MAX: not all have answered. */
-    long long int heartbeat_at;
-    bool tty;                   /* Show progress? */
-};
 
 /* Progress. */
 
@@ -176,9 +135,9 @@ peers_destroy(struct session *s)
 
 /* Returns an envelope of 'kind' without sequence.  'message_id' and
  * 'correlation_id' may be null.  Not to be destroyed. */
-static struct envelope
-make_envelope(const struct session *s, enum envelope_kind kind,
-              const char *message_id, const char *correlation_id)
+struct envelope
+publish_envelope(const struct session *s, enum envelope_kind kind,
+                 const char *message_id, const char *correlation_id)
 {
     return (struct envelope) {
         .version = ENVELOPE_VERSION,
@@ -229,8 +188,8 @@ static void
 send_hello_reply(struct session *s, const struct peer *peer,
                  const struct envelope *request)
 {
-    struct envelope e = make_envelope(s, MSG_HELLO_REPLY, NULL,
-                                      request->message_id);
+    struct envelope e = publish_envelope(s, MSG_HELLO_REPLY, NULL,
+                                         request->message_id);
     const struct hello hello = {
         .node_id = SENDER,
         .epoch = s->epoch,
@@ -249,8 +208,8 @@ static void
 send_snapshot(struct session *s, struct peer *peer,
               const struct envelope *request)
 {
-    struct envelope e = make_envelope(s, MSG_SNAPSHOT_BEGIN, NULL,
-                                      request->message_id);
+    struct envelope e = publish_envelope(s, MSG_SNAPSHOT_BEGIN, NULL,
+                                         request->message_id);
     struct ofpbuf payload;
 
     free(peer->snapshot_id);
@@ -277,19 +236,55 @@ send_snapshot(struct session *s, struct peer *peer,
     ofpbuf_uninit(&payload);
 }
 
-/* Sends all messages, on our topic or to the relay. */
+/* Sends a message, numbered if that is needed: to 'node' or, if that is null,
+ * on our topic or to the relay. */
+void
+publish_send(struct session *s, const char *node, struct envelope *e,
+             const struct ofpbuf *payload)
+{
+    e->transaction_id = s->transaction_id;
+    if (node) {
+        send_frames(s->router, node, e, payload);
+    } else if (s->pub) {
+        e->sequence = ++s->sequence;
+        send_frames(s->pub, s->options->topic, e, payload);
+    } else {
+        send_frames(s->relay.socket, NULL, e, payload);
+    }
+}
+
+/* Sends all messages. */
 static void
 publish(struct session *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        struct envelope e = make_envelope(s, MSG_GOAL_STATE_V2,
-                                          s->message_ids[i], NULL);
+    enum envelope_kind kind = (s->phase == PUBLISH_TXN_PREPARED
+                               ? MSG_TXN_PREPARE : MSG_GOAL_STATE_V2);
 
-        if (s->pub) {
-            e.sequence = ++s->sequence;
-            send_frames(s->pub, s->options->topic, &e, s->payloads[i]);
-        } else {
-            send_frames(s->relay.socket, NULL, &e, s->payloads[i]);
+    for (size_t i = 0; i < s->n; i++) {
+        struct envelope e = publish_envelope(s, kind, s->message_ids[i],
+                                             NULL);
+
+        publish_send(s, NULL, &e, s->payloads[i]);
+    }
+}
+
+/* Gives message 'message' an id that it has not had: what answers that is
+ * about the same message, and everybody is expected to answer again. */
+void
+publish_new_message_id(struct session *s, size_t message)
+{
+    struct shash_node *node;
+
+    free(s->message_ids[message]);
+    s->message_ids[message] = make_message_id();
+    shash_add(&s->by_message_id, s->message_ids[message],
+              (void *) (uintptr_t) (message + 1));
+    SHASH_FOR_EACH (node, &s->peers) {
+        struct peer *peer = node->data;
+
+        if (bitmap_is_set(peer->answered, message)) {
+            bitmap_set0(peer->answered, message);
+            peer->n_answered--;
         }
     }
 }
@@ -297,7 +292,7 @@ publish(struct session *s)
 static void
 send_heartbeat(struct session *s)
 {
-    struct envelope e = make_envelope(s, MSG_HEARTBEAT, NULL, NULL);
+    struct envelope e = publish_envelope(s, MSG_HEARTBEAT, NULL, NULL);
 
     e.sequence = s->sequence;
     send_frames(s->pub, s->options->topic, &e, NULL);
@@ -332,8 +327,8 @@ static char *
 handle_host_request(struct session *s, struct peer *peer,
                     const struct envelope *envelope, zmq_msg_t *payload)
 {
-    struct envelope e = make_envelope(s, MSG_HOST_REPLY, NULL,
-                                      envelope->message_id);
+    struct envelope e = publish_envelope(s, MSG_HOST_REPLY, NULL,
+                                         envelope->message_id);
     struct host_requests requests;
     char *error = host_requests_decode(zmq_msg_data(payload),
                                        zmq_msg_size(payload), &requests);
@@ -396,6 +391,9 @@ handle_reply(struct session *s, struct peer *peer,
     for (size_t i = 0; i < n; i++) {
         publish_result_update(s->result, host, message, &statuses[i]);
     }
+    if (envelope->kind == MSG_TXN_VOTE || s->phase == PUBLISH_TXN_PREPARED) {
+        publish_txn_vote(s, statuses, n);
+    }
     reply_destroy(statuses, n);
 
     if (!bitmap_is_set(peer->answered, message)) {
@@ -420,7 +418,11 @@ handle_message(struct session *s, const char *id, zmq_msg_t *header,
             error = handle_hello(s, peer, &envelope, payload);
         } else if (envelope.kind == MSG_HOST_REQUEST && s->router) {
             error = handle_host_request(s, peer, &envelope, payload);
-        } else if (envelope.kind == MSG_GOAL_STATE_REPLY) {
+        } else if (envelope.kind == MSG_TXN_QUERY && s->router) {
+            publish_txn_query(s, id, &envelope);
+        } else if (envelope.kind == MSG_GOAL_STATE_REPLY
+                   || envelope.kind == MSG_TXN_VOTE
+                   || envelope.kind == MSG_TXN_DONE) {
             error = handle_reply(s, peer, &envelope, payload);
         } else {
             VLOG_DBG("%s: ignoring %s", id,
@@ -591,6 +593,7 @@ session_close(struct session *s)
     }
 
     peers_destroy(s);
+    free(s->transaction_id);
     shash_destroy(&s->by_message_id);
     for (size_t i = 0; i < s->n; i++) {
         free(s->message_ids[i]);
@@ -646,6 +649,9 @@ start_answering(struct session *s)
     s->answering = true;
     s->deadline = time_msec() + s->options->timeout * 1000LL;
     s->heartbeat_at = time_msec() + HEARTBEAT_FIRST_MSEC;
+    if (s->transaction_id && s->router && count_peers(s, true) > 1) {
+        publish_txn_begin(s);
+    }
     if (!s->options->snapshot) {
         publish(s);
     }
@@ -662,16 +668,24 @@ run_answering(struct session *s)
         send_heartbeat(s);
         s->heartbeat_at = now + HEARTBEAT_MSEC;
     }
+    bool all = (count_answers(s)
+                >= count_peers(s, true) * answers_per_peer(s));
+    if ((all || now >= s->deadline) && publish_txn_decide(s)) {
+        s->deadline = now + s->options->timeout * 1000LL;
+        s->heartbeat_at = now + HEARTBEAT_FIRST_MSEC;
+        return false;
+    }
     if (now >= s->deadline) {
         return true;
     }
-    if (count_answers(s) < count_peers(s, true) * answers_per_peer(s)) {
+    if (!all) {
         return false;
     }
     if (s->heal_deadline == LLONG_MAX) {
         s->heal_deadline = now + PENDING_MSEC;
     }
-    return !s->result->n_pending || now >= s->heal_deadline;
+    return (s->transaction_id || !s->result->n_pending
+            || now >= s->heal_deadline);
 }
 
 static void
@@ -755,6 +769,13 @@ session_run(const struct session_options *options,
         s.message_ids[i] = make_message_id();
         shash_add(&s.by_message_id, s.message_ids[i],
                   (void *) (uintptr_t) (i + 1));
+    }
+
+    if (options->transaction) {
+        char *id = make_message_id();
+
+        s.transaction_id = xasprintf(SENDER"-%s", id);
+        free(id);
     }
 
     char *error = session_open(&s);

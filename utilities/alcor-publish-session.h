@@ -26,6 +26,10 @@
  * all).  One that is answered for with PENDING has two seconds more, as what
  * it lacks may be in a message that came later.
  *
+ * With 'transaction', several agents vote first: ANSWERING is gone through
+ * twice, for votes and for what became of it.  One agent is sent the message
+ * itself with a transaction id, and so is a relay.
+ *
  * Thread-safety: one session has one thread. */
 
 #include <stdbool.h>
@@ -44,6 +48,7 @@ struct session_options {
     const char *scope;          /* Topic that the snapshot covers; null: all
                                  * of them. */
     bool snapshot;              /* Send the messages as a snapshot only. */
+    bool transaction;           /* All or nothing: of one message. */
     int n_agents;               /* To wait for. */
     int timeout;                /* In seconds, for each of the two waits. */
 };

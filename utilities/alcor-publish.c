@@ -55,6 +55,8 @@ Where to send it:\n\
                           answers (default: 30)\n\
 What to send:\n\
   --validate              check the files, send nothing\n\
+  --transaction           have it in effect as a whole, on all hosts, or not\n\
+                          at all (one FILE)\n\
   --force                 send malformed resources as well\n\
   --delta                 keep updates of type DELTA (default: all FULL)\n",
            program_name, program_name, program_name, program_name);
@@ -82,6 +84,7 @@ enum {
     OPT_TOPIC,
     OPT_WAIT,
     OPT_SNAPSHOT,
+    OPT_TRANSACTION,
     OPT_VALIDATE,
     OPT_FORCE,
     OPT_DELTA,
@@ -128,6 +131,10 @@ parse_session_option(int c, struct session_options *session)
 
     case OPT_SNAPSHOT:
         session->snapshot = true;
+        break;
+
+    case OPT_TRANSACTION:
+        session->transaction = true;
         break;
 
     case 't':
@@ -198,6 +205,10 @@ check_arguments(const struct arguments *args)
     if (args->validate) {
         return;
     }
+    if (s->transaction && (s->snapshot || args->n_files > 1)) {
+        ovs_fatal(0, "--transaction takes one FILE, and does not go with "
+                  "--snapshot");
+    }
     if (s->relay) {
         if (s->publish || s->control || s->scope || s->snapshot) {
             ovs_fatal(0, "--relay does not go with --publish, --control, "
@@ -228,6 +239,7 @@ parse_options(int argc, char *argv[], struct arguments *args)
         {"topic", required_argument, NULL, OPT_TOPIC},
         {"wait", required_argument, NULL, OPT_WAIT},
         {"snapshot", no_argument, NULL, OPT_SNAPSHOT},
+        {"transaction", no_argument, NULL, OPT_TRANSACTION},
         {"timeout", required_argument, NULL, 't'},
         {"validate", no_argument, NULL, OPT_VALIDATE},
         {"force", no_argument, NULL, OPT_FORCE},
@@ -302,7 +314,9 @@ read_goal_state(const struct arguments *args, const char *file,
     }
 
     size_t n;
-    struct ofpbuf **bufs = goal_state_pack(state, GOAL_STATE_MAX_PAYLOAD, &n);
+    size_t max = (args->session.transaction ? SIZE_MAX
+                  : GOAL_STATE_MAX_PAYLOAD);
+    struct ofpbuf **bufs = goal_state_pack(state, max, &n);
     for (size_t i = 0; i < n; i++) {
         if (payloads->n >= payloads->allocated) {
             payloads->bufs = x2nrealloc(payloads->bufs, &payloads->allocated,

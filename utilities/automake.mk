@@ -78,6 +78,8 @@ utilities_alcor_publish_SOURCES = \
 	utilities/alcor-publish-result.c \
 	utilities/alcor-publish-result.h \
 	utilities/alcor-publish-session.c \
+	utilities/alcor-publish-session-private.h \
+	utilities/alcor-publish-transaction.c \
 	utilities/alcor-publish-session.h \
 	utilities/alcor-publish.c
 utilities_alcor_publish_LDADD = $(alcor_libs)

@@ -50,6 +50,7 @@ DEFINE_KEY(gateway, id)
 DEFINE_KEY(port, id)
 DEFINE_KEY(vpc, id)
 DEFINE_KEY(fast_path, interface)
+DEFINE_KEY(transaction, id)
 
 static const struct table_info tables[ALCOR_DB_N_TABLES] = {
     [ALCOR_DB_AGENT] = { &alcorrec_table_agent, agent_key },
@@ -60,6 +61,8 @@ static const struct table_info tables[ALCOR_DB_N_TABLES] = {
     [ALCOR_DB_PORT] = { &alcorrec_table_port, port_key },
     [ALCOR_DB_VPC] = { &alcorrec_table_vpc, vpc_key },
     [ALCOR_DB_FAST_PATH] = { &alcorrec_table_fast_path, fast_path_key },
+    [ALCOR_DB_TRANSACTION] = { &alcorrec_table_transaction,
+                               transaction_key },
 };
 
 #define FOR_EACH_ROW(ROW, DB, TABLE)                                      \
@@ -458,5 +461,33 @@ alcor_db_vpc(struct alcor_db *db, const struct alcor_db_vpc *vpc)
         alcorrec_vpc_set_neighbors_programmed(row, vpc->neighbors_programmed);
         set_vpc_ports(db, row, vpc->ports);
         set_vpc_gateways(db, row, vpc->gateways);
+    }
+}
+
+void
+alcor_db_transaction(struct alcor_db *db,
+                     const struct alcor_db_transaction *txn)
+{
+    if (shash_count(&db->given[ALCOR_DB_TRANSACTION])
+        >= ALCOR_DB_MAX_TRANSACTIONS) {
+        return;
+    }
+
+    bool is_new;
+    const struct ovsdb_idl_row *header = row_get(db, ALCOR_DB_TRANSACTION,
+                                                 txn->id, &is_new);
+    if (header) {
+        const struct alcorrec_transaction *row
+            = CONTAINER_OF(header, struct alcorrec_transaction, header_);
+        int64_t end_time = txn->end_time;
+
+        if (is_new) {
+            alcorrec_transaction_set_id(row, txn->id);
+        }
+        alcorrec_transaction_set_phase(row, txn->phase);
+        alcorrec_transaction_set_resources(row, txn->resources);
+        alcorrec_transaction_set_outcome(row, txn->outcome);
+        alcorrec_transaction_set_start_time(row, txn->start_time);
+        alcorrec_transaction_set_end_time(row, &end_time, end_time != 0);
     }
 }

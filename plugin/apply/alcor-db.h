@@ -80,6 +80,7 @@ enum alcor_db_table {
     ALCOR_DB_PORT,
     ALCOR_DB_VPC,
     ALCOR_DB_FAST_PATH,
+    ALCOR_DB_TRANSACTION,
     ALCOR_DB_N_TABLES
 };
 #define ALCOR_DB_ALL ((1u << ALCOR_DB_N_TABLES) - 1)
@@ -167,6 +168,18 @@ struct alcor_db_fast_path {
     size_t n_drops;
 };
 
+/* At most so many rows of transactions, those that are given first. */
+#define ALCOR_DB_MAX_TRANSACTIONS 256
+
+struct alcor_db_transaction {
+    const char *id;
+    const char *phase;
+    uint64_t resources;
+    const char *outcome;
+    uint64_t start_time;        /* µs since 1970, as... */
+    uint64_t end_time;          /* ...this is; 0: not over yet. */
+};
+
 struct alcor_db *alcor_db_create(const char *remote);
 void alcor_db_destroy(struct alcor_db *); /* Accepts null. */
 
@@ -208,6 +221,8 @@ void alcor_db_gateway(struct alcor_db *, const struct alcor_db_gateway *);
 void alcor_db_port(struct alcor_db *, const struct alcor_db_port *);
 void alcor_db_vpc(struct alcor_db *, const struct alcor_db_vpc *);
 void alcor_db_fast_path(struct alcor_db *, const struct alcor_db_fast_path *);
+void alcor_db_transaction(struct alcor_db *,
+                          const struct alcor_db_transaction *);
 void alcor_db_end(struct alcor_db *);
 
 #endif /* apply/alcor-db.h */

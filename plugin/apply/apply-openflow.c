@@ -435,7 +435,8 @@ batch_is_minimal(const struct apply_openflow *of)
     return true;
 }
 
-/* The bundle was refused: fails whom it named and puts the rest back. */
+/* The bundle was refused: fails whom it named and puts the rest back.  One
+ * that must not be cut and names nobody fails as a whole. */
 static void
 batch_refused(struct apply_openflow *of)
 {
@@ -449,7 +450,7 @@ batch_refused(struct apply_openflow *of)
             named = true;
         }
     }
-    if (!named && batch_is_minimal(of)) {
+    if (!named && (ds_is_atomic(of->ds) || batch_is_minimal(of))) {
         for (size_t i = 0; i < of->n_sent; i++) {
             sent_refused(of, &of->sent[i], "it refused the bundle");
         }

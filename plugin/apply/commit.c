@@ -25,19 +25,22 @@ static const struct commit_step {
     bool late;                  /* For the rest, what an earlier step of the
                                  * same sink has left: removals. */
 } steps[] = {
-    { DS_OVSDB, true },
-    { DS_NEXT_HOP, true },
+    { DS_OVSDB, false },
+    { DS_NEXT_HOP, false },
     { DS_ID, false },
     { DS_METER, false },
     { DS_OPENFLOW, true },
     { DS_METER, true },
     { DS_ID, true },
+    { DS_NEXT_HOP, true },
+    { DS_OVSDB, true },
     { DS_OVSDB_LATE, true },
 };
 
 struct commit {
     struct desired_state *ds;
     struct sink *sinks[DS_N_SINKS];
+    enum commit_mode mode;
     int current;                /* Index in 'steps', or COMMIT_IDLE. */
     struct ovs_list chunks[DS_N_SINKS]; /* For the steps after 'current'. */
     uint64_t seqno;
@@ -81,6 +84,25 @@ commit_set_observer(struct commit *commit,
 {
     commit->observer = observer;
     commit->observer_aux = aux;
+}
+
+void
+commit_set_mode(struct commit *commit, enum commit_mode mode)
+{
+    commit->mode = mode;
+    poll_immediate_wake();
+}
+
+enum commit_mode
+commit_mode(const struct commit *commit)
+{
+    return commit->mode;
+}
+
+bool
+commit_is_at_rest(const struct commit *commit)
+{
+    return commit->current == COMMIT_IDLE;
 }
 
 bool
@@ -142,18 +164,68 @@ show_chunk(const struct commit *commit)
     commit->observer->end(commit->observer_aux);
 }
 
+/* Takes the outputs that are the next chunk in this mode.  Returns false if
+ * there is none. */
+static bool
+take_chunk(struct commit *commit)
+{
+    size_t n;
+
+    switch (commit->mode) {
+    case COMMIT_NORMAL:
+        n = ds_take(commit->ds, COMMIT_CHUNK, commit->chunks);
+        break;
+    case COMMIT_ATOMIC:
+        n = ds_take(commit->ds, SIZE_MAX, commit->chunks);
+        break;
+    case COMMIT_PORTS:
+        n = ds_take_from(commit->ds, DS_OVSDB, commit->chunks);
+        if (!n) {
+            return false;
+        }
+        break;
+    case COMMIT_HELD:
+    default:
+        return false;
+    }
+    if (n) {
+        COVERAGE_INC(commit_chunk);
+    }
+    return true;
+}
+
 /* Takes the next chunk, if there is one. */
 static void
 commit_start(struct commit *commit)
 {
-    if (!ds_has_queue(commit->ds) || !commit_is_ready(commit)) {
-        return;
+    if (commit->mode == COMMIT_ATOMIC && !ds_has_queue(commit->ds)) {
+        commit->mode = COMMIT_HELD;
+        poll_immediate_wake();
     }
-    if (ds_take(commit->ds, COMMIT_CHUNK, commit->chunks)) {
-        COVERAGE_INC(commit_chunk);
+    if (ds_has_queue(commit->ds) && commit_is_ready(commit)
+        && take_chunk(commit)) {
+        show_chunk(commit);
+        step_begin(commit, 0);
     }
-    show_chunk(commit);
-    step_begin(commit, 0);
+}
+
+/* All steps have been done. */
+static void
+commit_end(struct commit *commit)
+{
+    commit->current = COMMIT_IDLE;
+    ds_confirm(commit->ds);
+    commit->seqno++;
+    if (commit->observer) {
+        commit->observer->confirmed(commit->observer_aux);
+    }
+    if (commit->mode == COMMIT_ATOMIC) {
+        commit->mode = COMMIT_HELD;
+    }
+    if (commit->mode != COMMIT_NORMAL) {
+        poll_immediate_wake();  /* Somebody waits for this. */
+    }
+    commit_start(commit);
 }
 
 void
@@ -176,13 +248,7 @@ commit_run(struct commit *commit)
             sink = commit->sinks[steps[commit->current].sink];
             sink->class->run(sink);
         } else {
-            commit->current = COMMIT_IDLE;
-            ds_confirm(commit->ds);
-            commit->seqno++;
-            if (commit->observer) {
-                commit->observer->confirmed(commit->observer_aux);
-            }
-            commit_start(commit);
+            commit_end(commit);
         }
     }
 }
@@ -193,8 +259,8 @@ commit_wait(struct commit *commit)
     for (int i = 0; i < DS_N_SINKS; i++) {
         commit->sinks[i]->class->wait(commit->sinks[i]);
     }
-    if (commit->current == COMMIT_IDLE && ds_has_queue(commit->ds)
-        && commit_is_ready(commit)) {
+    if (commit->current == COMMIT_IDLE && commit->mode == COMMIT_NORMAL
+        && ds_has_queue(commit->ds) && commit_is_ready(commit)) {
         poll_immediate_wake();
     }
 }

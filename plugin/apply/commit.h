@@ -14,9 +14,9 @@
  * Takes changed outputs from the desired state's queues, in chunks of at most
  * COMMIT_CHUNK cut at resource boundaries, and passes each chunk through the
  * sinks in the order of enum ds_sink: OVSDB rows, next hops, numbers, meters,
- * groups and flows, and last what announces that flows are in.  Numbers and
- * meters that are not wanted any more are given back after the flows that used
- * them.  Each step has been confirmed (transaction reply, unixctl reply,
+ * groups and flows, and last what announces that flows are in.  What is not
+ * wanted any more of the kinds before the flows goes after the flows that used
+ * it.  Each step has been confirmed (transaction reply, unixctl reply,
  * barrier reply) before the next begins.
  *
  *         idle --(queue not empty, sinks ready)--> step 0 --> ... --> step n
@@ -25,6 +25,19 @@
  *
  * commit_reached() tells whether everything up to a mark (desired-state.h) has
  * been through; the acknowledgement (feedback/ack.h) rests on it.
+ *
+ * Modes
+ * -----
+ *
+ *    COMMIT_NORMAL    As above.
+ *    COMMIT_HELD      No chunk begins.  One that has begun is finished.
+ *    COMMIT_PORTS     Only new rows of DS_OVSDB: ports that flows will name.
+ *    COMMIT_ATOMIC    Everything that is queued is one chunk, and what is in
+ *                     it of OpenFlow is one bundle.  Then COMMIT_HELD.
+ *
+ * A transaction goes through the last three (agent-transaction.h).  The mode
+ * should be COMMIT_ATOMIC only between ds_atomic_begin() and ds_atomic_end():
+ * then the first failure stops the chunk.
  *
  * Thread-safety: main thread only. */
 
@@ -54,6 +67,15 @@ struct commit_observer {
 void commit_set_observer(struct commit *, const struct commit_observer *,
                          void *aux);
 
+enum commit_mode {
+    COMMIT_NORMAL,
+    COMMIT_HELD,
+    COMMIT_PORTS,
+    COMMIT_ATOMIC,
+};
+void commit_set_mode(struct commit *, enum commit_mode);
+enum commit_mode commit_mode(const struct commit *);
+
 void commit_run(struct commit *);
 void commit_wait(struct commit *);
 
@@ -66,6 +88,9 @@ uint64_t commit_seqno(const struct commit *);
 /* All sinks are connected. */
 bool commit_is_ready(const struct commit *);
 bool commit_is_idle(const struct commit *);
+
+/* No chunk is under way, whatever waits. */
+bool commit_is_at_rest(const struct commit *);
 
 void commit_describe(const struct commit *, struct ds *);
 

@@ -28,6 +28,8 @@ struct desired_state {
     bool complete;
     bool keep;                  /* See ds_set_keep(). */
     bool wants_readback[DS_N_SINKS];
+    bool atomic;                /* See ds_atomic_begin(). */
+    char *atomic_error;         /* Or null. */
 };
 
 /* Creates an output that nobody wants yet. */

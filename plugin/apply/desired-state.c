@@ -15,6 +15,7 @@
 #include "util.h"
 
 COVERAGE_DEFINE(ds_foreign_blocked);
+COVERAGE_DEFINE(ds_atomic_broken);
 
 const char *
 ds_sink_to_string(enum ds_sink sink)
@@ -70,6 +71,7 @@ desired_state_destroy(struct desired_state *ds)
         }
         hmap_destroy(&ds->outputs[i]);
     }
+    free(ds->atomic_error);
     free(ds);
 }
 
@@ -267,7 +269,9 @@ ds_output_hash(struct ds_output *output)
 bool
 ds_output_is_dirty(struct ds_output *output)
 {
-    if (!ds_output_wanted(output)) {
+    if (output->flags & DS_FROZEN) {
+        return false;
+    } else if (!ds_output_wanted(output)) {
         return output->flags & DS_INSTALLED;
     } else if (output->flags & DS_FOREIGN
                || ds_output_is_suspended(output)) {
@@ -373,6 +377,27 @@ block_unit(struct ds_unit *unit, void *ds)
     ds_unit_fail(ds, unit, "somebody else's flow occupies its place");
 }
 
+/* Takes 'output', which is no longer in a queue, if it is to be changed.
+ * Returns the number taken, 0 or 1. */
+static size_t
+take(struct desired_state *ds, struct ds_output *output,
+     struct ovs_list chunks[DS_N_SINKS])
+{
+    output->flags &= ~(DS_QUEUED | DS_CUT);
+    if (output->flags & DS_FOREIGN && ds_output_wanted(output)) {
+        COVERAGE_INC(ds_foreign_blocked);
+        ds_output_for_each_unit(output, block_unit, ds);
+    }
+    if (!ds_output_is_dirty(output)) {
+        ds_output_gc(ds, output);
+        return 0;
+    }
+    output->flags |= DS_IN_FLIGHT | (ds->atomic_error ? DS_FROZEN : 0);
+    output->priority = DS_N_PRIOS;
+    ovs_list_push_back(&chunks[output->sink], &output->queue_node);
+    return 1;
+}
+
 size_t
 ds_take(struct desired_state *ds, size_t max,
         struct ovs_list chunks[DS_N_SINKS])
@@ -392,24 +417,80 @@ ds_take(struct desired_state *ds, size_t max,
                                struct ds_output, queue_node);
 
             cut = output->flags & DS_CUT;
-            output->flags &= ~(DS_QUEUED | DS_CUT);
-            if (output->flags & DS_FOREIGN && ds_output_wanted(output)) {
-                COVERAGE_INC(ds_foreign_blocked);
-                ds_output_for_each_unit(output, block_unit, ds);
-            }
-            if (ds_output_is_dirty(output)) {
-                output->flags |= DS_IN_FLIGHT;
-                output->priority = DS_N_PRIOS;
-                ovs_list_push_back(&chunks[output->sink],
-                                   &output->queue_node);
-                n++;
-            } else {
-                ds_output_gc(ds, output);
-            }
+            n += take(ds, output, chunks);
         }
         queue_advance(queue);
     }
     return n;
+}
+
+size_t
+ds_take_from(struct desired_state *ds, enum ds_sink sink,
+             struct ovs_list chunks[DS_N_SINKS])
+{
+    size_t n = 0;
+
+    for (int i = 0; i < DS_N_PRIOS; i++) {
+        struct ds_queue *queue = &ds->queues[i];
+        struct ds_output *output;
+
+        queue->reserved = 0;
+        LIST_FOR_EACH_SAFE (output, queue_node, &queue->outputs) {
+            if (output->sink == sink && ds_output_wanted(output)) {
+                ovs_list_remove(&output->queue_node);
+                n += take(ds, output, chunks);
+            }
+        }
+    }
+    return n;
+}
+
+/* All or nothing. */
+
+void
+ds_atomic_begin(struct desired_state *ds)
+{
+    ds_atomic_end(ds);
+    ds->atomic = true;
+}
+
+void
+ds_atomic_end(struct desired_state *ds)
+{
+    free(ds->atomic_error);
+    ds->atomic_error = NULL;
+    ds->atomic = false;
+}
+
+bool
+ds_is_atomic(const struct desired_state *ds)
+{
+    return ds->atomic;
+}
+
+const char *
+ds_atomic_error(const struct desired_state *ds)
+{
+    return ds->atomic_error;
+}
+
+void
+ds_atomic_break(struct desired_state *ds, const char *error)
+{
+    if (!ds->atomic || ds->atomic_error) {
+        return;
+    }
+    COVERAGE_INC(ds_atomic_broken);
+    ds->atomic_error = xstrdup(error);
+    for (int i = 0; i < DS_N_SINKS; i++) {
+        struct ds_output *output;
+
+        HMAP_FOR_EACH (output, hmap_node, &ds->outputs[i]) {
+            if (output->flags & DS_IN_FLIGHT) {
+                output->flags |= DS_FROZEN;
+            }
+        }
+    }
 }
 
 void
@@ -429,9 +510,16 @@ ds_set_removed(struct desired_state *ds OVS_UNUSED, struct ds_output *output)
 void
 ds_release(struct desired_state *ds, struct ds_output *output)
 {
+    bool frozen = output->flags & DS_FROZEN;
+
     ovs_list_remove(&output->queue_node);
-    output->flags &= ~DS_IN_FLIGHT;
-    if (output->priority < DS_N_PRIOS) {
+    output->flags &= ~(DS_IN_FLIGHT | DS_FROZEN);
+    if (frozen && output->priority == DS_N_PRIOS) {
+        enum ds_priority priority = ds_output_priority(output);
+
+        ds_output_queue(ds, output, priority);
+        ds_queue_cut(ds, priority);
+    } else if (output->priority < DS_N_PRIOS) {
         ovs_list_push_front(&ds->queues[output->priority].outputs,
                             &output->queue_node);
         output->flags |= DS_QUEUED | DS_CUT;

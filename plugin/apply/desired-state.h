@@ -67,6 +67,16 @@
  * wants them too, until the unit's contributions change or ds_retry() is
  * called (on reconnection).
  *
+ * All or nothing
+ * --------------
+ *
+ * Between ds_atomic_begin() and ds_atomic_end(), the first failure of any unit
+ * stops everything: what is in flight is "frozen", which means that it is not
+ * dirty, so that every sink, whatever it is, drops what it has not sent yet
+ * and takes part in nothing more.  What is dropped queues again.  Whoever
+ * began can find out (ds_atomic_error()), put back what was wanted before, and
+ * then end it: what had been installed by then is a difference like any other.
+ *
  * Ownership and thread-safety: main thread only.  Units belong to the
  * caller of ds_unit_create(), outputs to the desired state. */
 
@@ -123,6 +133,7 @@ enum ds_output_flags {
                                  * end here. */
     DS_FOREIGN   = 1 << 4,      /* Somebody else's occupies the key. */
     DS_READ_BACK = 1 << 5,      /* Seen since the audit began. */
+    DS_FROZEN    = 1 << 6,      /* In flight, and not to be sent any more. */
 };
 
 struct ds_output {
@@ -214,6 +225,14 @@ void ds_unit_fail(struct desired_state *, struct ds_unit *,
 void ds_unit_retry(struct desired_state *, struct ds_unit *);
 void ds_retry(struct desired_state *);
 
+/* See "All or nothing" above.  ds_atomic_error() is null as long as nothing
+ * has failed, else "UNIT: WHY".  ds_atomic_break() has it fail. */
+void ds_atomic_begin(struct desired_state *);
+void ds_atomic_end(struct desired_state *);
+bool ds_is_atomic(const struct desired_state *);
+const char *ds_atomic_error(const struct desired_state *);
+void ds_atomic_break(struct desired_state *, const char *error);
+
 /* Changes whenever a unit fails or is given a new chance. */
 uint64_t ds_failures_seqno(const struct desired_state *);
 
@@ -254,6 +273,11 @@ bool ds_has_queue(const struct desired_state *);
  * Returns the number taken. */
 size_t ds_take(struct desired_state *, size_t max,
                struct ovs_list chunks[DS_N_SINKS]);
+
+/* The same, but only what is to be installed in 'sink', in whatever place it
+ * is. */
+size_t ds_take_from(struct desired_state *, enum ds_sink sink,
+                    struct ovs_list chunks[DS_N_SINKS]);
 
 /* A sink reports on an output it was given: that it is installed with the
  * value hashed to 'hash', or that it is no longer installed. */

@@ -309,6 +309,12 @@ ds_unit_fail(struct desired_state *ds, struct ds_unit *unit,
         ds->n_failed++;
         ds->failures_seqno++;
         VLOG_WARN_RL(&rl, "%s: not in effect: %s", unit->name, error);
+        if (ds->atomic) {
+            char *why = xasprintf("%s: %s", unit->name, error);
+
+            ds_atomic_break(ds, why);
+            free(why);
+        }
 
         /* Where another's part differs, that one's turn has come. */
         struct ds_contribution *c;

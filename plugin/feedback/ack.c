@@ -208,6 +208,15 @@ sent_add(struct ack *ack, const char *message_id, void *payload, size_t len)
     }
 }
 
+void
+ack_remember(struct ack *ack, const char *message_id, const void *payload,
+             size_t len)
+{
+    if (message_id[0]) {
+        sent_add(ack, message_id, xmemdup(payload, len), len);
+    }
+}
+
 bool
 ack_repeat(struct ack *ack, const char *message_id)
 {

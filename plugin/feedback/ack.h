@@ -94,6 +94,11 @@ void ack_destroy(struct ack *);
  * it is still being worked on, lets that answer do) and returns true. */
 bool ack_repeat(struct ack *, const char *message_id);
 
+/* The message has been answered by somebody else with 'payload', of 'len'
+ * bytes: if it is seen again, it will be answered so. */
+void ack_remember(struct ack *, const char *message_id, const void *payload,
+                  size_t len);
+
 /* Starts to follow a message.  An empty 'message_id' gets no answer. */
 struct ack_message *ack_begin(struct ack *, const char *message_id,
                               long long int received_usec);

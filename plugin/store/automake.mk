@@ -35,6 +35,11 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-store-write.c \
 	plugin/store/goal-store.c \
 	plugin/store/goal-store.h \
+	plugin/store/goal-txn-private.h \
+	plugin/store/goal-txn-row.c \
+	plugin/store/goal-txn-undo.c \
+	plugin/store/goal-txn.c \
+	plugin/store/goal-txn.h \
 	plugin/store/goal-types.c \
 	plugin/store/goal-types.h \
 	plugin/store/id-store.c \

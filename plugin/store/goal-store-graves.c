@@ -98,6 +98,19 @@ goal_grave_id(const MDB_val *v, const char **id, size_t *len)
     return true;
 }
 
+/* The number of the origin that dug 'v', 0 if it is damaged or empty. */
+uint32_t
+goal_grave_origin_number(const MDB_val *v)
+{
+    struct grave grave;
+
+    if (v->mv_size < sizeof grave) {
+        return 0;
+    }
+    memcpy(&grave, v->mv_data, sizeof grave);
+    return grave.origin;
+}
+
 /* Stores in '*revision' that of the tombstone of 'sid', 0 if there is none. */
 int
 goal_grave_revision(const struct goal_store *store, uint64_t sid,
@@ -132,6 +145,31 @@ goal_grave_remove(struct goal_store *store, uint64_t sid)
         goal_origin_credit(store, grave.origin, -1);
         store->head.n_graves--;
     }
+    return error;
+}
+
+/* Puts back tombstone 'v' of 'sid', which has none.  The reference to its
+ * origin is counted already. */
+int
+goal_grave_restore(struct goal_store *store, uint64_t sid, MDB_val v)
+{
+    struct grave_time gt;
+    struct grave grave;
+    int error;
+
+    if (v.mv_size <= sizeof grave) {
+        return MDB_CORRUPTED;
+    }
+    memcpy(&grave, v.mv_data, sizeof grave);
+    gt = (struct grave_time) { htonll(grave.time), htonll(sid) };
+    error = goal_write_u64(store, GOAL_DB_GRAVES, sid, v);
+    if (!error) {
+        error = goal_write(store, GOAL_DB_GRAVE_TIMES,
+                           goal_val(&gt, sizeof gt), goal_val("", 0));
+    }
+    store->head.n_graves++;
+    store->next_run = MIN(store->next_run,
+                          time_msec() + GOAL_STORE_GRAVE_MSEC);
     return error;
 }
 

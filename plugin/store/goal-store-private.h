@@ -23,6 +23,7 @@
  *    goal-store-copy.c      the copy for power failures
  *    goal-store-sync.c      the sync thread
  *    goal-changes.c         change sets
+ *    goal-txn*.c            transactions (goal-txn-private.h)
  *    id-store.c             numbers for groups, meters and so on
  *
  * Functions that return an int return 0 or an error code of LMDB (which may be
@@ -55,6 +56,7 @@
     GOAL_DB(ORIGINS, "origins", MDB_INTEGERKEY)         \
     GOAL_DB(PLACES, "places", 0)                        \
     GOAL_DB(NUMBERS, "numbers", MDB_INTEGERKEY)         \
+    GOAL_DB(TXNS, "transactions", 0)                    \
     GOAL_DB(META, "meta", 0)
 
 enum goal_db {
@@ -150,6 +152,7 @@ struct goal_store {
     struct goal_write_state write;
 
     struct hmap id_cache;       /* Contains "struct cached_id"s. */
+    struct goal_txns *txns;     /* Transactions. */
     struct vni_claims *claims;  /* As of the write in progress; null until
                                  * asked for. */
     struct hmap counted;        /* Contains "struct counted"s. */
@@ -186,6 +189,9 @@ goal_val(const void *data, size_t size)
 {
     return (MDB_val) { size, CONST_CAST(void *, data) };
 }
+
+void goal_note_change(struct goal_store *, const struct goal_key *,
+                      const char *id, bool deleted);
 
 /* goal-store-ids.c.
  *
@@ -270,6 +276,8 @@ int goal_grave_remove(struct goal_store *, uint64_t sid);
 int goal_grave_revision(const struct goal_store *, uint64_t sid,
                         uint32_t *revision);
 bool goal_grave_id(const MDB_val *grave, const char **id, size_t *len);
+uint32_t goal_grave_origin_number(const MDB_val *grave);
+int goal_grave_restore(struct goal_store *, uint64_t sid, MDB_val grave);
 
 void goal_graves_run(struct goal_store *, long long int now);
 
@@ -277,6 +285,20 @@ void goal_graves_run(struct goal_store *, long long int now);
 struct goal_sweep *goal_sweep_create(void);
 void goal_sweep_destroy(struct goal_sweep *);
 void goal_sweep_want(struct goal_store *);
+
+/* goal-txn.c. */
+int goal_txns_open(struct goal_store *);
+void goal_txns_close(struct goal_store *);
+char *goal_txns_recover(struct goal_store *) OVS_WARN_UNUSED_RESULT;
+bool goal_txns_is_writing(const struct goal_store *);
+int goal_txns_settle(struct goal_store *);
+void goal_txns_committed(struct goal_store *);
+void goal_txns_dropped(struct goal_store *);
+
+/* goal-txn-undo.c. */
+int goal_undo_save(struct goal_store *, const struct goal_key *,
+                   const char *id, bool *saved);
+uint64_t goal_undo_count_refs(const void *data, size_t len);
 
 /* goal-store-env.c. */
 char *goal_env_open(struct goal_store *);

@@ -4,7 +4,7 @@
 
 #include <config.h>
 
-#include "store/goal-store-private.h"
+#include "store/goal-txn-private.h"
 
 /* LMDB believes its file: a damaged page makes it abort or crash.  So, when a
  * store was not closed in good order, or was changed since, a child process
@@ -46,6 +46,7 @@ struct tally {
     uint64_t grave_times;
     uint64_t origins;
     uint64_t refs;              /* To origins, as they say. */
+    uint64_t saved;             /* Of those: by what is to be undone. */
     struct goal_head head;
     bool has_head;
     bool has_version;           /* Of a version that we know. */
@@ -149,6 +150,21 @@ verify_number(const MDB_val *k, const MDB_val *v, struct tally *tally)
 }
 
 static bool
+verify_txn_row(const MDB_val *k, const MDB_val *v, struct tally *tally)
+{
+    enum goal_txn_part part;
+    uint64_t number, sub;
+
+    if (!goal_txn_key_parse(k, &number, &part, &sub)) {
+        return false;
+    }
+    if (part == GOAL_TXN_UNDO) {
+        tally->saved += goal_undo_count_refs(v->mv_data, v->mv_size);
+    }
+    return true;
+}
+
+static bool
 verify_meta(const MDB_val *k, const MDB_val *v, struct tally *tally)
 {
     if (k->mv_size == 4 && !memcmp(k->mv_data, "head", 4)
@@ -218,14 +234,19 @@ verify_dbs(MDB_txn *txn, struct tally *tally)
         [GOAL_DB_ORIGINS] = verify_origin,
         [GOAL_DB_PLACES] = verify_place,
         [GOAL_DB_NUMBERS] = verify_number,
+        [GOAL_DB_TXNS] = verify_txn_row,
         [GOAL_DB_META] = verify_meta,
     };
 
     for (size_t i = 0; i < GOAL_N_DBS; i++) {
         MDB_dbi dbi;
         int result;
+        int error = mdb_dbi_open(txn, goal_dbs[i].name, goal_dbs[i].flags,
+                                 &dbi);
 
-        if (mdb_dbi_open(txn, goal_dbs[i].name, goal_dbs[i].flags, &dbi)) {
+        if (error == MDB_NOTFOUND && i == GOAL_DB_TXNS) {
+            continue;           /* It came later than the others. */
+        } else if (error) {
             return VERIFY_DAMAGED;
         }
         result = verify_db(txn, dbi, entries[i], tally);
@@ -233,6 +254,7 @@ verify_dbs(MDB_txn *txn, struct tally *tally)
             return result;
         }
     }
+    tally->refs -= tally->saved;
     for (size_t i = 0; i < GOAL_N_KINDS; i++) {
         tally->refs -= tally->records[i];
     }

@@ -72,6 +72,7 @@ txn_abort(struct goal_store *store)
     goal_ids_abort(store);
     goal_origin_unsettle(store);
     goal_counted_clear(store);
+    goal_txns_dropped(store);
     goal_store_restore_claims(store, &w->pending);
     goal_changes_destroy(&w->pending);
 }
@@ -80,8 +81,11 @@ static int
 txn_commit(struct goal_store *store)
 {
     struct goal_write_state *w = &store->write;
-    int error = goal_origin_settle(store);
+    int error = goal_txns_settle(store);
 
+    if (!error) {
+        error = goal_origin_settle(store);
+    }
     if (!error
         && memcmp(&store->head, &store->committed, sizeof store->head)) {
         error = goal_write(store, GOAL_DB_META, goal_val("head", 4),
@@ -98,6 +102,7 @@ txn_commit(struct goal_store *store)
     if (!error) {
         store->committed = store->head;
         goal_ids_commit(store);
+        goal_txns_committed(store);
         goal_changes_move(&w->done, &w->pending);
         if (w->dirty) {
             goal_sync_wake(store->sync);
@@ -297,14 +302,14 @@ write_end(struct goal_store *store)
 }
 
 /* Makes room for one more resource: if the transaction is full, commits it and
- * starts another. */
+ * starts another, unless all of the write is to be one. */
 static int
 write_room(struct goal_store *store)
 {
     struct goal_write_state *w = &store->write;
     int error = 0;
 
-    if (w->n_batch >= GOAL_STORE_BATCH) {
+    if (w->n_batch >= GOAL_STORE_BATCH && !goal_txns_is_writing(store)) {
         error = w->marked ? 0 : goal_incomplete_mark(store);
         if (!error) {
             error = txn_commit(store);
@@ -347,6 +352,23 @@ target_unpack(const struct goal_store *store, struct target *t)
         VLOG_WARN_RL(&rl, "%s: record %"PRIu64" is damaged", store->dir,
                      t->key.sid);
     }
+}
+
+/* Prepares for writing 't': if that may have to be undone, what is there is
+ * saved first. */
+static int
+target_save(struct goal_store *store, struct target *t)
+{
+    bool saved;
+    int error = goal_undo_save(store, &t->key, t->id, &saved);
+
+    if (!error && saved && t->stored) {
+        error = goal_read_u64(store, GOAL_DB_RECORDS, t->key.sid, &t->bytes);
+        if (!error) {
+            target_set(t, t->key.sid | GOAL_ID_STORED);
+        }
+    }
+    return error;
 }
 
 /* Sets '*stale' if 'revision' is older than what is stored of 't', or than its
@@ -405,26 +427,29 @@ sort_unique(uint64_t *p, size_t n)
     return k;
 }
 
-/* Adds 't', which was in 'old' and is in 'new', to the change set. */
-static void
-note_change(struct goal_store *store, const struct target *t, bool deleted,
-            const struct goal_refs *old, const struct goal_refs *new)
+/* Adds 'key', named 'id', which was in the old references of the write and is
+ * in the new ones, to the change set. */
+void
+goal_note_change(struct goal_store *store, const struct goal_key *key,
+                 const char *id, bool deleted)
 {
     struct goal_write_state *w = &store->write;
+    const struct goal_refs *old = &w->old_refs;
+    const struct goal_refs *new = &w->new_refs;
     size_t n = 0;
 
     while (w->allocated_touched < old->n + new->n + 1) {
         w->touched = x2nrealloc(w->touched, &w->allocated_touched,
                                 sizeof *w->touched);
     }
-    w->touched[n++] = dep_key_string(t->key.kind, t->id);
+    w->touched[n++] = dep_key_string(key->kind, id);
     for (size_t i = 0; i < old->n; i++) {
         w->touched[n++] = old->refs[i].dep;
     }
     for (size_t i = 0; i < new->n; i++) {
         w->touched[n++] = new->refs[i].dep;
     }
-    goal_changes_add(&w->pending, &t->key, t->id, deleted, w->touched,
+    goal_changes_add(&w->pending, key, id, deleted, w->touched,
                      sort_unique(w->touched, n));
 }
 
@@ -438,8 +463,11 @@ target_delete(struct goal_store *store, struct target *t, uint32_t revision)
     int error = 0;
 
     w->old_refs.n = w->new_refs.n = 0;
-    target_unpack(store, t);
-    if (t->old) {
+    error = target_save(store, t);
+    if (!error) {
+        target_unpack(store, t);
+    }
+    if (!error && t->old) {
         error = goal_refs_build(store, t->old, t->key.sid, &w->old_refs);
     }
     if (!error) {
@@ -454,7 +482,7 @@ target_delete(struct goal_store *store, struct target *t, uint32_t revision)
     }
     if (!error) {
         store->head.counts[t->key.kind]--;
-        note_change(store, t, true, &w->old_refs, &w->new_refs);
+        goal_note_change(store, &t->key, t->id, true);
         if (store->claims) {
             vni_claims_delete(store->claims, t->key.kind, t->id);
         }
@@ -476,7 +504,8 @@ target_delete_absent(struct goal_store *store, struct target *t,
         return error;
     }
     t->key.sid = entry;
-    return goal_grave_dig(store, &t->key, t->id, revision);
+    error = target_save(store, t);
+    return error ? error : goal_grave_dig(store, &t->key, t->id, revision);
 }
 
 static int
@@ -635,7 +664,7 @@ target_write_refs(struct goal_store *store, const struct target *t,
         error = goal_refs_update(store, &w->old_refs, &w->new_refs);
     }
     if (!error) {
-        note_change(store, t, false, &w->old_refs, &w->new_refs);
+        goal_note_change(store, &t->key, t->id, false);
         if (store->claims) {
             vni_claims_put(store->claims, resource);
         }
@@ -715,6 +744,10 @@ put(struct goal_store *store, struct target *t,
     }
     if (error || stale) {
         *write = GOAL_STALE;
+        return error;
+    }
+    error = target_save(store, t);
+    if (error) {
         return error;
     }
 

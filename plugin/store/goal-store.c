@@ -55,6 +55,7 @@ goal_store_open(const char *dir, struct goal_store **storep)
         int retval = goal_ids_open(store);
 
         retval = retval ? retval : goal_origins_open(store);
+        retval = retval ? retval : goal_txns_open(store);
         error = retval ? goal_store_error(store, "cannot open", retval) : NULL;
     }
     if (error) {
@@ -64,6 +65,11 @@ goal_store_open(const char *dir, struct goal_store **storep)
     store->sync = goal_sync_create(store->env, store->dir);
     store->next_run = store->head.n_graves ? 0 : LLONG_MAX;
     goal_sweep_want(store);
+    error = goal_txns_recover(store);
+    if (error) {
+        goal_store_close(store);
+        return error;
+    }
     *storep = store;
     return NULL;
 }
@@ -103,6 +109,7 @@ goal_store_close(struct goal_store *store)
     goal_counted_clear(store);
     hmap_destroy(&store->counted);
     goal_write_state_uninit(&store->write);
+    goal_txns_close(store);
     vni_claims_destroy(store->claims);
     free(store->dir);
     free(store);
