@@ -312,8 +312,12 @@ apply_bridge(struct agent *agent)
 
     apply_openflow_set_bridge(agent->openflow,
                               exists ? agent->config.bridge : NULL);
+
+    /* Not before the store is open: it is verified by a child process, which
+     * could wait forever for a lock that the packet thread had. */
     packet_in_set_bridge(agent->packet_in,
-                         exists ? agent->config.bridge : NULL);
+                         exists && agent->store ? agent->config.bridge
+                         : NULL);
     flow_stats_set_bridge(agent->flow_stats,
                           exists ? agent->config.bridge : NULL);
     next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
@@ -382,6 +386,7 @@ static void
 phase_run(struct agent *agent)
 {
     if (is_configured(agent) && open_store(agent)) {
+        apply_bridge(agent);
         agent->ids = id_store_create(agent->store);
         agent->translator = translator_create(agent->store, agent->vol,
                                               agent->ids, agent->ds,
