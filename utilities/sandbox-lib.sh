@@ -397,9 +397,12 @@ sb_forget() {
     mv "$SB_DIR/$1.tmp" "$SB_DIR/$1"
 }
 
-# sb_is_gone PID: it has exited (a zombie, for want of an init, counts).
+# sb_is_gone PID: it has exited (a zombie, for want of an init, counts once its
+# threads are gone, with its locks).
 sb_is_gone() {
-    test ! -e "/proc/$1" || grep -q '^State:.Z' "/proc/$1/status"
+    test ! -e "/proc/$1" ||
+        { grep -q '^State:.Z' "/proc/$1/status" &&
+          test "$(ls "/proc/$1/task" | wc -l)" -le 1; } 2>/dev/null
 }
 
 # sb_is_up HOST DAEMON
