@@ -80,6 +80,16 @@ agent_add_cell(struct table *table, const char *format, ...)
     va_end(args);
 }
 
+/* Adds a row of a table of counters and values. */
+void
+agent_add_counter(struct table *table, const char *prefix, const char *name,
+                  uint64_t value)
+{
+    table_add_row(table);
+    agent_add_cell(table, "%s%s", prefix, name);
+    agent_add_cell(table, "%"PRIu64, value);
+}
+
 /* Replies with an error and returns false if the store is not open yet. */
 static bool
 is_up(const struct agent *agent, struct unixctl_conn *conn)

@@ -17,15 +17,6 @@
 #define MAX_EVENTS 256
 
 static void
-add_row(struct table *table, const char *prefix, const char *name,
-        uint64_t value)
-{
-    table_add_row(table);
-    agent_add_cell(table, "%s%s", prefix, name);
-    agent_add_cell(table, "%"PRIu64, value);
-}
-
-static void
 cmd_show(struct unixctl_conn *conn, int argc, const char *argv[],
          void *agent_)
 {
@@ -37,20 +28,20 @@ cmd_show(struct unixctl_conn *conn, int argc, const char *argv[],
     table_init(&table);
     table_add_column(&table, "counter");
     table_add_column(&table, "value");
-    add_row(&table, "", "connected", stats.connected);
-    add_row(&table, "", "connections", stats.n_connections);
+    agent_add_counter(&table, "", "connected", stats.connected);
+    agent_add_counter(&table, "", "connections", stats.n_connections);
     for (enum punt_kind kind = 0; kind < PUNT_N_KINDS; kind++) {
-        add_row(&table, "received ", punt_kind_to_string(kind),
-                stats.received[kind]);
+        agent_add_counter(&table, "received ", punt_kind_to_string(kind),
+                          stats.received[kind]);
     }
-    add_row(&table, "", "sent", stats.sent);
-    add_row(&table, "", "events", stats.events);
+    agent_add_counter(&table, "", "sent", stats.sent);
+    agent_add_counter(&table, "", "events", stats.events);
     for (enum packet_in_drop drop = 0; drop < PACKET_IN_N_DROPS; drop++) {
-        add_row(&table, "dropped ", packet_in_drop_to_string(drop),
-                stats.drops[drop]);
+        agent_add_counter(&table, "dropped ", packet_in_drop_to_string(drop),
+                          stats.drops[drop]);
     }
-    add_row(&table, "", "event bytes queued", stats.event_bytes);
-    add_row(&table, "", "order bytes queued", stats.order_bytes);
+    agent_add_counter(&table, "", "event bytes queued", stats.event_bytes);
+    agent_add_counter(&table, "", "order bytes queued", stats.order_bytes);
     agent_reply_table(conn, &table, argc, argv);
 }
 

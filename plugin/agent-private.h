@@ -233,6 +233,8 @@ void agent_reply_table(struct unixctl_conn *, struct table *, int argc,
                        const char *argv[]);
 void agent_add_cell(struct table *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
+void agent_add_counter(struct table *, const char *prefix, const char *name,
+                       uint64_t value);
 
 /* agent-packets.c. */
 void agent_packets_init(struct agent *);

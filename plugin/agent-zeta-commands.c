@@ -85,15 +85,6 @@ cmd_show(struct unixctl_conn *conn, int argc, const char *argv[],
 /* zeta/counters. */
 
 static void
-add_counter(struct table *table, const char *prefix, const char *name,
-            uint64_t value)
-{
-    table_add_row(table);
-    agent_add_cell(table, "%s%s", prefix, name);
-    agent_add_cell(table, "%"PRIu64, value);
-}
-
-static void
 cmd_counters(struct unixctl_conn *conn, int argc, const char *argv[],
              void *agent_)
 {
@@ -105,15 +96,17 @@ cmd_counters(struct unixctl_conn *conn, int argc, const char *argv[],
 
     begin_table(&table, columns, ARRAY_SIZE(columns));
     for (enum oam_verdict v = 0; v < OAM_N_VERDICTS; v++) {
-        add_counter(&table, "oam ", oam_verdict_to_string(v),
-                    zeta->all.verdicts[v]);
+        agent_add_counter(&table, "oam ", oam_verdict_to_string(v),
+                          zeta->all.verdicts[v]);
     }
     direct_paths_get_stats(zeta->paths, &stats);
-    add_counter(&table, "paths ", "now", direct_paths_count(zeta->paths));
-    add_counter(&table, "paths ", "withdrawn to be renewed", stats.renewals);
-    add_counter(&table, "paths ", "not renewed", stats.not_told);
-    add_counter(&table, "paths ", "idle", stats.idle);
-    add_counter(&table, "paths ", "evicted", stats.evicted);
+    agent_add_counter(&table, "paths ", "now",
+                      direct_paths_count(zeta->paths));
+    agent_add_counter(&table, "paths ", "withdrawn to be renewed",
+                      stats.renewals);
+    agent_add_counter(&table, "paths ", "not renewed", stats.not_told);
+    agent_add_counter(&table, "paths ", "idle", stats.idle);
+    agent_add_counter(&table, "paths ", "evicted", stats.evicted);
     agent_reply_table(conn, &table, argc, argv);
 }
 

@@ -70,7 +70,9 @@ class Restart:
     def restart(self, then):
         """Seconds from the start of vswitchd, followed by 'then', to a ping.
         Its address is given back to the underlay as soon as there is a
-        device."""
+        device.  The pause before it is part of the measurement, not a wait:
+        the agent has tried in vain for a while by then, as after any stop that
+        takes long."""
         self.sh("""
             pid=$(cat $SB_DIR/h/ovs-vswitchd.pid)
             sb_in h ovs-appctl -t ovs-vswitchd exit
