@@ -542,6 +542,10 @@ void
 agent_gateway_configure(struct agent *agent)
 {
     agent->gateway->gateways_changed = true;
+    if (!is_wanted(agent)) {
+        /* At once: the fast path wants the uplink. */
+        agent_gateway_uninstall(agent);
+    }
 }
 
 void

@@ -37,8 +37,6 @@
  * Thread-safety: main thread only. */
 
 #include <stdbool.h>
-#include <stddef.h>
-#include "openvswitch/types.h"
 
 struct agent;
 struct agent_gateway;

@@ -31,30 +31,11 @@ VLOG_DEFINE_THIS_MODULE(agent_resync);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
-/* Positions for HELLO: those of the publisher heard last. */
-struct position_walk {
-    char *sender;
-    uint64_t epoch;
-    struct topic_position *positions;
-    size_t n, allocated;
-};
-
 static void
-add_position(const struct goal_origin *origin, void *walk_)
+add_position(const struct goal_origin *origin, void *pp)
 {
-    struct position_walk *walk = walk_;
-
-    if (!walk->sender) {
-        walk->sender = xstrdup(origin->sender);
-        walk->epoch = origin->epoch;
-    }
-    if (walk->n >= walk->allocated) {
-        walk->positions = x2nrealloc(walk->positions, &walk->allocated,
-                                     sizeof *walk->positions);
-    }
-    walk->positions[walk->n++] = (struct topic_position) {
-        xstrdup(origin->topic), origin->sequence
-    };
+    publisher_positions_add(pp, origin->sender, origin->epoch, origin->topic,
+                            origin->sequence);
 }
 
 /* Says HELLO, for 'wanted' topics or, if it is null, all of this node's.
@@ -63,12 +44,12 @@ static char *
 send_hello(const struct sset *wanted, void *agent_)
 {
     struct agent *agent = agent_;
-    struct position_walk walk = { .sender = NULL };
+    struct publisher_positions last = { .n_positions = 0 };
 
     wanted = wanted ? wanted : &agent->topics;
     const char **topics = sset_sort(wanted);
 
-    goal_store_last_positions(agent->store, add_position, &walk);
+    goal_store_last_positions(agent->store, add_position, &last);
 
     struct hello hello = {
         .node_id = agent->config.node_id,
@@ -76,10 +57,10 @@ send_hello(const struct sset *wanted, void *agent_)
         .agent_version = ALCOR_VERSION,
         .topics = topics,
         .n_topics = sset_count(wanted),
-        .positions = walk.positions,
-        .n_positions = walk.n,
-        .epoch = walk.epoch,
-        .sender = walk.sender,
+        .positions = last.positions,
+        .n_positions = last.n_positions,
+        .epoch = last.epoch,
+        .sender = last.sender,
     };
     struct ofpbuf payload;
 
@@ -90,11 +71,7 @@ send_hello(const struct sset *wanted, void *agent_)
         agent->hello_deadline = time_msec() + HELLO_ANSWER_MSEC;
     }
     ofpbuf_uninit(&payload);
-    for (size_t i = 0; i < walk.n; i++) {
-        free(walk.positions[i].topic);
-    }
-    free(walk.positions);
-    free(walk.sender);
+    publisher_positions_destroy(&last);
     free(topics);
     return id;
 }

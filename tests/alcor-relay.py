@@ -58,6 +58,15 @@ def settle(net):
         net.run(0.05)
 
 
+def joined_agents(net):
+    """Three agents, each in the topic of VPC v."""
+    result = agents(net)
+    for agent in result:
+        agent.join("vpc/v")
+    settle(net)
+    return result
+
+
 def send(net, controller, text, title="reply", **kwargs):
     id = controller.goal(net.network(text, **kwargs))
     show(title, controller.wait_reply(id))
@@ -78,10 +87,7 @@ def relay(*args):
 def first(net):
     """Who gets what, by which topic."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     send(net, controller, NETWORK)
     for agent in a, b, c:
         show(agent.name, received(agent))
@@ -180,10 +186,7 @@ port p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
 def gap(net):
     """A message lost on the way is noticed by its number, and repaired."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     send(net, controller, NETWORK)
     c.deaf = True
     id = controller.goal(net.network(HOSTS + "host h9 ip=172.31.0.9\n"
@@ -217,10 +220,7 @@ def come_back(net, agent):
 def replay(net):
     """A host that was away is told what it has missed, and no more."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     send(net, controller, NETWORK)
     text = HOSTS + """host h9 ip=172.31.0.9
 neighbor n1 subnet=s vpc=v ip=10.0.0.21 mac=02:00:00:00:00:21 host=h9
@@ -262,10 +262,7 @@ def restarts(net):
     """A clean exit goes unnoticed; after kill -9 hosts ask again.  Nothing
     that was acknowledged is lost."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     send(net, controller, NETWORK)
     before = a.epoch
 
@@ -301,10 +298,7 @@ def back(net, *agents):
 def order(net):
     """Revisions, repeated messages, deletions."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     send(net, controller, NETWORK)
     neighbor = "neighbor p1 subnet=s vpc=v ip=10.0.0.11 " \
         "mac=02:00:00:00:00:99 host=h1 to=h2,h3 revision=%s %s\n"
@@ -326,10 +320,7 @@ def order(net):
 def statuses(net):
     """The worst of all hosts counts; what is PENDING heals."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     b.answer = lambda type, id: "FAILURE" if id == "p3" else "SUCCESS"
     c.answer = lambda type, id: "PENDING" if id == "p1" else "SUCCESS"
     id = send(net, controller, NETWORK)
@@ -403,10 +394,7 @@ port p4 subnet=u ip=10.0.2.14 mac=02:00:00:00:00:14 host=h3
 def remote_groups(net):
     """Neighbours carry the security groups of the ports they are."""
     controller = alcor_relay.Controller(net)
-    a, b, c = agents(net)
-    for agent in a, b, c:
-        agent.join("vpc/v")
-    settle(net)
+    a, b, c = joined_agents(net)
     state = net.network(NETWORK)
     state.port_states["p1"].configuration.security_group_ids.add(id="web")
     id = controller.goal(state)
@@ -484,10 +472,7 @@ class Crash:
         self.net = net
         self.mode = mode
         self.controller = alcor_relay.Controller(net)
-        self.agents = agents(net, 3)
-        for agent in self.agents:
-            agent.join("vpc/v")
-        settle(net)
+        self.agents = joined_agents(net)
         self.controller.wait_reply(self.controller.goal(net.network(NETWORK)))
         self.n = 0              # Trials.
         self.expected = set(self.agents[0].list())

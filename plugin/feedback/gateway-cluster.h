@@ -70,9 +70,7 @@
 #include <stdint.h>
 #include "openvswitch/types.h"
 
-struct ds;
 struct gateway_cluster;
-struct table;
 
 #define CLUSTER_BEAT_MSEC 200
 #define CLUSTER_DEAD_MSEC (3 * CLUSTER_BEAT_MSEC)

@@ -67,6 +67,25 @@ publisher_positions_destroy(struct publisher_positions *pp)
     memset(pp, 0, sizeof *pp);
 }
 
+void
+publisher_positions_add(struct publisher_positions *pp, const char *sender,
+                        uint64_t epoch, const char *topic, uint64_t sequence)
+{
+    size_t n = pp->n_positions;
+
+    if (!pp->sender) {
+        pp->sender = xstrdup(sender);
+        pp->epoch = epoch;
+    }
+    if (!(n & (n - 1))) {               /* Full at each power of 2. */
+        pp->positions = xrealloc(pp->positions,
+                                 MAX(2 * n, 1) * sizeof *pp->positions);
+    }
+    pp->positions[pp->n_positions++] = (struct topic_position) {
+        xstrdup(topic), sequence
+    };
+}
+
 static char *
 add_position(struct publisher_positions *pp, const char *topic,
              uint64_t sequence)

@@ -29,7 +29,7 @@ struct ofpbuf;
 /* At most this many topics or positions in one message. */
 #define CONTROL_MAX_TOPICS 131072
 
-/* Positions of a publisher: of a HELLO_REPLY or SNAPSHOT_END. */
+/* Positions of a publisher: of a HELLO, HELLO_REPLY or SNAPSHOT_END. */
 struct publisher_positions {
     char *sender;
     uint64_t epoch;
@@ -50,6 +50,11 @@ char *snapshot_begin_decode(const void *data, size_t len,
                             struct publisher_positions *)
     OVS_WARN_UNUSED_RESULT;
 void publisher_positions_destroy(struct publisher_positions *);
+
+/* Adds a position.  The first one says whose they are. */
+void publisher_positions_add(struct publisher_positions *, const char *sender,
+                             uint64_t epoch, const char *topic,
+                             uint64_t sequence);
 
 /* HOST_REPLY. */
 struct host_reply {

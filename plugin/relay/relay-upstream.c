@@ -101,51 +101,32 @@ send_new(struct relay_upstream *up, enum envelope_kind kind,
     return id;
 }
 
-/* Positions for HELLO: those of the publisher heard last. */
-struct position_walk {
-    char *sender;
-    uint64_t epoch;
-    struct topic_position *positions;
-    size_t n, allocated;
-};
-
 static void
-add_position(const struct goal_origin *origin, void *walk_)
+add_position(const struct goal_origin *origin, void *pp)
 {
-    struct position_walk *walk = walk_;
-
-    if (!walk->sender) {
-        walk->sender = xstrdup(origin->sender);
-        walk->epoch = origin->epoch;
-    }
-    if (walk->n >= walk->allocated) {
-        walk->positions = x2nrealloc(walk->positions, &walk->allocated,
-                                     sizeof *walk->positions);
-    }
-    walk->positions[walk->n++] = (struct topic_position) {
-        xstrdup(origin->topic), origin->sequence
-    };
+    publisher_positions_add(pp, origin->sender, origin->epoch, origin->topic,
+                            origin->sequence);
 }
 
 static char *
 send_hello(const struct sset *topics, void *up_)
 {
     struct relay_upstream *up = up_;
-    struct position_walk walk = { .n = 0 };
+    struct publisher_positions last = { .n_positions = 0 };
     const char **names = sset_sort(topics ? topics : &up->topics);
     struct ofpbuf payload;
 
-    goal_store_last_positions(up->relay->store, add_position, &walk);
+    goal_store_last_positions(up->relay->store, add_position, &last);
     struct hello hello = {
         .node_id = up->relay->options.node_id,
         .host_ip = "",
         .agent_version = ALCOR_VERSION,
         .topics = names,
         .n_topics = sset_count(topics ? topics : &up->topics),
-        .positions = walk.positions,
-        .n_positions = walk.n,
-        .epoch = walk.epoch,
-        .sender = walk.sender,
+        .positions = last.positions,
+        .n_positions = last.n_positions,
+        .epoch = last.epoch,
+        .sender = last.sender,
     };
 
     ofpbuf_init(&payload, 512);
@@ -155,11 +136,7 @@ send_hello(const struct sset *topics, void *up_)
         up->hello_deadline = time_msec() + HELLO_ANSWER_MSEC;
     }
     ofpbuf_uninit(&payload);
-    for (size_t i = 0; i < walk.n; i++) {
-        free(walk.positions[i].topic);
-    }
-    free(walk.positions);
-    free(walk.sender);
+    publisher_positions_destroy(&last);
     free(names);
     return id;
 }

@@ -42,7 +42,7 @@
 #include "store/goal-store.h"
 
 /* Version of everything on disk; a store of another one is started afresh. */
-#define GOAL_STORE_VERSION 3
+#define GOAL_STORE_VERSION 4
 
 #define GOAL_MAX_ID 255
 

@@ -13,20 +13,16 @@ import argparse
 import json
 import os
 import re
-import shutil
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
 
 import alcor_controller
 import alcor_goal
 import alcor_schema
+import neighbors
+from neighbors import TIMEOUT, say
 
-TIMEOUT = 60
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
 HOSTS = {"h1": ("172.31.0.1", "02:ac:1f:00:00:01"),
          "h2": ("172.31.0.2", "02:ac:1f:00:00:02")}
 VMS = {"vm1": ("h1", "port-1", "02:00:00:00:00:02", "10.0.0.2"),
@@ -34,18 +30,11 @@ VMS = {"vm1": ("h1", "port-1", "02:00:00:00:00:02", "10.0.0.2"),
 TARGET = "10.0.0.3"
 
 
-def say(text):
-    print("    " + text, file=sys.stderr, flush=True)
-
-
-class Sandbox:
+class Sandbox(neighbors.Sandbox):
     """Two hosts with agents, two VMs, and the same of the kernel alone."""
 
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="alcor-perf-")
-        self.env = dict(os.environ, SB_DIR=os.path.join(self.dir, "sb"),
-                        SB_PREFIX="perf-", SB_TIMEOUT=str(TIMEOUT))
-        self.sh("sb_underlay 172.31.0.254/16")
+        super().__init__()
         publish, control = ("ipc://%s/%s" % (self.dir, kind)
                             for kind in ("publish", "control"))
         self.schema = alcor_schema.load()
@@ -61,12 +50,6 @@ class Sandbox:
             self.sh("sb_vm %s %s %s %s %s/24" % (host, name, port, mac, ip))
         self.publish()
         self.make_kernel()
-
-    def sh(self, command):
-        return subprocess.run(
-            ["bash", "-c", '. "%s/utilities/sandbox-lib.sh"; %s'
-             % (TOP, command)], env=self.env, check=True,
-            stdout=subprocess.PIPE, text=True).stdout
 
     def publish(self):
         build = alcor_goal.Builder(self.schema)
@@ -193,9 +176,8 @@ class Sandbox:
 
     def close(self):
         self.controller.close()
-        self.sh("for ns in k1 k2 kvm1 kvm2; do sb_namespace_gone $ns; done; "
-                "sb_stop")
-        shutil.rmtree(self.dir, ignore_errors=True)
+        self.sh("for ns in k1 k2 kvm1 kvm2; do sb_namespace_gone $ns; done")
+        super().close()
 
 
 def measure(sandbox, client, server, args):
