@@ -6,7 +6,8 @@
 #define APPLY_APPLY_OPENFLOW_PRIVATE_H 1
 
 /* apply-openflow.c has the connection and bundles, apply-openflow-sinks.c what
- * the commit sees; apply-openflow-audit.c compares in the background.  Essay:
+ * the commit sees; apply-openflow-audit.c compares in the background;
+ * apply-openflow-settle.c waits for vswitchd's caches.  Essay:
  * apply-openflow.h.
  *
  * Thread-safety: main thread only. */
@@ -20,6 +21,7 @@
 #include "openvswitch/ofp-errors.h"
 
 struct rconn;
+struct unixctl_client;
 
 enum openflow_state {
     S_NEW,                      /* Not connected, or nothing done yet. */
@@ -29,6 +31,16 @@ enum openflow_state {
     S_METERS,                   /* Meters sent, awaiting the barrier. */
     S_STAGED,                   /* Bundle filled, awaiting the barrier. */
     S_COMMITTING,               /* Commit sent, awaiting the barrier. */
+    S_SETTLING,                 /* Committed, awaiting the caches. */
+};
+
+/* What is awaited in S_SETTLING; see apply-openflow-settle.c. */
+enum openflow_settle {
+    SETTLE_BARRIER,
+    SETTLE_FIRST,
+    SETTLE_SECOND,
+    SETTLE_DONE,
+    SETTLE_FAILED,
 };
 
 /* What a fault that is injected holds up. */
@@ -43,6 +55,7 @@ struct sent {
     struct ds_output *output;
     uint64_t hash;              /* What is installed if it succeeds... */
     bool add;                   /* ...unless this is a removal. */
+    bool revokes;               /* Forbids what was allowed. */
     enum ofperr error;          /* Refused because of this, or 0. */
 };
 
@@ -85,6 +98,12 @@ struct apply_openflow {
     uint32_t control_xid;       /* Of the last bundle control message. */
     enum ofperr control_error;  /* What it was refused with, or 0. */
     uint32_t bundle_id;
+
+    struct unixctl_client *vswitchd; /* To learn of sweeps of its caches. */
+    enum openflow_settle settle;
+    long long int settle_deadline;
+    bool wait_pending;          /* vswitchd owes an answer... */
+    bool wait_is_stale;         /* ...which nobody waits for any more. */
 };
 
 /* Sends 'msg' with a transaction id of its own, which it returns. */
@@ -95,6 +114,16 @@ void apply_openflow_start(struct apply_openflow *);
 
 /* apply-openflow-sinks.c. */
 void apply_openflow_init_sinks(struct apply_openflow *);
+
+/* apply-openflow-settle.c.  apply_openflow_settle_run() returns true when the
+ * bundle that was committed has settled, or that is given up. */
+void apply_openflow_settle_init(struct apply_openflow *);
+void apply_openflow_settle_uninit(struct apply_openflow *);
+bool apply_openflow_revokes(const struct ds_output *);
+void apply_openflow_settle_begin(struct apply_openflow *);
+void apply_openflow_settle_barrier(struct apply_openflow *);
+bool apply_openflow_settle_run(struct apply_openflow *);
+void apply_openflow_settle_wait(const struct apply_openflow *);
 
 /* apply-openflow-audit.c. */
 bool apply_openflow_audit_reply(struct apply_openflow *, enum ofptype,

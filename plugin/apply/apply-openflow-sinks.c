@@ -14,7 +14,7 @@
 
 static const char *const state_names[] = {
     "connecting", "reading back", "idle", "flushing zones", "sending meters",
-    "staging", "committing"
+    "staging", "committing", "waiting for caches"
 };
 
 static struct apply_openflow *

@@ -54,6 +54,7 @@ apply_openflow_create(struct desired_state *ds)
     struct apply_openflow *of = xzalloc(sizeof *of);
 
     apply_openflow_init_sinks(of);
+    apply_openflow_settle_init(of);
     of->ds = ds;
     of->rconn = rconn_create(0, 1, DSCP_DEFAULT, 1u << OFP15_VERSION);
     of->batch_max = SIZE_MAX;
@@ -80,6 +81,7 @@ apply_openflow_destroy(struct apply_openflow *of)
         release_all(of, &of->batch);
         release_all(of, &of->pending);
         release_all(of, &of->pending_meters);
+        apply_openflow_settle_uninit(of);
         rconn_destroy(of->rconn);
         free(of->bridge);
         free(of->zones);
@@ -227,6 +229,7 @@ send_mod(struct apply_openflow *of, struct ds_output *output,
     }
     of->sent[of->n_sent++] = (struct sent) {
         .output = output, .add = add,
+        .revokes = apply_openflow_revokes(output),
         .hash = add ? ds_output_hash(output) : 0,
     };
     apply_openflow_send(of, msg);
@@ -385,6 +388,17 @@ apply_openflow_start(struct apply_openflow *of)
 /* Receiving. */
 
 static bool
+any_revokes(const struct apply_openflow *of)
+{
+    for (size_t i = 0; i < of->n_sent; i++) {
+        if (of->sent[i].revokes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
 any_refused(const struct apply_openflow *of)
 {
     for (size_t i = 0; i < of->n_sent; i++) {
@@ -524,9 +538,14 @@ handle_barrier(struct apply_openflow *of)
     } else if (of->state == S_COMMITTING) {
         if (any_refused(of) || of->control_error) {
             batch_refused(of);
+        } else if (any_revokes(of)) {
+            apply_openflow_settle_begin(of);
+            send_barrier(of);
         } else {
             batch_installed(of);
         }
+    } else if (of->state == S_SETTLING) {
+        apply_openflow_settle_barrier(of);
     }
 }
 
@@ -626,6 +645,9 @@ apply_openflow_run(struct apply_openflow *of)
 {
     rconn_run(of->rconn);
     look_for_switch(of);
+    if (apply_openflow_settle_run(of) && rconn_is_connected(of->rconn)) {
+        batch_installed(of);
+    }
     if (!rconn_is_connected(of->rconn)) {
         of->state = S_NEW;
         return;
@@ -667,6 +689,7 @@ apply_openflow_wait(struct apply_openflow *of)
 {
     rconn_run_wait(of->rconn);
     rconn_recv_wait(of->rconn);
+    apply_openflow_settle_wait(of);
     if (is_backing_off(of)) {
         poll_timer_wait_until(of->look_time);
     }

@@ -25,13 +25,20 @@
  *                                       chunk begins |  | chunk done
  *                                                    v  |
  *                                     S_STAGED --barrier--> S_COMMITTING
- *                                         ^                       |
- *                                         +----- refused ---------+
+ *                                         ^                  |         |
+ *                                         +----- refused ----+         |
+ *                                                                      |
+ *                      chunk done <-- S_SETTLING <--barrier, revoked --+
  *
  * S_STAGED: bundle opened, all messages added, barrier sent: vswitchd has
  * looked at each message by itself.  Those it refuses name their flow by xid.
  * S_COMMITTING: commit and barrier sent.  A commit that is refused names one
  * flow; nothing of the bundle is in effect.
+ * S_SETTLING: the bundle revoked something: flows by which packets were
+ * admitted have changed or gone.  vswitchd's datapath has cached what they
+ * said, so the chunk is done, and acknowledged, when its caches have followed;
+ * what only adds is not delayed.  If vswitchd does not say so within
+ * OPENFLOW_SETTLE_MSEC, that is counted and the chunk is done nevertheless.
  *
  * Refused flows
  * -------------
@@ -61,6 +68,9 @@ struct sink;
 struct ds;
 
 #define OPENFLOW_MAX_ROUNDS 3
+
+/* How long the caches may take. */
+#define OPENFLOW_SETTLE_MSEC 5000
 
 /* While there is no connection, how often to see whether vswitchd is back. */
 #define OPENFLOW_LOOK_MSEC 50

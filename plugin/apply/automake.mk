@@ -13,6 +13,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/alcor-db.h \
 	plugin/apply/apply-openflow-audit.c \
 	plugin/apply/apply-openflow-private.h \
+	plugin/apply/apply-openflow-settle.c \
 	plugin/apply/apply-openflow-sinks.c \
 	plugin/apply/apply-openflow.c \
 	plugin/apply/apply-openflow.h \
