@@ -102,6 +102,8 @@ struct apply_openflow {
     struct unixctl_client *vswitchd; /* To learn of sweeps of its caches. */
     enum openflow_settle settle;
     long long int settle_deadline;
+    long long int asked_time;   /* Since when one is waited for... */
+    long long int provoke_time; /* ...and when to have another one begin. */
     bool wait_pending;          /* vswitchd owes an answer... */
     bool wait_is_stale;         /* ...which nobody waits for any more. */
 };

@@ -34,12 +34,20 @@ COVERAGE_DEFINE(openflow_unsettled);
  *
  *    SETTLE_BARRIER   Another round of the main loop: they have been told.
  *    SETTLE_FIRST     A sweep has ended, so that the next one begins later.
- *    SETTLE_SECOND    The next one has ended.  So that it does not wait for
- *                     its time, half a second, it is provoked by removing a
- *                     flow that does not exist. */
+ *    SETTLE_SECOND    The next one has ended.
+ *
+ * Sweeps take place twice a second, or when flows have changed.  So that none
+ * is waited for so long they are provoked, by removing a flow that does not
+ * exist: as often as it takes, since a sweep may begin and end before vswitchd
+ * has read that somebody waits for it, and since its main loop, which answers,
+ * is not woken up by the end of one. */
 
 /* Where there is never a flow: see of-pipeline.h. */
 #define NO_FLOW_PRIORITY (OF_PRIO_MIN - 1)
+
+/* Least interval between provocations; and part of the time waited so far. */
+#define PROVOKE_MSEC 2
+#define PROVOKE_PART 4
 
 void
 apply_openflow_settle_init(struct apply_openflow *of)
@@ -106,6 +114,9 @@ provoke_sweep(struct apply_openflow *of)
     minimatch_init(&fm.match, &all);
     apply_openflow_send(of, ofputil_encode_flow_mod(&fm, OFPUTIL_P_OF15_OXM));
     minimatch_destroy(&fm.match);
+    of->provoke_time = time_msec() + MAX(PROVOKE_MSEC,
+                                         (time_msec() - of->asked_time)
+                                         / PROVOKE_PART);
 }
 
 void
@@ -121,6 +132,7 @@ apply_openflow_settle_barrier(struct apply_openflow *of)
 {
     if (of->settle == SETTLE_BARRIER) {
         of->settle = SETTLE_FIRST;
+        poll_immediate_wake();
     }
 }
 
@@ -138,9 +150,10 @@ ask(struct apply_openflow *of)
         of->wait_is_stale = false;
         unixctl_client_send(of->vswitchd, waited, of, "revalidator/wait",
                             NULL);
-        if (of->settle == SETTLE_SECOND) {
-            provoke_sweep(of);
-        }
+        of->asked_time = time_msec();
+        provoke_sweep(of);
+    } else if (time_msec() >= of->provoke_time && !of->wait_is_stale) {
+        provoke_sweep(of);
     }
 }
 
@@ -175,5 +188,8 @@ apply_openflow_settle_wait(const struct apply_openflow *of)
     unixctl_client_wait(of->vswitchd);
     if (of->state == S_SETTLING) {
         poll_timer_wait_until(of->settle_deadline);
+        if (of->wait_pending && !of->wait_is_stale) {
+            poll_timer_wait_until(of->provoke_time);
+        }
     }
 }
