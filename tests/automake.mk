@@ -51,6 +51,7 @@ system_testsuite_at = \
 	tests/system-insight.at \
 	tests/system-smoke.at \
 	tests/system-spine.at \
+	tests/system-offload-equal.at \
 	tests/system-offload.at \
 	tests/system-nd.at \
 	tests/system-routing.at \
@@ -66,6 +67,7 @@ test_scripts = \
 	tests/alcor-controller.py \
 	tests/alcor-dummy.py \
 	tests/oam-fields.py \
+	tests/offload-frames.py \
 	tests/alcor-kill.py \
 	tests/alcor-relay.py \
 	tests/alcor-server.py \
