@@ -258,6 +258,7 @@ void agent_lazy_configure(struct agent *);
 void agent_zeta_init(struct agent *);
 void agent_zeta_destroy(struct agent *);
 void agent_zeta_changed(struct agent *);
+bool agent_zeta_is_settled(const struct agent *);
 void agent_zeta_event(struct agent *, const struct packet_event *);
 void agent_zeta_run(struct agent *);
 void agent_zeta_wait(struct agent *);

@@ -195,6 +195,27 @@ find_counts(struct agent_zeta *zeta, const char *id)
     return counts;
 }
 
+/* True if the packet may concern a network, a gateway or a port that the map
+ * does not have yet; then it is judged later.  (A gateway as deployed tells
+ * once per packet that it forwards, and a flow may have no other for long.) */
+static bool
+hold(struct agent_zeta *zeta, const struct oam_packet *packet,
+     enum oam_verdict verdict)
+{
+    if (!gateway_map_is_stale(zeta->map) || zeta->n_held >= OAM_MAX_HELD
+        || (verdict != OAM_UNKNOWN_VNI && verdict != OAM_BAD_SOURCE
+            && verdict != OAM_NOT_LOCAL)) {
+        return false;
+    }
+
+    struct held_oam *held = &zeta->held[zeta->n_held++];
+    held->source = packet->source;
+    held->port = packet->port;
+    held->len = packet->len;
+    memcpy(held->data, packet->data, MIN(packet->len, sizeof held->data));
+    return true;
+}
+
 static void
 take_oam(const struct oam_packet *packet, void *agent_)
 {
@@ -202,12 +223,34 @@ take_oam(const struct oam_packet *packet, void *agent_)
     struct agent_zeta *zeta = agent->zeta;
     const struct gm_gateway *gateway = NULL;
     enum oam_verdict verdict = judge(agent, packet, &gateway);
-    struct gateway_counts *counts = (gateway
-                                     ? find_counts(zeta, gateway->id) : NULL);
+    struct gateway_counts *counts;
 
+    if (hold(zeta, packet, verdict)) {
+        return;
+    }
+    counts = gateway ? find_counts(zeta, gateway->id) : NULL;
     zeta->all.verdicts[verdict]++;
     if (counts) {
         counts->verdicts[verdict]++;
+    }
+}
+
+/* The map is new. */
+static void
+take_held(struct agent *agent)
+{
+    struct agent_zeta *zeta = agent->zeta;
+    size_t n = zeta->n_held;
+
+    zeta->n_held = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct held_oam *held = &zeta->held[i];
+        const struct oam_packet packet = {
+            .source = held->source, .port = held->port,
+            .data = held->data, .len = held->len,
+        };
+
+        take_oam(&packet, agent);
     }
 }
 
@@ -281,6 +324,13 @@ agent_zeta_changed(struct agent *agent)
     }
 }
 
+/* True if what gateways say is judged by what is known. */
+bool
+agent_zeta_is_settled(const struct agent *agent)
+{
+    return !agent->zeta->map || !gateway_map_is_stale(agent->zeta->map);
+}
+
 /* Has those listen and ask whom the new map concerns. */
 static void
 follow_map(struct agent *agent)
@@ -323,6 +373,7 @@ agent_zeta_run(struct agent *agent)
     }
     if (gateway_map_run(zeta->map, time_msec())) {
         follow_map(agent);
+        take_held(agent);
     }
     oam_sockets_run(zeta->sockets, time_msec(), take_oam, agent);
     direct_paths_run(zeta->paths, time_msec());

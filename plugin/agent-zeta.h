@@ -28,6 +28,17 @@ struct gateway_counts {
     uint64_t verdicts[OAM_N_VERDICTS];
 };
 
+/* Packets that may concern what the map does not have yet, and are judged again
+ * when it has been made: so many, and what there is of each. */
+#define OAM_MAX_HELD 256
+
+struct held_oam {
+    ovs_be32 source;
+    uint16_t port;
+    uint16_t len;
+    uint8_t data[OAM_INJECTION_LEN];
+};
+
 struct agent_zeta {
     struct gateway_map *map;    /* Null before PHASE_RUN. */
     struct oam_sockets *sockets;
@@ -36,6 +47,8 @@ struct agent_zeta {
     struct token_bucket budget;
     struct gateway_counts all;
     struct shash counts;        /* Gateway's id -> struct gateway_counts. */
+    struct held_oam held[OAM_MAX_HELD];
+    size_t n_held;
     bool connected;             /* Questions can be sent. */
 };
 

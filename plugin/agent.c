@@ -674,6 +674,7 @@ agent_is_idle(const struct agent *agent)
             && commit_is_idle(agent->commit)
             && agent_gateway_is_settled(agent)
             && agent_fast_path_is_settled(agent)
+            && agent_zeta_is_settled(agent)
             && !ack_n_open(agent->ack)
             && agent_transactions_are_idle(agent)
             && agent_messages_are_done(agent));

@@ -19,6 +19,7 @@
 #include "store/goal-fit.h"
 #include "store/goal-store.h"
 #include "store/volatile-store.h"
+#include "timeval.h"
 #include "translate/dependency.h"
 #include "translate/goal-view.h"
 #include "translate/plugin-provider.h"
@@ -131,6 +132,12 @@ void
 gateway_map_invalidate(struct gateway_map *map)
 {
     map->stale = true;
+}
+
+bool
+gateway_map_is_stale(const struct gateway_map *map)
+{
+    return map->stale;
 }
 
 /* What is read is read as it is; nobody waits for its changes. */
@@ -309,14 +316,18 @@ gateway_map_run(struct gateway_map *map, long long int now)
     if (!map->stale || now < map->due) {
         return false;
     }
+
+    long long int began = time_usec();
+
     COVERAGE_INC(gateway_map_made);
     map->stale = false;
-    map->due = now + GATEWAY_MAP_MSEC;
     map_clear(map);
     goal_view_flush(map->view);
     view_begin(map);
     vol_for_each(map->vol, VOL_BINDING, add_port, map);
     view_end(map);
+    map->due = now + MIN(GATEWAY_MAP_MSEC, ((time_usec() - began)
+                                            * GATEWAY_MAP_SHARE / 1000));
     return true;
 }
 

@@ -16,11 +16,13 @@
  * second, put together in memory from the stores: networks (subnets of VPCs
  * that have ports here) by VNI and destination, each with the gateway that
  * serves it; entrances; local ports by network and address.  It is made anew,
- * whole, when it is asked for something and what it was made of has changed,
- * but not more often than every GATEWAY_MAP_MSEC.
+ * whole, when what it was made of has changed: at once, unless the last time
+ * took long.  Making it is to take no more than 1/GATEWAY_MAP_SHARE of the
+ * time; it does not wait for longer than GATEWAY_MAP_MSEC.
  *
  * It is not the last word: what is not so any more, translation finds out
- * (zeta-gateway.c).
+ * (zeta-gateway.c); and what it does not know is to be asked again as long as
+ * it is stale.
  *
  * Thread-safety: main thread only. */
 
@@ -36,6 +38,7 @@ struct goal_store;
 struct vol_store;
 
 #define GATEWAY_MAP_MSEC 100
+#define GATEWAY_MAP_SHARE 20
 
 /* Where gateways send OAM packets unless they say something else. */
 #define GATEWAY_MAP_OAM_PORT 8300
@@ -68,6 +71,8 @@ void gateway_map_destroy(struct gateway_map *);
 
 /* Something in the stores has changed. */
 void gateway_map_invalidate(struct gateway_map *);
+
+bool gateway_map_is_stale(const struct gateway_map *);
 
 /* Makes the map anew if that is due.  Returns true if it did. */
 bool gateway_map_run(struct gateway_map *, long long int now);
