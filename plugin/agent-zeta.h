@@ -28,8 +28,8 @@ struct gateway_counts {
     uint64_t verdicts[OAM_N_VERDICTS];
 };
 
-/* Packets that may concern what the map does not have yet, and are judged again
- * when it has been made: so many, and what there is of each. */
+/* Packets that may concern what the map does not have yet are judged again
+ * when it has been made: so many, of which there is this. */
 #define OAM_MAX_HELD 256
 
 struct held_oam {
