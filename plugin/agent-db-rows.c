@@ -9,6 +9,7 @@
 #include <string.h>
 #include "agent-db-rows.h"
 #include "agent-fast-path.h"
+#include "agent-port-stats.h"
 #include "apply/alcor-db.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
@@ -533,6 +534,17 @@ fill_port(const struct goal_key *key, const char *id, void *walk_)
         .interface = binding ? binding->iface : "",
         .ofport = binding ? binding->ofport : 0,
     };
+    struct agent_port_stats stats;
+
+    if (binding) {
+        agent_port_stats_get(agent, binding->ofport, &stats);
+        row.statistics = stats.totals;
+        row.n_statistics = stats.n_totals;
+        row.drops = stats.drops;
+        row.n_drops = stats.n_drops;
+        row.ingress_drops = stats.ingress_drops;
+        row.n_ingress_drops = stats.n_ingress_drops;
+    }
     char *reason = port_state(agent, key, binding, &row);
     alcor_db_port(walk->db, &row);
     note_vpc(walk, port);

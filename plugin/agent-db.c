@@ -12,6 +12,7 @@
 #include "apply/alcor-db.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/commit.h"
+#include "apply/port-stats.h"
 #include "fault-point.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
@@ -32,6 +33,7 @@ struct seen {
     uint64_t commit_seqno;
     uint64_t n_gaps;
     uint64_t fast_path_seqno;
+    uint64_t port_stats_seqno;
     uint64_t transactions_seqno;
     struct agent_counters counters;
 };
@@ -108,6 +110,7 @@ look(const struct agent *agent, struct seen *seen)
     seen->ovsdb_seqno = agent->ovsdb_seqno;
     seen->commit_seqno = commit_seqno(agent->commit);
     seen->fast_path_seqno = agent->fast_path->seqno;
+    seen->port_stats_seqno = port_stats_seqno(agent->port_stats);
     if (agent->translator) {
         seen->translator_seqno = translator_seqno(agent->translator);
         seen->n_gaps = resync_n_gaps(agent->resync);
@@ -137,6 +140,7 @@ find_changes(struct agent *agent)
         adb->dirty |= TABLE(PLUGIN) | GOAL_TABLES;
     }
     if (old->commit_seqno != new.commit_seqno
+        || old->port_stats_seqno != new.port_stats_seqno
         || old->counters.messages != new.counters.messages) {
         adb->dirty |= GOAL_TABLES;
     }

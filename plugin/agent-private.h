@@ -41,6 +41,7 @@ struct packet_event;
 struct packet_in;
 struct port_events;
 struct port_events_class;
+struct port_stats;
 struct resync;
 struct simap;
 struct snapshot;
@@ -102,6 +103,8 @@ struct agent {
     struct on_demand *on_demand;
     struct flow_stats *flow_stats;
     struct storms *storms;      /* Ports that flood. */
+    struct port_stats *port_stats;
+    struct ovs_list stats_waiters; /* Contains "struct stats_waiter"s. */
     struct hmap uplink_hops;    /* Contains "struct uplink_hop"s. */
     struct hmap tagged_subnets; /* Contains "struct tagged_subnet"s. */
     struct next_hop *next_hop;

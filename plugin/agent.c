@@ -11,12 +11,14 @@
 #include <string.h>
 #include "agent-fast-path.h"
 #include "agent-gateway.h"
+#include "agent-port-stats.h"
 #include "agent-private.h"
 #include "apply/apply-openflow.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/commit.h"
 #include "apply/flow-stats.h"
 #include "apply/next-hop.h"
+#include "apply/port-stats.h"
 #include "apply/sink-provider.h"
 #include "dirs.h"
 #include "feedback/ack.h"
@@ -117,6 +119,7 @@ agent_create(const struct agent_options *options)
     agent_on_demand_init(agent);
     agent_zeta_init(agent);
     agent_storm_init(agent);
+    agent_port_stats_init(agent);
     agent_uplink_hops_init(agent);
     agent->ack = ack_create(&agent_ack_class, agent);
     agent->port_events = port_events_create(&agent_port_events_class, agent);
@@ -139,6 +142,7 @@ agent_destroy(struct agent *agent)
     agent_on_demand_destroy(agent);
     agent_zeta_destroy(agent);
     storms_destroy(agent->storms);
+    agent_port_stats_destroy(agent);
     agent_uplink_hops_destroy(agent);
     agent_transactions_destroy(agent);
     agent_db_destroy(agent);
@@ -319,6 +323,8 @@ apply_bridge(struct agent *agent)
                          exists && agent->store ? agent->config.bridge
                          : NULL);
     flow_stats_set_bridge(agent->flow_stats,
+                          exists ? agent->config.bridge : NULL);
+    port_stats_set_bridge(agent->port_stats,
                           exists ? agent->config.bridge : NULL);
     next_hop_set(agent->next_hop, apply_ovsdb_datapath_type(agent->ovsdb),
                  &agent->config.host_addr);
@@ -611,6 +617,7 @@ agent_run(struct agent *agent)
     agent_transactions_run(agent);
     ack_run(agent->ack);
     agent_on_demand_run(agent);
+    agent_port_stats_run(agent);
     port_events_update(agent);
     if (agent->store) {
         goal_store_run(agent->store, time_msec());
@@ -639,6 +646,7 @@ agent_wait(struct agent *agent)
     agent_transactions_wait(agent);
     ack_wait(agent->ack);
     agent_on_demand_wait(agent);
+    agent_port_stats_wait(agent);
     storm_wait(agent->storms);
     agent_uplink_hops_wait(agent);
     agent_db_wait(agent);

@@ -40,6 +40,8 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-messages.c \
 	plugin/agent-on-demand.c \
 	plugin/agent-packets.c \
+	plugin/agent-port-stats.c \
+	plugin/agent-port-stats.h \
 	plugin/agent-private.h \
 	plugin/agent-resync.c \
 	plugin/agent-snapshot.c \

@@ -162,6 +162,7 @@ EXTRA_DIST += \
 	tests/perf/restart.py \
 	tests/perf/run \
 	tests/perf/flood.py \
+	tests/perf/port-first.py \
 	tests/perf/security-groups.py \
 	tests/perf/zeta.py \
 	$(testsuite_at) \
@@ -328,6 +329,22 @@ DISTCLEANFILES += $(KERNEL_TESTSUITE)
 check-kernel: all tests/atlocal $(KERNEL_TESTSUITE)
 	$(srcdir)/tests/kernel-suite $(KERNEL_TESTSUITE) $(TESTSUITEFLAGS)
 
+# One test for each number of tests/dataplane-numbers: minutes instead of many.
+check-kernel-core: all tests/atlocal $(KERNEL_TESTSUITE)
+	$(srcdir)/tests/kernel-suite $(KERNEL_TESTSUITE) -k kernel-core \
+		$(TESTSUITEFLAGS)
+
+# Without the plugin that it is about, each test of the data plane fails.
+EXTRA_DIST += tests/plugin-off
+PLUGIN_OFF_TESTSUITE = tests/plugin-off-testsuite
+$(PLUGIN_OFF_TESTSUITE): $(SYSTEM_TESTSUITE)
+	$(AM_V_at)cp $(SYSTEM_TESTSUITE) $@.tmp
+	$(AM_V_at)mv $@.tmp $@
+DISTCLEANFILES += $(PLUGIN_OFF_TESTSUITE)
+
+check-plugin-off: all tests/atlocal $(PLUGIN_OFF_TESTSUITE)
+	$(srcdir)/tests/plugin-off $(PLUGIN_OFF_TESTSUITE) $(DP_NUMBERS)
+
 # The Debian packages, built anew, on clean hosts (see tests/deb-host).
 check-deb: all tests/atlocal $(DEB_TESTSUITE) deb
 	$(SHELL) $(DEB_TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
@@ -336,7 +353,8 @@ check-deb: all tests/atlocal $(DEB_TESTSUITE) deb
 check-perf: all
 	OVSDIR='$(OVSDIR)' OVSBUILDDIR='$(OVSBUILDDIR)' PYTHON3='$(PYTHON3)' \
 	ALCOR_BUILD_DIR='$(abs_top_builddir)' $(srcdir)/tests/perf/run
-PHONY_TARGETS += check-deb check-kernel check-perf check-system
+PHONY_TARGETS += check-deb check-kernel check-kernel-core check-perf check-plugin-off \
+	check-system
 
 include tests/instrumented.mk
 

@@ -148,6 +148,22 @@ row_get(struct alcor_db *db, enum alcor_db_table table, const char *key,
     return row;
 }
 
+/* Makes of 'n' numbers what a column is set to; the caller frees both. */
+static void
+split_numbers(const struct alcor_db_number *numbers, size_t n,
+              const char ***keysp, int64_t **valuesp)
+{
+    const char **keys = xmalloc((n + 1) * sizeof *keys);
+    int64_t *values = xmalloc((n + 1) * sizeof *values);
+
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = numbers[i].name;
+        values[i] = numbers[i].value;
+    }
+    *keysp = keys;
+    *valuesp = values;
+}
+
 void
 alcor_db_agent(struct alcor_db *db, const struct alcor_db_agent *agent)
 {
@@ -160,13 +176,10 @@ alcor_db_agent(struct alcor_db *db, const struct alcor_db_agent *agent)
 
     const struct alcorrec_agent *row
         = CONTAINER_OF(header, struct alcorrec_agent, header_);
-    const char **keys = xmalloc(agent->n_statistics * sizeof *keys);
-    int64_t *values = xmalloc(agent->n_statistics * sizeof *values);
+    const char **keys;
+    int64_t *values;
 
-    for (size_t i = 0; i < agent->n_statistics; i++) {
-        keys[i] = agent->statistics[i].name;
-        values[i] = agent->statistics[i].value;
-    }
+    split_numbers(agent->statistics, agent->n_statistics, &keys, &values);
     alcorrec_agent_set_node_id(row, agent->node_id);
     alcorrec_agent_set_host_ip(row, agent->host_ip);
     alcorrec_agent_set_version(row, agent->version);
@@ -187,13 +200,10 @@ static void
 set_drops(const struct alcorrec_fast_path *row,
           const struct alcor_db_fast_path *fp)
 {
-    const char **keys = xmalloc((fp->n_drops + 1) * sizeof *keys);
-    int64_t *values = xmalloc((fp->n_drops + 1) * sizeof *values);
+    const char **keys;
+    int64_t *values;
 
-    for (size_t i = 0; i < fp->n_drops; i++) {
-        keys[i] = fp->drops[i].name;
-        values[i] = fp->drops[i].value;
-    }
+    split_numbers(fp->drops, fp->n_drops, &keys, &values);
     alcorrec_fast_path_set_drops(row, keys, values, fp->n_drops);
     free(keys);
     free(values);
@@ -377,6 +387,27 @@ alcor_db_gateway(struct alcor_db *db, const struct alcor_db_gateway *gateway)
     }
 }
 
+static void
+set_port_numbers(const struct alcorrec_port *row,
+                 const struct alcor_db_port *port)
+{
+    const char **keys;
+    int64_t *values;
+
+    split_numbers(port->statistics, port->n_statistics, &keys, &values);
+    alcorrec_port_set_statistics(row, keys, values, port->n_statistics);
+    free(keys);
+    free(values);
+    split_numbers(port->drops, port->n_drops, &keys, &values);
+    alcorrec_port_set_drops(row, keys, values, port->n_drops);
+    free(keys);
+    free(values);
+    split_numbers(port->ingress_drops, port->n_ingress_drops, &keys, &values);
+    alcorrec_port_set_ingress_drops(row, keys, values, port->n_ingress_drops);
+    free(keys);
+    free(values);
+}
+
 void
 alcor_db_port(struct alcor_db *db, const struct alcor_db_port *port)
 {
@@ -398,6 +429,7 @@ alcor_db_port(struct alcor_db *db, const struct alcor_db_port *port)
         alcorrec_port_set_ofport(row, &ofport, ofport != 0);
         alcorrec_port_set_state(row, port->state);
         alcorrec_port_set_reason(row, port->reason);
+        set_port_numbers(row, port);
     }
 }
 

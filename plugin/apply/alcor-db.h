@@ -144,6 +144,12 @@ struct alcor_db_port {
     uint16_t ofport;            /* 0: none. */
     const char *state;
     const char *reason;
+    const struct alcor_db_number *statistics;
+    size_t n_statistics;
+    const struct alcor_db_number *drops;
+    size_t n_drops;
+    const struct alcor_db_number *ingress_drops;
+    size_t n_ingress_drops;
 };
 
 struct alcor_db_vpc {

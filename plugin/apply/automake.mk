@@ -44,6 +44,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/meter-encode.h \
 	plugin/apply/flow-stats.c \
 	plugin/apply/flow-stats.h \
+	plugin/apply/port-stats.c \
+	plugin/apply/port-stats.h \
 	plugin/apply/next-hop-kernel.c \
 	plugin/apply/next-hop-provider.h \
 	plugin/apply/next-hop-underlay.c \

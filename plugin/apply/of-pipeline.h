@@ -33,8 +33,8 @@
  *
  * A stage that decides in several steps has several tables, EGRESS_CT say; all
  * drops end in DROP, with the reason in MFF_ALCOR_REASON: the packet counts of
- * the flows there are the drops by reason, and a trace that ends there says
- * why.
+ * the flows there are the drops by port and reason, and a trace that ends
+ * there says why.
  *
  * Metadata: the subnet tag
  * ------------------------
@@ -174,6 +174,9 @@ bool of_is_our_space(uint8_t table, uint16_t priority);
 /* Cookies: prefix 16 bits | plugin 8 | hash of the resource's id 40. */
 #define OF_COOKIE_PREFIX UINT64_C(0xa1c0)
 #define OF_COOKIE_MASK (UINT64_C(0xffff) << 48)
+
+/* The plugin whose flows apply/port-stats reads. */
+#define OF_PLUGIN_PORT_COUNTERS 17
 
 uint64_t of_cookie(uint8_t plugin, const char *kind, const char *id);
 static inline uint8_t

@@ -53,6 +53,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/punt-output.c \
 	plugin/translate/punt.c \
 	plugin/translate/punt.h \
+	plugin/translate/port-counters.c \
 	plugin/translate/port-security.c \
 	plugin/translate/security-group.c \
 	plugin/translate/security-rules.c \

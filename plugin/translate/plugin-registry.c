@@ -41,6 +41,7 @@ static const struct plugin_class *const builtin_classes[] = {
     &fast_path_plugin_class,
     &zeta_gateway_plugin_class,
     &storm_control_plugin_class,
+    &port_counters_plugin_class,
 };
 
 static const struct plugin_entry *

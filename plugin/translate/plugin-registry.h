@@ -72,6 +72,7 @@ extern const struct plugin_class announce_plugin_class;
 extern const struct plugin_class dhcp_plugin_class;
 extern const struct plugin_class fast_path_plugin_class;
 extern const struct plugin_class zeta_gateway_plugin_class;
+extern const struct plugin_class port_counters_plugin_class;
 extern const struct plugin_class storm_control_plugin_class;
 
 #endif /* translate/plugin-registry.h */
