@@ -35,6 +35,29 @@ struct idle_waiter {
     struct unixctl_conn *conn;
 };
 
+/* Sets '*format' if 'arg' is an option that asks for one.  Returns false if it
+ * is an option, but not one that there is. */
+static bool
+parse_format(const char *arg, enum table_format *format)
+{
+    static const struct {
+        const char *option;
+        enum table_format format;
+    } formats[] = {
+        { "--format=table", TF_TABLE },
+        { "--format=json", TF_JSON },
+        { "--format=csv", TF_CSV },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+        if (!strcmp(arg, formats[i].option)) {
+            *format = formats[i].format;
+            return true;
+        }
+    }
+    return strncmp(arg, "--", 2) != 0;
+}
+
 /* Replies with 'table', in the format that 'argv' asks for. */
 void
 agent_reply_table(struct unixctl_conn *conn, struct table *table, int argc,
@@ -42,18 +65,20 @@ agent_reply_table(struct unixctl_conn *conn, struct table *table, int argc,
 {
     struct table_style style = TABLE_STYLE_DEFAULT;
     struct ds s = DS_EMPTY_INITIALIZER;
+    bool ok = true;
 
     style.format = TF_TABLE;
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--format=json")) {
-            style.format = TF_JSON;
-        } else if (!strcmp(argv[i], "--format=csv")) {
-            style.format = TF_CSV;
-        }
+        ok &= parse_format(argv[i], &style.format);
     }
-    table_format_reset();
-    table_format(table, &style, &s);
-    unixctl_command_reply(conn, ds_cstr(&s));
+    if (ok) {
+        table_format_reset();
+        table_format(table, &style, &s);
+        unixctl_command_reply(conn, ds_cstr(&s));
+    } else {
+        unixctl_command_reply_error(conn, "expected no other option than "
+                                    "--format=table, json or csv");
+    }
     ds_destroy(&s);
     table_destroy(table);
 }

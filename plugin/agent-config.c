@@ -77,6 +77,12 @@ parse_host_ip(struct agent_config *config, size_t offset OVS_UNUSED,
     } else if (!ipv6_parse(value, &addr) || !ipv6_addr_is_set(&addr)) {
         return xasprintf("\"%.64s\" is not an IPv4 or IPv6 address", value);
     }
+    if (IN6_IS_ADDR_V4MAPPED(&addr)
+        ? ip_is_multicast(in6_addr_get_mapped_ipv4(&addr))
+          || in6_addr_get_mapped_ipv4(&addr) == OVS_BE32_MAX
+        : ipv6_addr_is_multicast(&addr)) {
+        return xasprintf("\"%.64s\" is not the address of a host", value);
+    }
     config->host_addr = addr;
     replace(&config->host_ip, value);
     return NULL;
@@ -208,11 +214,13 @@ parse_fast_path(struct agent_config *config, size_t offset OVS_UNUSED,
                      "interpose or off", value);
 }
 
+/* Device names: those of bridges are some, too. */
 static char *
 parse_device(struct agent_config *config, size_t offset, const char *value)
 {
-    if (value && strlen(value) > 15) {
-        return xasprintf("\"%.64s\", expected the name of a device", value);
+    if (value && (strlen(value) > 15 || value[strcspn(value, "/ \t\r\n")])) {
+        return xasprintf("\"%.64s\", expected the name of a device: at most "
+                         "15 characters, no spaces or slashes", value);
     }
     return parse_text(config, offset, value);
 }
@@ -301,7 +309,7 @@ static const struct setting settings[] = {
     SETTING("alcor-control", NULL, parse_text, control),
     SETTING("alcor-node-id", NULL, parse_id, node_id),
     SETTING("alcor-host-ip", NULL, parse_host_ip, host_ip),
-    SETTING("alcor-bridge", "br-int", parse_id, bridge),
+    SETTING("alcor-bridge", "br-int", parse_device, bridge),
     SETTING("alcor-bridge-datapath-type", NULL, parse_datapath_type,
             datapath_type),
     SETTING("alcor-curve-key", NULL, parse_text, curve_key),

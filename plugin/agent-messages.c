@@ -304,6 +304,7 @@ delete_entry(struct intake *intake, const struct goal_entry *entry)
         return;
     }
     if (result == GOAL_STALE) {
+        intake->agent->counters.stale++;
         ack_add_final(intake->ack, entry->kind, entry->id, entry->operation,
                       GOAL_STATUS_OUT_OF_ORDER);
     } else {

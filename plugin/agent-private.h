@@ -144,6 +144,7 @@ struct agent {
     long long int topics_next;  /* When topics may be updated again. */
     uint64_t epoch;             /* Ours: µs since 1970 at start. */
     struct agent_counters counters;
+    bool has_stopwatches;
 
     struct agent_db *db;        /* Database Alcor. */
     struct agent_fast_path *fast_path;
@@ -285,6 +286,18 @@ void agent_storm_event(struct agent *, const struct packet_event *);
 void agent_storm_dropped(struct agent *, uint32_t in_port,
                          const struct in6_addr *dst);
 void agent_storm_run(struct agent *);
+
+/* agent-stopwatch.c: stopwatch/show has what takes time. */
+#define AGENT_STOPWATCHES \
+    STOPWATCH(MESSAGES, "messages") \
+    STOPWATCH(TRANSLATE, "translate") \
+    STOPWATCH(COMMIT, "commit")
+#define STOPWATCH(STAGE, NAME) STOPWATCH_##STAGE,
+enum agent_stopwatch { AGENT_STOPWATCHES };
+#undef STOPWATCH
+void agent_stopwatches_init(struct agent *);
+void agent_stopwatch_lap(const struct agent *, enum agent_stopwatch,
+                         long long int begin);
 
 /* agent-db.c. */
 void agent_db_init(struct agent *);

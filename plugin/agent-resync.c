@@ -300,36 +300,48 @@ agent_resync_init(struct agent *agent)
 
 /* Topics joined and left at run time. */
 
+/* Joins or leaves a topic.  Returns null, or a message, and sets '*status'. */
+static char *
+take_subscription(struct agent *agent, const struct subscribe_info *info,
+                  enum goal_status *status)
+{
+    if (info->join && smap_count(&agent->joined) >= MAX_JOINED
+        && !smap_get(&agent->joined, info->topic)) {
+        *status = GOAL_STATUS_FAILURE;
+        return xasprintf("%d topics are joined already", MAX_JOINED);
+    } else if (info->join) {
+        smap_replace(&agent->joined, info->topic, info->key);
+    } else {
+        smap_remove(&agent->joined, info->topic);
+    }
+    agent->topics_changed = true;
+    *status = GOAL_STATUS_SUCCESS;
+    return NULL;
+}
+
 void
 agent_take_subscribe_info(struct agent *agent, const struct envelope *envelope,
                     const struct transport_message *msg)
 {
-    enum goal_status status = GOAL_STATUS_SUCCESS;
+    enum goal_status status = GOAL_STATUS_INVALID_ARG;
     struct subscribe_info info;
     char *error = subscribe_info_decode(msg->payload, msg->payload_len,
                                         &info);
 
-    if (!error && info.join
-        && smap_count(&agent->joined) >= MAX_JOINED
-        && !smap_get(&agent->joined, info.topic)) {
-        error = xasprintf("%d topics are joined already", MAX_JOINED);
-        subscribe_info_destroy(&info);
-        status = GOAL_STATUS_FAILURE;
-    } else if (error) {
-        status = GOAL_STATUS_INVALID_ARG;
-    } else {
-        if (info.join) {
-            smap_replace(&agent->joined, info.topic, info.key);
-        } else {
-            smap_remove(&agent->joined, info.topic);
-        }
-        agent->topics_changed = true;
+    if (error && !info.parsed) {
+        bad_payload(agent, envelope, error);
+        return;
+    } else if (!error) {
+        error = take_subscription(agent, &info, &status);
         subscribe_info_destroy(&info);
     }
     if (error) {
         VLOG_INFO_RL(&rl, "message %s from %s: %s", envelope->message_id,
                      envelope->sender, error);
         free(error);
+    }
+    if (!envelope->message_id[0]) {
+        return;
     }
 
     uint64_t stub[64 / 8];

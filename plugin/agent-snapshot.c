@@ -102,8 +102,9 @@ origin_is_newer(const struct merge *merge, const char *sender,
     const struct topic_position *p = shash_find_data(&merge->positions,
                                                      topic);
 
-    return (p && epoch == end->epoch && !strcmp(sender, end->sender)
-            && sequence > p->sequence);
+    /* Nothing had been published on a topic without a position. */
+    return (epoch == end->epoch && !strcmp(sender, end->sender)
+            && sequence > (p ? p->sequence : 0));
 }
 
 /* Finds who wrote what is stored, or buried, of a resource.  Returns false if

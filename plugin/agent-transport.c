@@ -68,6 +68,25 @@ read_keys(struct agent *agent, struct curve_config *curve)
     return check_key(agent, "alcor-curve-server-key", server_error) && ok;
 }
 
+/* Reports 'error' (null: none), which may start with the key that it is
+ * about. */
+static void
+report_error(struct agent *agent, char *error)
+{
+    static const char *const keys[] = { "alcor-remote", "alcor-control" };
+    size_t blamed = error && !strncmp(error, keys[1], strlen(keys[1]));
+    size_t len = strlen(keys[blamed]);
+    char *text = error;
+
+    if (error && !strncmp(error, keys[blamed], len)
+        && !strncmp(error + len, ": ", 2)) {
+        text = xstrdup(error + len + 2);
+        free(error);
+    }
+    agent_config_set_error(&agent->config, keys[blamed], text);
+    agent_config_set_error(&agent->config, keys[!blamed], NULL);
+}
+
 /* Opens the transport, in place of the one that there may be. */
 static void
 open_transport(struct agent *agent, struct transport_config *tc)
@@ -84,7 +103,7 @@ open_transport(struct agent *agent, struct transport_config *tc)
         agent->topics_changed = true;
     }
     agent->transport_failed = error != NULL;
-    agent_config_set_error(&agent->config, "alcor-remote", error);
+    report_error(agent, error);
 }
 
 static char *
@@ -129,7 +148,7 @@ agent_transport_configure(struct agent *agent)
                                          config->node_id, &tc);
     if (error) {
         agent->transport_failed = true;
-        agent_config_set_error(&agent->config, "alcor-remote", error);
+        report_error(agent, error);
         return;
     }
     if (read_keys(agent, &tc.curve)) {

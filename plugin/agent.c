@@ -393,6 +393,7 @@ phase_run(struct agent *agent)
 {
     if (is_configured(agent) && open_store(agent)) {
         apply_bridge(agent);
+        agent_stopwatches_init(agent);
         agent->ids = id_store_create(agent->store);
         agent->translator = translator_create(agent->store, agent->vol,
                                               agent->ids, agent->ds,
@@ -505,6 +506,7 @@ static void
 translate_run(struct agent *agent)
 {
     struct vol_changes changes;
+    long long int begin = time_usec();
 
     if (!agent->translator || agent->exit > EXIT_KEEP) {
         return;
@@ -513,7 +515,10 @@ translate_run(struct agent *agent)
         translator_vol_changes(agent->translator, &changes);
         vol_changes_destroy(&changes);
     }
-    translator_run(agent->translator, TRANSLATE_MSEC);
+    if (!translator_is_idle(agent->translator)) {
+        translator_run(agent->translator, TRANSLATE_MSEC);
+        agent_stopwatch_lap(agent, STOPWATCH_TRANSLATE, begin);
+    }
 
     /* A VPC may have turned out to be lazy. */
     if (vol_changes_take(agent->vol, &changes)) {
@@ -591,6 +596,32 @@ exit_run(struct agent *agent)
     }
 }
 
+static void
+messages_run(struct agent *agent)
+{
+    uint64_t n = agent->counters.messages;
+    long long int begin = time_usec();
+
+    agent_messages_run(agent);
+    if (agent->counters.messages != n) {
+        agent_stopwatch_lap(agent, STOPWATCH_MESSAGES, begin);
+    }
+}
+
+static void
+apply_run(struct agent *agent)
+{
+    bool was_idle = commit_is_idle(agent->commit);
+    long long int begin = time_usec();
+
+    if (!is_catching_up(agent)) {
+        commit_run(agent->commit);
+        if (!was_idle) {
+            agent_stopwatch_lap(agent, STOPWATCH_COMMIT, begin);
+        }
+    }
+}
+
 void
 agent_run(struct agent *agent)
 {
@@ -599,7 +630,7 @@ agent_run(struct agent *agent)
     phase_run(agent);
     agent_fast_path_run(agent);
     if (agent->exit == EXIT_NO) {
-        agent_messages_run(agent);
+        messages_run(agent);
     }
     agent_packets_run(agent);
     agent_zeta_run(agent);
@@ -611,9 +642,7 @@ agent_run(struct agent *agent)
     apply_openflow_run(agent->openflow);
     switch_run(agent);
     next_hop_run(agent->next_hop);
-    if (!is_catching_up(agent)) {
-        commit_run(agent->commit);
-    }
+    apply_run(agent);
     agent_transactions_run(agent);
     ack_run(agent->ack);
     agent_on_demand_run(agent);

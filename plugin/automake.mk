@@ -45,6 +45,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-private.h \
 	plugin/agent-resync.c \
 	plugin/agent-snapshot.c \
+	plugin/agent-stopwatch.c \
 	plugin/agent-storm.c \
 	plugin/agent-uplink.c \
 	plugin/agent-transaction-doubt.c \

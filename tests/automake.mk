@@ -28,6 +28,7 @@ testsuite_at = \
 	tests/port-security.at \
 	tests/publish.at \
 	tests/relay.at \
+	tests/rules.at \
 	tests/resync.at \
 	tests/transaction.at \
 	tests/security-group.at \
@@ -75,6 +76,9 @@ test_scripts = \
 	tests/alcor_goal.py \
 	tests/alcor_process.py \
 	tests/alcor_relay.py \
+	tests/rules.py \
+	tests/rules_delivery.py \
+	tests/rules_resources.py \
 	tests/alcor_schema.py \
 	tests/arp-probe.py \
 	tests/crash-matrix.py \

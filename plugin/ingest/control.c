@@ -278,6 +278,7 @@ subscribe_info_decode(const void *data, size_t len,
         wire_arena_destroy(&arena);
         return error;
     }
+    info->parsed = true;
     error = check_text("topic", m->topic, true);
     if (!error) {
         error = check_text("key", m->key, false);

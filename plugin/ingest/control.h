@@ -70,6 +70,7 @@ void host_reply_destroy(struct host_reply *);
 
 /* SUBSCRIBE_INFO and SUBSCRIBE_REPLY. */
 struct subscribe_info {
+    bool parsed;                /* Even if what it says is no good. */
     bool join;                  /* Else leave. */
     char *topic;
     char *key;

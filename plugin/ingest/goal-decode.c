@@ -181,13 +181,21 @@ prefix_error(const char *name, char *error)
     return full;
 }
 
+/* True for operations to which the resource's id says all: they may come
+ * without a configuration, if there is a map key. */
+static bool
+only_names(uint32_t operation)
+{
+    return operation == GOAL_OP_GET || operation == GOAL_OP_DELETE;
+}
+
 /* Checks what every operation needs. */
 static char *
 check_identity(const struct raw_entry *raw)
 {
     char *error;
 
-    if (!raw->configuration) {
+    if (!raw->configuration && !only_names(raw->operation)) {
         return xstrdup("configuration: not given");
     }
     error = prefix_error("id", check_id(raw->id.len ? raw->id : raw->key));
@@ -256,12 +264,6 @@ convert_resource(const struct goal_kind_schema *ks,
     return error;
 }
 
-static bool
-only_names(uint32_t operation)
-{
-    return operation == GOAL_OP_GET || operation == GOAL_OP_DELETE;
-}
-
 /* True if what the entry holds is the whole resource by its update type or by
  * its kind. */
 static bool
@@ -285,7 +287,10 @@ convert_entry(const struct goal_kind_schema *ks, const struct raw_entry *raw,
         return error;
     } else if (only_names(entry->operation)) {
         entry->resource = goal_resource_create(raw->kind, entry->id);
-        entry->resource->revision = get_u32(raw->configuration, ks->revision);
+        if (raw->configuration) {
+            entry->resource->revision = get_u32(raw->configuration,
+                                                ks->revision);
+        }
         return NULL;
     }
 
