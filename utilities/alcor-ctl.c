@@ -182,13 +182,18 @@ run_keygen(const struct ctl_target *target OVS_UNUSED,
     return ctl_keygen(command->argv[1]);
 }
 
+/* An option may also follow the command. */
 static int
 run_topology(const struct ctl_target *target,
              const struct ctl_command *command)
 {
-    bool dot = shash_find(&command->options, "--dot");
-    bool svg = shash_find(&command->options, "--svg");
+    const char *arg = command->argc > 1 ? command->argv[1] : "";
+    bool dot = shash_find(&command->options, "--dot") || !strcmp(arg, "--dot");
+    bool svg = shash_find(&command->options, "--svg") || !strcmp(arg, "--svg");
 
+    if (arg[0] && !dot && !svg) {
+        ctl_fatal("topology: \"%s\": expected --dot or --svg", arg);
+    }
     if (dot && svg) {
         ctl_fatal("\"topology\" takes --dot or --svg, not both");
     }
@@ -221,7 +226,7 @@ static const struct ctl_command_syntax command_syntax[] = {
     { "init-db", 0, 0, "", NULL, NULL, NULL, "", RO },
     { "explain", 1, 1, "COOKIE", NULL, NULL, NULL, "", RO },
     { "keygen", 1, 1, "DIR", NULL, NULL, NULL, "", RO },
-    { "topology", 0, 0, "", NULL, NULL, NULL, "--dot,--svg", RO },
+    { "topology", 0, 1, "", NULL, NULL, NULL, "--dot,--svg", RO },
     { "trace", 2, 2, "PORT FLOW", NULL, NULL, NULL, "", RO },
     { NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, RO },
 };
@@ -262,7 +267,7 @@ usage(void)
            "  explain COOKIE              which resource and plugin a flow's\n"
            "                              cookie stands for\n"
            "  keygen DIR                  make a CURVE key pair in DIR\n"
-           "  [--dot | --svg] topology    what there is, as a tree or drawn\n"
+           "  topology [--dot | --svg]    what there is, as a tree or drawn\n"
            "  trace PORT FLOW             the way of a packet that PORT sends,"
            "\n                              each flow explained\n"
            "%s\n%s\n"
