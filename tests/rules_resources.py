@@ -211,6 +211,26 @@ def ports(t):
     equal(t.stored("PORT"), ["PORT p1 ok"])
 
 
+@rule("leases")
+def leases(t):
+    """DHCP: a parent that comes late may show that an address is none of
+    its.  The other family is for another subnet of the port."""
+    t.start()
+    dhcp = "dhcp %s vpc=v subnet=%s mac=02:00:00:00:00:%s %s\n"
+    id = t.expect(dhcp % ("a", "s", "0a", "ip=10.0.1.2"),
+                  "DHCP a CREATE PENDING")
+    t.expect(NET + "subnet six vpc=v cidr=fd00::/64 gw= dhcp=yes\n",
+             "SUBNET six INFO SUCCESS", *NET_ANSWERS)
+    equal(t.answers(id, 2), ["DHCP a CREATE INVALID_ARG"])
+    t.expect(dhcp % ("b", "s", "0b", "ip=10.0.0.2 ip6=fd00::2")
+             + dhcp % ("c", "six", "0c", "ip=10.0.0.3 ip6=fd00::3")
+             + dhcp % ("d", "six", "0d", "ip6=fd01::4"),
+             "DHCP b CREATE SUCCESS", "DHCP c CREATE SUCCESS",
+             "DHCP d CREATE INVALID_ARG")
+    t.expect("subnet s vpc=v cidr=10.0.0.0/23 gw=\n", "SUBNET s INFO SUCCESS")
+    equal(t.stored("DHCP"), ["DHCP a ok", "DHCP b ok", "DHCP c ok"])
+
+
 @rule("conflicts")
 def conflicts(t):
     t.start()
@@ -306,6 +326,8 @@ def malformed_cases():
     yield rule_(ethertype="IPV6", remote_ip_prefix="10.0.0.0/8")
     yield "dhcp", {"subnet_id": "s", "mac_address": "02:00:00:00:00:02",
                    "ipv4_address": "fd00::1"}
+    yield "dhcp", {"subnet_id": "s", "mac_address": "02:00:00:00:00:02",
+                   "ipv4_address": "10.0.1.2"}
     yield "router", {"host_dvr_mac_address": "01:00:00:00:00:01"}
     yield "gateway", {"gateway_type": 9}
     yield "gateway", {"gateway_type": "ZETA", "destinations": [

@@ -41,6 +41,14 @@ check_address(struct goal_admission *ga, const char *subnet_id,
 }
 
 static char *
+check_dhcp(struct goal_admission *ga, const struct goal_dhcp *dhcp)
+{
+    const struct goal_subnet *subnet = find_subnet(ga, dhcp->subnet_id);
+
+    return subnet ? goal_fit_dhcp(subnet, dhcp) : NULL;
+}
+
+static char *
 check_in_vpc(struct goal_admission *ga, const struct goal_subnet *subnet)
 {
     struct goal_resource *vpc = goal_store_get(ga->store, GOAL_VPC,
@@ -62,6 +70,8 @@ check_fit(struct goal_admission *ga, const struct goal_resource *r)
     }
     if (r->kind == GOAL_SUBNET) {
         error = check_in_vpc(ga, GOAL_SUBNET_CAST(r));
+    } else if (r->kind == GOAL_DHCP) {
+        error = check_dhcp(ga, GOAL_DHCP_CAST(r));
     } else if (r->kind == GOAL_PORT) {
         const struct goal_port *port = GOAL_PORT_CAST(r);
 

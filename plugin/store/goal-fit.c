@@ -78,6 +78,26 @@ goal_fit_address(const struct goal_subnet *subnet, const struct in6_addr *ip)
                       &subnet->cidr));
 }
 
+/* Checks 'ip', if it is set and of the family of the subnet. */
+static char *
+fit_lease(const struct goal_subnet *subnet, const char *field,
+          const struct in6_addr *ip)
+{
+    return (!ipv6_addr_is_set(ip)
+            || (IN6_IS_ADDR_V4MAPPED(ip)
+                != IN6_IS_ADDR_V4MAPPED(&subnet->cidr.addr))
+            || goal_prefix_has(&subnet->cidr, ip) ? NULL
+            : outside(field, ip, "its subnet's cidr", &subnet->cidr));
+}
+
+char *
+goal_fit_dhcp(const struct goal_subnet *subnet, const struct goal_dhcp *dhcp)
+{
+    char *error = fit_lease(subnet, "ipv4_address", &dhcp->ipv4);
+
+    return error ? error : fit_lease(subnet, "ipv6_address", &dhcp->ipv6);
+}
+
 bool
 goal_prefix_covers(const struct goal_prefix *outer,
                    const struct goal_prefix *inner)

@@ -26,6 +26,10 @@ char *goal_fit_subnet(const struct goal_vpc *, const struct goal_subnet *)
 char *goal_fit_address(const struct goal_subnet *, const struct in6_addr *)
     OVS_WARN_UNUSED_RESULT;
 
+/* Addresses of the other family may be for another subnet of the port. */
+char *goal_fit_dhcp(const struct goal_subnet *, const struct goal_dhcp *)
+    OVS_WARN_UNUSED_RESULT;
+
 /* True if 'ip' is in 'prefix'. */
 bool goal_prefix_has(const struct goal_prefix *, const struct in6_addr *ip);
 

@@ -262,7 +262,8 @@ dhcp_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
         return result;
     }
     ofpbuf_init(&data, 512);
-    if (IN6_IS_ADDR_V4MAPPED(&dhcp->ipv4)) {
+    if (IN6_IS_ADDR_V4MAPPED(&dhcp->ipv4)
+        && IN6_IS_ADDR_V4MAPPED(&net.subnet->cidr.addr)) {
         make_data4(&net, dhcp, goal_view_mtu(view, &net), &data);
         *errorp = question_flow(out, &net, dhcp, false, &data);
     }

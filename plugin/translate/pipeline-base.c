@@ -190,6 +190,20 @@ check_neighbor(struct goal_view *view, const struct goal_resource *r,
 }
 
 static enum plugin_result
+check_dhcp(struct goal_view *view, const struct goal_resource *r,
+           char **errorp)
+{
+    const struct goal_dhcp *dhcp = GOAL_DHCP_CAST(r);
+    const struct goal_resource *subnet = goal_view_get(view, GOAL_SUBNET,
+                                                       dhcp->subnet_id);
+    if (!subnet) {
+        return PLUGIN_WAIT;
+    }
+    *errorp = goal_fit_dhcp(GOAL_SUBNET_CAST(subnet), dhcp);
+    return *errorp ? PLUGIN_REJECT : PLUGIN_DONE;
+}
+
+static enum plugin_result
 pipeline_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
                    const struct goal_resource *r, struct plugin_output *out,
                    char **errorp)
@@ -202,9 +216,7 @@ pipeline_translate(struct plugin *plugin OVS_UNUSED, struct goal_view *view,
     case GOAL_NEIGHBOR:
         return check_neighbor(view, r, errorp);
     case GOAL_DHCP:
-        return (goal_view_get(view, GOAL_SUBNET,
-                              GOAL_DHCP_CAST(r)->subnet_id)
-                ? PLUGIN_DONE : PLUGIN_WAIT);
+        return check_dhcp(view, r, errorp);
     case GOAL_VPC:
     case GOAL_SECURITY_GROUP:
     case GOAL_ROUTER:
