@@ -18,6 +18,9 @@
 #include "unixctl.h"
 #include "util.h"
 
+/* The only port that gateways as deployed receive at. */
+#define GATEWAY_VXLAN_PORT 4789
+
 static struct table *
 begin_table(struct table *table, const char *const columns[], size_t n)
 {
@@ -201,6 +204,20 @@ agent_zeta_statistics(const struct agent *agent, const char *gateway_id,
     }
 }
 
+/* Returns what of the host's settings gateways as deployed cannot do with, a
+ * string that the caller must free, or null. */
+static char *
+settings_error(const struct agent_config *config)
+{
+    return (config->encap_csum
+            ? xstrdup("alcor-encap-csum is true: what passes a gateway "
+                      "arrives with wrong checksums")
+            : config->encap_port != GATEWAY_VXLAN_PORT
+            ? xasprintf("alcor-encap-port is %"PRIu16": gateways take %d "
+                        "only", config->encap_port, GATEWAY_VXLAN_PORT)
+            : NULL);
+}
+
 /* Returns what is wrong with gateways, or null, to be freed. */
 char *
 agent_zeta_error(const struct agent *agent)
@@ -210,7 +227,11 @@ agent_zeta_error(const struct agent *agent)
     size_t n = 0;
     const struct gm_gateway *gateways = (zeta->map ? gateway_map_gateways(
                                              zeta->map, &n) : NULL);
+    char *unfit = n ? settings_error(&agent->config) : NULL;
 
+    if (unfit) {
+        return unfit;
+    }
     for (size_t i = 0; i < n; i++) {
         size_t n_dead = 0;
 

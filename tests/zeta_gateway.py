@@ -6,6 +6,7 @@ what is known of deployed ones, and sharing no code with the agent.
 usage: zeta_gateway.py run [OPTIONS] --entrance IP=MAC [ENDPOINT...]
        zeta_gateway.py ctl SOCKET COMMAND...
        zeta_gateway.py vectors FILE
+       zeta_gateway.py form FILE FRAME | form HEX
        zeta_gateway.py payload delete|inject VNI SRC DST SPORT DPORT PROTOCOL
            [IP HOST-IP MAC HOST-MAC]
 
@@ -32,8 +33,13 @@ An ENDPOINT is VNI,IP,MAC,HOST-IP,HOST-MAC.  Commands:
                                             all the same; prints how many
     quiet yes|no                            sends no OAM, or does again
     flows                                   ports of flows that it has seen
+    last                                    the last frame forwarded, as it
+                                            came, in hex
     counters                                what it has done
     exit
+
+"form" says what counts of a host's frame: of one in a file of vectors, or of
+one in hex.
 
 What deployed ones do, and this does: looks at outer destination MAC and IP (an
 entrance's), UDP destination port 4789, VNI and inner destination address.
@@ -99,6 +105,7 @@ class Gateway:
         self.ident = 0
         self.quiet = False
         self.flows = set()
+        self.last = b""
 
     def add_endpoint(self, text):
         vni, ip, mac, host_ip, host_mac = text.split(",")
@@ -165,6 +172,7 @@ class Gateway:
         self.queue.append(self.oam(entrance, frame[26:30], frame[6:12],
                                    payload, self.oam_port))
         self.flows.add(ports)
+        self.last = frame
         self.counters["forwarded"] += 1
         self.counters["forwarded by %s" % socket.inet_ntoa(entrance)] += 1
         return (self.readdress(frame, entrance, endpoint.host_ip,
@@ -280,6 +288,8 @@ class Server:
         elif name == "flows":
             return "".join("%d %d\n" % ports
                            for ports in sorted(gateway.flows))
+        elif name == "last":
+            return gateway.last.hex() + "\n"
         elif name == "exit":
             self.done = True
         else:
@@ -403,6 +413,34 @@ def payload(what, vni, source, destination, sport, dport, protocol,
                                  mac_bytes(host_mac))).hex())
 
 
+def form(*where):
+    """Prints what counts of a frame to a gateway."""
+    if len(where) == 2:
+        with open(where[0]) as f:
+            text = json.load(f)["frames"][where[1]]
+    else:
+        text = where[0]
+    frame = bytes.fromhex(text)
+
+    def station(mac, ip):
+        return "%s %s" % (frame[mac:mac + 6].hex(":"),
+                          socket.inet_ntoa(frame[ip:ip + 4]))
+
+    print("%s > %s" % (station(6, 26), station(0, 30)))
+    print("IPv4 %02x tos %d ttl %d protocol %d checksum %s" % (
+        frame[14], frame[15], frame[22], frame[23],
+        "wrong" if checksum(frame[14:34]) else "right"))
+    lengths = (int.from_bytes(frame[16:18], "big") - len(frame),
+               int.from_bytes(frame[38:40], "big") - len(frame))
+    print("UDP %d checksum %d%s" % (
+        int.from_bytes(frame[36:38], "big"),
+        int.from_bytes(frame[40:42], "big"),
+        "" if lengths == (-14, -34) else " wrong length"))
+    print("VXLAN %s %d" % (frame[42:46].hex(),
+                           int.from_bytes(frame[46:50], "big") >> 8))
+    print("inner %s > %s" % (station(56, 76), socket.inet_ntoa(frame[80:84])))
+
+
 def vectors(path):
     """Gives this gateway the hosts' frames of the vectors: what it sends is
     what the deployed one sent, but for the OAM packets' identification."""
@@ -436,7 +474,8 @@ def vectors(path):
 
 def main():
     mode, *args = sys.argv[1:] or ["help"]
-    modes = {"run": run, "ctl": ctl, "vectors": vectors, "payload": payload}
+    modes = {"run": run, "ctl": ctl, "vectors": vectors, "payload": payload,
+             "form": form}
     if mode not in modes:
         sys.exit(__doc__)
     return modes[mode](
