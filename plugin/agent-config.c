@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "util.h"
@@ -301,6 +302,14 @@ parse_entrances(struct agent_config *config, size_t offset OVS_UNUSED,
     return NULL;
 }
 
+static char *
+parse_limits(struct agent_config *config, size_t offset, const char *value)
+{
+    char *error = limits_check(value ? value : "");
+
+    return error ? error : parse_text(config, offset, value);
+}
+
 #define SETTING(KEY, FALLBACK, PARSE, MEMBER) \
     { KEY, FALLBACK, PARSE, offsetof(struct agent_config, MEMBER) }
 
@@ -330,6 +339,7 @@ static const struct setting settings[] = {
     SETTING("alcor-role", "compute", parse_role, role),
     SETTING("alcor-gateway-entrances", NULL, parse_entrances,
             gateway_entrances),
+    SETTING("alcor-limits", NULL, parse_limits, limits),
 };
 
 /* Keys of interfaces.md that this version knows but has no use for yet. */
@@ -367,6 +377,7 @@ agent_config_destroy(struct agent_config *config)
     free(config->bridge_mappings);
     free(config->uplink);
     free(config->gateway_entrances);
+    free(config->limits);
     smap_destroy(&config->errors);
     smap_destroy(&config->last);
 }

@@ -74,6 +74,7 @@ struct agent_config {
     unsigned int role;          /* Bitmap of enum agent_role. */
     struct config_entrance *gateway_entrances; /* None: 'host_addr'. */
     size_t n_gateway_entrances;
+    char *limits;               /* "NAME=NUMBER,...", null: none. */
     struct smap errors;         /* Key -> message. */
     struct smap last;           /* The external_ids last seen... */
     bool loaded;                /* ...if they have been seen. */

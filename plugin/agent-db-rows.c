@@ -120,9 +120,17 @@ fill_agent(const struct agent *agent, struct alcor_db *db,
            const int64_t *cur_cfg)
 {
     struct smap status = SMAP_INITIALIZER(&status);
-    struct alcor_db_number numbers[N_NUMBERS];
-    size_t n = get_statistics(agent, numbers);
+    struct simap hits = SIMAP_INITIALIZER(&hits);
+    struct simap_node *node;
 
+    agent_limits_get_hits(&hits);
+
+    struct alcor_db_number *numbers
+        = xmalloc((N_NUMBERS + simap_count(&hits)) * sizeof *numbers);
+    size_t n = get_statistics(agent, numbers);
+    SIMAP_FOR_EACH (node, &hits) {
+        numbers[n++] = (struct alcor_db_number) { node->name, node->data };
+    }
     describe(agent, &status);
 
     struct alcor_db_agent row = {
@@ -142,6 +150,8 @@ fill_agent(const struct agent *agent, struct alcor_db *db,
     };
     alcor_db_agent(db, &row);
     smap_destroy(&status);
+    simap_destroy(&hits);
+    free(numbers);
 }
 
 /* Subscription. */

@@ -16,6 +16,7 @@
 #include "fault-point.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/poll-loop.h"
 #include "translate/translator.h"
 #include "util.h"
@@ -35,6 +36,7 @@ struct seen {
     uint64_t fast_path_seqno;
     uint64_t port_stats_seqno;
     uint64_t transactions_seqno;
+    uint64_t limit_seqno;
     struct agent_counters counters;
 };
 
@@ -116,6 +118,7 @@ look(const struct agent *agent, struct seen *seen)
         seen->n_gaps = resync_n_gaps(agent->resync);
         seen->transactions_seqno = agent_transactions_seqno(agent);
     }
+    seen->limit_seqno = limit_seqno();
     seen->counters = agent->counters;
 }
 

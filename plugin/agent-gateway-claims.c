@@ -12,6 +12,7 @@
 #include "apply/bpf-gateway.h"
 #include "bitmap.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
@@ -30,6 +31,8 @@ VLOG_DEFINE_THIS_MODULE(agent_gateway_claims);
 
 /* Subnets remembered; it starts anew when there are more. */
 #define MAX_SUBNETS 65536
+LIMIT_DEFINE(claimed_addresses, MAX_ADDRESSES, LIMIT_FIXED, LIMIT_REFUSED)
+LIMIT_DEFINE(claimed_subnets, MAX_SUBNETS, LIMIT_FIXED, LIMIT_REFUSED)
 
 /* A port or neighbour says that it has an address. */
 struct claim {
@@ -155,6 +158,7 @@ gateway_claims_get_stats(const struct gateway_claims *gc,
 {
     *stats = gc->stats;
     stats->n_claims = hmap_count(&gc->by_addr);
+    stats->n_subnets = shash_count(&gc->subnets);
 }
 
 /* Subnets. */
@@ -258,7 +262,7 @@ add_candidate(struct gateway_claims *gc, const struct subnet_info *subnet,
     }
     if (find_candidate(gc, subnet->vni, ip4)) {
         return;
-    } else if (gc->n_candidates >= MAX_ADDRESSES) {
+    } else if (limit_reached(&limit_claimed_addresses, gc->n_candidates)) {
         gc->stats.n_too_many++;
         return;
     }
@@ -565,7 +569,7 @@ gateway_claims_update(struct gateway_claims *gc, const struct goal_key *key)
     struct goal_resource *r = goal_store_get_key(gc->store, key);
     struct claim *claim;
 
-    if (shash_count(&gc->subnets) >= MAX_SUBNETS) {
+    if (limit_reached(&limit_claimed_subnets, shash_count(&gc->subnets))) {
         shash_clear_free_data(&gc->subnets);
     }
     get_candidates(gc, r);

@@ -72,6 +72,7 @@ struct gateway_endpoints_stats {
                                  * have more than 1,024. */
     size_t n_failed;            /* Not in the table: it is full. */
     size_t n_waiting;           /* Changes and scans. */
+    size_t n_subnets;           /* Remembered. */
 };
 
 /* The counters of one VPC. */

@@ -20,6 +20,7 @@
 #include "ingest/goal-decode.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -43,6 +44,9 @@ COVERAGE_DEFINE(agent_invalid_resource);
 /* Nor while more than this many resources wait to be answered, which takes up
  * to ACK_TIMEOUT_MSEC when the switch is away. */
 #define MAX_UNANSWERED (256 * 1024)
+
+LIMIT_DEFINE(translator_backlog, MAX_BACKLOG, 1, LIMIT_WAITS)
+LIMIT_DEFINE(unanswered_resources, MAX_UNANSWERED, 1, LIMIT_WAITS)
 
 /* Messages taken in one round of the main loop. */
 #define MAX_MESSAGES 16
@@ -631,8 +635,10 @@ static bool
 has_room(const struct agent *agent)
 {
     return (agent_transactions_are_idle(agent)
-            && translator_backlog(agent->translator) <= MAX_BACKLOG
-            && ack_n_waiting(agent->ack) <= MAX_UNANSWERED);
+            && !limit_reached(&limit_translator_backlog,
+                              translator_backlog(agent->translator))
+            && !limit_reached(&limit_unanswered_resources,
+                              ack_n_waiting(agent->ack)));
 }
 
 /* When topics are to be updated.  Who waits for it makes it urgent. */

@@ -14,6 +14,7 @@
 #include "feedback/packet-in.h"
 #include "hash.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/ofpbuf.h"
@@ -39,6 +40,7 @@ struct tagged_subnet {
 
 /* At most this many. */
 #define MAX_TAGGED 4096
+LIMIT_DEFINE(tagged_subnets, MAX_TAGGED, LIMIT_FIXED, LIMIT_FORGETS)
 
 void
 agent_on_demand_flush(struct agent *agent)
@@ -115,7 +117,8 @@ subnet_by_tag(struct agent *agent, const char *vpc_id, uint64_t tag)
     if (vpc) {
         struct tag_walk walk = { agent, GOAL_VPC_CAST(vpc) };
 
-        if (hmap_count(&agent->tagged_subnets) >= MAX_TAGGED) {
+        if (limit_reached(&limit_tagged_subnets,
+                          hmap_count(&agent->tagged_subnets))) {
             agent_on_demand_flush(agent);
         }
         goal_store_index(agent->store, GOAL_BY_VPC, vpc_id, NULL, add_tagged,

@@ -176,6 +176,12 @@ void agent_audit_init(struct agent *);
 void agent_audit_run(struct agent *);
 void agent_audit_wait(const struct agent *);
 
+/* agent-limits.c. */
+void agent_limits_init(struct agent *);
+void agent_limits_configure(struct agent *);
+void agent_limits_get_usage(const struct agent *, struct simap *);
+void agent_limits_get_hits(struct simap *);
+
 /* agent-ids.c. */
 struct sink *agent_ids_create(struct agent *);
 void agent_ids_destroy(struct sink *);

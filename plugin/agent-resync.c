@@ -13,6 +13,7 @@
 #include "ingest/control.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -28,6 +29,7 @@ VLOG_DEFINE_THIS_MODULE(agent_resync);
 
 /* Topics that SUBSCRIBE_INFO may add. */
 #define MAX_JOINED 65536
+LIMIT_DEFINE(joined_topics, MAX_JOINED, 1, LIMIT_REFUSED)
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
@@ -97,7 +99,8 @@ join_topics(struct agent *agent, char *const *topics, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (!sset_contains(&agent->topics, topics[i])
             && !smap_get(&agent->joined, topics[i])
-            && smap_count(&agent->joined) < MAX_JOINED) {
+            && !limit_reached(&limit_joined_topics,
+                              smap_count(&agent->joined))) {
             smap_add(&agent->joined, topics[i], "");
             agent->topics_changed = true;
         }
@@ -305,10 +308,12 @@ static char *
 take_subscription(struct agent *agent, const struct subscribe_info *info,
                   enum goal_status *status)
 {
-    if (info->join && smap_count(&agent->joined) >= MAX_JOINED
-        && !smap_get(&agent->joined, info->topic)) {
+    if (info->join && !smap_get(&agent->joined, info->topic)
+        && limit_reached(&limit_joined_topics,
+                         smap_count(&agent->joined))) {
         *status = GOAL_STATUS_FAILURE;
-        return xasprintf("%d topics are joined already", MAX_JOINED);
+        return xasprintf("%"PRIuSIZE" topics are joined already",
+                         smap_count(&agent->joined));
     } else if (info->join) {
         smap_replace(&agent->joined, info->topic, info->key);
     } else {

@@ -446,6 +446,14 @@ agent_transactions_wait(const struct agent *agent)
     }
 }
 
+static void
+count_history(const struct goal_txn *txn, void *usage)
+{
+    if (txn->ended) {
+        simap_increase(usage, "transaction-history", 1);
+    }
+}
+
 void
 agent_transactions_get_memory_usage(const struct agent *agent,
                                     struct simap *usage)
@@ -460,4 +468,5 @@ agent_transactions_get_memory_usage(const struct agent *agent,
         simap_increase(usage, "transaction-locks",
                        shash_count(&agent->txns->locks));
     }
+    goal_txn_for_each(agent->store, count_history, usage);
 }

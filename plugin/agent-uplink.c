@@ -12,6 +12,7 @@
 #include "dp-packet.h"
 #include "feedback/packet-in.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -23,6 +24,8 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(agent_uplink);
+
+LIMIT_DEFINE(uplink_hops, UPLINK_HOP_MAX, 1, LIMIT_REFUSED)
 
 /* How often a next hop is asked before it is forgotten. */
 #define UPLINK_HOP_TRIES 5
@@ -52,7 +55,7 @@ hop_get(struct agent *agent, ovs_be32 ip)
             return hop;
         }
     }
-    if (hmap_count(&agent->uplink_hops) >= UPLINK_HOP_MAX) {
+    if (limit_reached(&limit_uplink_hops, hmap_count(&agent->uplink_hops))) {
         return NULL;
     }
     hop = xzalloc(sizeof *hop);

@@ -16,6 +16,7 @@
 #include "feedback/oam.h"
 #include "feedback/packet-in.h"
 #include "hash.h"
+#include "limit.h"
 #include "packets.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
@@ -33,6 +34,7 @@
 
 /* Gateways of which counts are kept. */
 #define MAX_COUNTS 1024
+LIMIT_DEFINE(gateway_counters, MAX_COUNTS, LIMIT_FIXED, LIMIT_REFUSED)
 
 /* Direct paths. */
 
@@ -188,7 +190,8 @@ find_counts(struct agent_zeta *zeta, const char *id)
 {
     struct gateway_counts *counts = shash_find_data(&zeta->counts, id);
 
-    if (!counts && shash_count(&zeta->counts) < MAX_COUNTS) {
+    if (!counts && !limit_reached(&limit_gateway_counters,
+                                  shash_count(&zeta->counts))) {
         counts = xzalloc(sizeof *counts);
         shash_add(&zeta->counts, id, counts);
     }

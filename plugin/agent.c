@@ -128,6 +128,7 @@ agent_create(const struct agent_options *options)
     agent_transactions_init(agent);
     agent_commands_init(agent);
     agent_audit_init(agent);
+    agent_limits_init(agent);
     agent_fast_path_init(agent);
     agent_gateway_init(agent);
     return agent;
@@ -303,6 +304,7 @@ apply_config(struct agent *agent)
     apply_ovsdb_set(agent->ovsdb, &settings);
     apply_host_ip(agent);
     apply_plugins(agent);
+    agent_limits_configure(agent);
     agent_on_demand_configure(agent);
     agent_lazy_configure(agent);
     agent_transport_configure(agent);
@@ -725,6 +727,7 @@ agent_get_memory_usage(const struct agent *agent, struct simap *usage)
     packet_in_get_memory_usage(agent->packet_in, usage);
     on_demand_get_memory_usage(agent->on_demand, usage);
     offload_get_memory_usage(agent->fast_path->offload, usage);
+    agent_limits_get_usage(agent, usage);
     if (agent->translator) {
         translator_get_memory_usage(agent->translator, usage);
         goal_store_get_memory_usage(agent->store, usage);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # alcor-agent, and the library of everything in plugin/ but its main().
 #
-# fault-point.[ch] may be used by all folders.
+# fault-point.[ch] and limit.[ch] may be used by all folders.
 #
 # To add a file, add it to plugin_libalcor_a_SOURCES in the automake.mk of its
 # folder (the .h as well, so that it is distributed).  make reruns automake by
@@ -10,7 +10,9 @@
 noinst_LIBRARIES += plugin/libalcor.a
 plugin_libalcor_a_SOURCES = \
 	plugin/fault-point.c \
-	plugin/fault-point.h
+	plugin/fault-point.h \
+	plugin/limit.c \
+	plugin/limit.h
 
 sbin_PROGRAMS += plugin/alcor-agent
 plugin_alcor_agent_SOURCES = \
@@ -36,6 +38,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-main.c \
 	plugin/agent-audit.c \
 	plugin/agent-ids.c \
+	plugin/agent-limits.c \
 	plugin/agent-underlay.c \
 	plugin/agent-messages.c \
 	plugin/agent-on-demand.c \

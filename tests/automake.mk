@@ -21,6 +21,7 @@ testsuite_at = \
 	tests/external-plugin.at \
 	tests/gateway.at \
 	tests/lazy.at \
+	tests/limits.at \
 	tests/offload.at \
 	tests/on-demand.at \
 	tests/storm.at \

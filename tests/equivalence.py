@@ -117,6 +117,11 @@ class Host:
         self.start("ovs-vswitchd", "--enable-dummy", "--disable-system",
                    "--disable-system-route")
 
+    def start_database(self):
+        """Starts ovsdb-server; the agent adds its database to it."""
+        self.start("ovsdb-server", "--remote=punix:%s/db.sock"
+                   % self.directory)
+
     def start_ovs(self, like):
         """Starts Open vSwitch, configured as that of 'like'."""
         os.makedirs(self.directory)
@@ -126,8 +131,7 @@ class Host:
         self.call("ovsdb-tool", "create", "conf.db", "schema")
         shutil.copy(os.path.join(like.directory, "alcor.ovsschema"),
                     self.directory)
-        self.start("ovsdb-server", "--remote=punix:%s/db.sock"
-                   % self.directory)
+        self.start_database()
         self.call("ovsdb-tool", "create", "alcor.db", "alcor.ovsschema")
         self.call("ovs-appctl", "-t", "ovsdb-server", "ovsdb-server/add-db",
                   os.path.join(self.directory, "alcor.db"))
@@ -153,6 +157,12 @@ class Host:
 
     def forget(self):
         shutil.rmtree(os.path.join(self.directory, "alcor"))
+
+    def known(self):
+        """What is stored, and which messages it came with, as lines."""
+        rows = [line.split(",") for line in sorted(self.agent.command(
+            "goal-state/list", "--format=csv").splitlines()[1:])]
+        return [" ".join(row[:2] + row[-1:]) for row in rows]
 
     def receive(self, topic, envelope, payload):
         self.agent.command("transport/dummy-receive", topic,
@@ -447,6 +457,7 @@ class Run:
         self.interfaces = {}    # Name: iface-id.
         self.ofports = {}       # Name: ofport.
         self.step = 0
+        self.counts = collections.Counter()     # Steps, by name.
 
     def log(self, what, lines=()):
         self.logfile.write("%d: %s\n" % (self.step, what))
@@ -470,16 +481,21 @@ class Run:
             (self.do_lose, 20), (self.do_serve, 60), (self.do_plug, 45),
             (self.do_kill, 6), (self.do_exit, 3), (self.do_reconnect, 6),
             (self.do_resync, 6), (self.do_recompute, 5), (self.do_switch, 2),
-            (self.do_plugins, 3), (self.do_epoch, 4), (self.do_lazy, 8))
+            (self.do_plugins, 3), (self.do_epoch, 4), (self.do_lazy, 8),
+            (self.do_database, 1), (self.do_bad, 20))
         while self.step < self.steps or time.monotonic() < end:
             self.take_steps(self.steps // self.CHECKPOINTS, actions)
             self.checkpoint()
+        print(", ".join("%d %s" % (n, name) for name, n in sorted(
+            self.counts.items())))
 
     def take_steps(self, n, actions):
         for _ in range(n):
             self.step += 1
-            self.rng.choices([a[0] for a in actions],
-                             [a[1] for a in actions])[0]()
+            action = self.rng.choices([a[0] for a in actions],
+                                      [a[1] for a in actions])[0]
+            self.counts[action.__name__[len("do_"):]] += 1
+            action()
 
     # Steps.
 
@@ -540,9 +556,27 @@ class Run:
         for host in self.hosts:
             host.vsctl(*command)
 
+    def do_bad(self):
+        """What is no message, or none that makes sense."""
+        garbage = self.rng.randbytes(self.rng.randrange(200))
+        envelope = self.server.envelope("GOAL_STATE_V2").SerializeToString()
+        self.a.agent.command(
+            "transport/dummy-receive", "-",
+            self.rng.choice((garbage, envelope)).hex(), garbage.hex())
+
     def do_kill(self):
-        self.log("kill")
+        """Kills A at any time, or when it has answered everything: then it
+        knows all of it after the restart, before anybody tells it anything."""
+        answered = self.rng.random() < 0.5
+        self.log("kill" + (", all answered" if answered else ""))
+        if answered:
+            self.a.idle()
+            known = self.a.known()
         self.a.kill("alcor-agent")
+        self.a.start_agent()
+        if answered:
+            self.a.idle()
+            self.compare("what it was before it died", known, self.a.known())
         self.restarted()
 
     def do_exit(self):
@@ -551,12 +585,12 @@ class Run:
         self.a.agent.command("exit")
         while is_alive(pid):
             time.sleep(0.002)
+        self.a.start_agent()
         self.restarted()
 
     def restarted(self):
         """What A had not taken yet is lost with it."""
         self.server.lost = True
-        self.a.start_agent()
         self.server.connect()
         self.server.heartbeats()
 
@@ -581,6 +615,14 @@ class Run:
         if self.rng.random() < 0.5:
             self.do_overtaking()
         self.a.start_switch()
+
+    def do_database(self):
+        self.log("ovsdb-server")
+        self.a.kill("ovsdb-server", self.rng.choice((signal.SIGKILL,
+                                                     signal.SIGTERM)))
+        if self.rng.random() < 0.5:
+            self.do_overtaking()
+        self.a.start_database()
 
     def do_plugins(self):
         plugins = self.rng.choice(["all"] + ["-" + name
@@ -650,6 +692,7 @@ class Run:
 
     def kill_a(self):
         self.a.kill("alcor-agent")
+        self.a.start_agent()
         self.restarted()
         self.settle()
 

@@ -164,14 +164,18 @@ clean-valgrind:
 PHONY_TARGETS += clean-valgrind
 CLEAN_LOCAL += clean-valgrind
 
-# Churn, for SOAK_MINUTES: memory, and the equivalence test without an end.
+# Churn, for SOAK_MINUTES: memory, and the equivalence test without an end, of
+# at least SOAK_STEPS steps.
 SOAK_TESTSUITE = tests/soak-testsuite
 SOAK_MINUTES = 60
-check-soak: all tests/atlocal $(SOAK_TESTSUITE)
-	SOAK_MINUTES='$(SOAK_MINUTES)' \
+SOAK_STEPS = 1200
+check-soak: all $(check_PROGRAMS) tests/atlocal $(SOAK_TESTSUITE)
+	rm -f tests/soak.log
+	SOAK_MINUTES='$(SOAK_MINUTES)' SOAK_STEPS='$(SOAK_STEPS)' \
 	SOAK_REPORT='$(abs_top_builddir)/tests/soak.log' \
+	$(check_programs_env) \
 		$(SHELL) $(SOAK_TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
-	tail -n 4 tests/soak.log
+	tail -n 5 tests/soak.log
 PHONY_TARGETS += check-soak
 EXTRA_DIST += \
 	tests/soak-testsuite.at \

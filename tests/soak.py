@@ -6,7 +6,7 @@ beginning (make check-soak).
 usage: soak.py MINUTES [SEED]
 
 The agent in $OVS_RUNDIR goes through rounds of random steps, those of
-equivalence.py without its death, and messages that are no good.  At the end of
+equivalence.py without its death, topics and transactions.  At the end of
 each round everything is deleted and unplugged, and eleven minutes go by, after
 which even deletions are forgotten: then its anonymous memory, its file
 descriptors and its threads are counted.  Ids of neighbours never come again.
@@ -35,6 +35,10 @@ class Soak(equivalence.Run):
         super().__init__(seed, STEPS)
         self.end = time.monotonic() + 60 * minutes
         self.hosts = [self.a]
+        self.schema = self.server.schema
+        self.n_transactions = 0
+        self.doubts = []        # Transactions that nobody has ended.
+        self.vpcs = set()       # Ids of what there may be of them.
         self.samples = []       # (anonymous kB, descriptors, threads).
 
     def run(self):
@@ -43,7 +47,9 @@ class Soak(equivalence.Run):
             (self.do_message, 600), (self.do_wait, 60), (self.do_repeat, 60),
             (self.do_lose, 20), (self.do_serve, 60), (self.do_plug, 45),
             (self.do_bad, 100), (self.do_topic, 40), (self.do_reconnect, 6),
-            (self.do_resync, 6), (self.do_recompute, 5), (self.do_plugins, 3))
+            (self.do_resync, 6), (self.do_recompute, 5), (self.do_plugins, 3),
+            (self.do_switch, 2), (self.do_database, 1), (self.do_epoch, 4),
+            (self.do_transaction, 40))
         while len(self.samples) < MIN_ROUNDS or time.monotonic() < self.end:
             self.generator.suffix = "-%d" % len(self.samples)
             self.take_steps(STEPS, actions)
@@ -53,14 +59,6 @@ class Soak(equivalence.Run):
 
     # Steps.
 
-    def do_bad(self):
-        """What is no message, or none that makes sense."""
-        garbage = self.rng.randbytes(self.rng.randrange(200))
-        envelope = self.server.envelope("GOAL_STATE_V2").SerializeToString()
-        self.a.agent.command(
-            "transport/dummy-receive", "-",
-            self.rng.choice((garbage, envelope)).hex(), garbage.hex())
-
     def do_topic(self):
         """Joins or leaves a topic."""
         info = self.server.schema.alcor.NodeSubscribeInfo(
@@ -68,7 +66,42 @@ class Soak(equivalence.Run):
             topic="group/%d" % self.rng.randrange(50), key="k")
         self.a.receive("-", self.server.envelope("SUBSCRIBE_INFO"), info)
 
+    def do_transaction(self):
+        """One that is committed, aborted or refused, or left in doubt for a
+        while, about resources of its own."""
+        self.n_transactions += 1
+        number, id = self.n_transactions, "t%d" % self.n_transactions
+        message = self.schema.alcor.GoalStateV2(format_version=1)
+        for i in range(self.rng.randint(1, 8)):
+            configuration = message.vpc_states[
+                "%s-%d" % (id, i)].configuration
+            configuration.tunnel_id = 1 << 20 | number * 8 % (1 << 19) | i
+            if i == 3 and self.rng.random() < 0.5:
+                configuration.tunnel_id = 1 << 24       # Too large.
+        self.tell(self.rng.choice(("GOAL_STATE_V2", "TXN_PREPARE")), id,
+                  message)
+        self.doubts.append(id)
+        while len(self.doubts) > self.rng.randint(0, 10):
+            self.tell(self.rng.choice(("TXN_COMMIT", "TXN_ABORT")),
+                      self.doubts.pop(0))
+        self.vpcs.update(message.vpc_states)
+
+    def tell(self, kind, transaction, message=None):
+        self.log("%s %s" % (kind, transaction))
+        self.a.receive("-", self.server.envelope(
+            kind, transaction_id=transaction), message)
+
     # Rounds.
+
+    def end_transactions(self):
+        """None is left, nor anything of them."""
+        while self.doubts:
+            self.tell("TXN_ABORT", self.doubts.pop(0))
+        message = self.schema.alcor.GoalStateV2(format_version=1)
+        for id in self.vpcs:
+            message.vpc_states[id].operation_type = DELETE
+        self.vpcs.clear()
+        self.a.receive("-", self.server.envelope("GOAL_STATE_V2"), message)
 
     def clean_up(self):
         self.settle()
@@ -83,6 +116,7 @@ class Soak(equivalence.Run):
             state.configuration.id = id
             resources.append((kind, state))
         self.server.publish(resources, "all")
+        self.end_transactions()
         for i in range(50):
             info = self.server.schema.alcor.NodeSubscribeInfo(
                 subscribe_operation=1, topic="group/%d" % i)

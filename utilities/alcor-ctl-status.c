@@ -248,6 +248,28 @@ check_transactions(struct ovsdb_idl *idl, struct report *report)
     }
 }
 
+/* Which limits have been reached since the agent was started. */
+static void
+add_limits(const struct alcorrec_agent *agent, struct report *report)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    int64_t n = 0;
+
+    for (size_t i = 0; i < agent->n_statistics; i++) {
+        const char *key = agent->key_statistics[i];
+
+        if (!strcmp(key, "limits")) {
+            n = agent->value_statistics[i];
+        } else if (!strncmp(key, "limit:", 6)) {
+            ds_put_format(&s, "%s %s %"PRId64" times", s.length ? "," : ":",
+                          key + 6, agent->value_statistics[i]);
+        }
+    }
+    add_fact(report, "limits", "%"PRId64", %s reached%s", n,
+             s.length ? "some" : "none", ds_cstr(&s));
+    ds_destroy(&s);
+}
+
 static void
 add_numbers(struct ovsdb_idl *idl, const struct alcorrec_agent *agent,
             struct report *report)
@@ -274,6 +296,7 @@ add_numbers(struct ovsdb_idl *idl, const struct alcorrec_agent *agent,
                      agent->value_statistics[i]);
         }
     }
+    add_limits(agent, report);
 }
 
 /* Returns the title, owned by the caller. */

@@ -10,6 +10,7 @@
 #include "byte-order.h"
 #include "coverage.h"
 #include "dirs.h"
+#include "limit.h"
 #include "openflow/openflow.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-flow.h"
@@ -22,6 +23,8 @@
 #include "openvswitch/rconn.h"
 #include "socket-util.h"
 #include "util.h"
+
+LIMIT_DEFINE(flow_questions, FLOW_STATS_MAX_PENDING, LIMIT_FIXED, LIMIT_WAITS)
 
 COVERAGE_DEFINE(flow_stats_asked);
 
@@ -119,7 +122,7 @@ flow_stats_ask(struct flow_stats *fs, enum of_stage stage, uint64_t cookie,
         poll_immediate_wake();
     }
     if (!rconn_is_connected(fs->rconn)
-        || fs->n_pending >= FLOW_STATS_MAX_PENDING) {
+        || limit_reached(&limit_flow_questions, fs->n_pending)) {
         return false;
     }
 
@@ -216,4 +219,10 @@ flow_stats_wait(struct flow_stats *fs)
         rconn_run_wait(fs->rconn);
         rconn_recv_wait(fs->rconn);
     }
+}
+
+size_t
+flow_stats_n_pending(const struct flow_stats *fs)
+{
+    return fs->n_pending;
 }

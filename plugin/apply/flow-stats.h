@@ -63,6 +63,7 @@ bool flow_stats_ask(struct flow_stats *, enum of_stage, uint64_t cookie,
                     uint64_t id, flow_stats_cb *, void *aux);
 
 void flow_stats_run(struct flow_stats *);
+size_t flow_stats_n_pending(const struct flow_stats *);
 void flow_stats_wait(struct flow_stats *);
 
 #endif /* apply/flow-stats.h */

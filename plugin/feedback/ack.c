@@ -9,6 +9,7 @@
 #include <string.h>
 #include "coverage.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofpbuf.h"
@@ -19,6 +20,11 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(ack);
+
+LIMIT_DEFINE(pending_resources, ACK_MAX_PENDING, 16, LIMIT_FORGETS)
+LIMIT_DEFINE(reply_history, ACK_MAX_HISTORY, 16, LIMIT_FORGETS)
+LIMIT_DEFINE(reply_history_KB, ACK_MAX_HISTORY_BYTES / 1024, 64,
+             LIMIT_FORGETS)
 
 COVERAGE_DEFINE(ack_reply);
 COVERAGE_DEFINE(ack_repeated);
@@ -183,6 +189,22 @@ sent_find(const struct ack *ack, const char *message_id)
     return NULL;
 }
 
+static bool
+history_is_full(const struct ack *ack)
+{
+    bool full = true;
+
+    if (hmap_count(&ack->history) > limit_max(&limit_reply_history)) {
+        limit_hit(&limit_reply_history);
+    } else if (ack->history_bytes / 1024
+               >= limit_max(&limit_reply_history_KB)) {
+        limit_hit(&limit_reply_history_KB);
+    } else {
+        full = false;
+    }
+    return full && hmap_count(&ack->history);
+}
+
 /* Remembers a reply; one that is already remembered for the same message is
  * replaced.  Takes ownership of 'payload'. */
 static void
@@ -201,8 +223,7 @@ sent_add(struct ack *ack, const char *message_id, void *payload, size_t len)
     ovs_list_push_back(&ack->history_list, &sent->list_node);
     ack->history_bytes += len;
 
-    while (hmap_count(&ack->history) > ACK_MAX_HISTORY
-           || ack->history_bytes > ACK_MAX_HISTORY_BYTES) {
+    while (history_is_full(ack)) {
         sent_destroy(ack, CONTAINER_OF(ovs_list_front(&ack->history_list),
                                        struct ack_sent, list_node));
     }
@@ -336,7 +357,7 @@ pending_add(struct ack *ack, const struct ack_message *msg, size_t i)
 {
     struct ack_pending *p = xmalloc(sizeof *p);
 
-    if (hmap_count(&ack->pending) >= ACK_MAX_PENDING) {
+    if (limit_reached(&limit_pending_resources, hmap_count(&ack->pending))) {
         COVERAGE_INC(ack_pending_overflow);
         pending_destroy(ack, CONTAINER_OF(ovs_list_front(&ack->pending_list),
                                           struct ack_pending, list_node));
@@ -580,5 +601,7 @@ ack_get_memory_usage(const struct ack *ack, struct simap *usage)
 {
     simap_increase(usage, "unanswered-messages", ack_n_open(ack));
     simap_increase(usage, "pending-resources", hmap_count(&ack->pending));
+    simap_increase(usage, "unanswered-resources", ack->n_waiting);
+    simap_increase(usage, "reply-history", hmap_count(&ack->history));
     simap_increase(usage, "reply-history-KB", ack->history_bytes / 1024);
 }

@@ -11,12 +11,15 @@
 #include <string.h>
 #include "coverage.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "packets.h"
 #include "translate/plugin-provider.h"
 #include "util.h"
+
+LIMIT_DEFINE(direct_paths, DIRECT_PATH_MAX, 16, LIMIT_FORGETS)
 
 COVERAGE_DEFINE(direct_path_new);
 COVERAGE_DEFINE(direct_path_renew);
@@ -272,7 +275,7 @@ direct_paths_set(struct direct_paths *paths, const struct direct_path_key *key,
     struct path *path = find_path(paths, key);
 
     if (!path) {
-        if (hmap_count(&paths->by_key) >= DIRECT_PATH_MAX) {
+        if (limit_reached(&limit_direct_paths, hmap_count(&paths->by_key))) {
             COVERAGE_INC(direct_path_evicted);
             paths->stats.evicted++;
             path_remove(paths, CONTAINER_OF(ovs_list_front(&paths->by_use),

@@ -10,12 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(gateway_cluster);
+
+LIMIT_DEFINE(gateway_members, CLUSTER_MAX_MEMBERS - 1, LIMIT_FIXED,
+             LIMIT_REFUSED)
 
 #define HEADER_LEN 12
 static const uint8_t magic[4] = { 'A', 'G', 'W', 'H' };
@@ -206,7 +210,7 @@ add_member(struct gateway_cluster *c, ovs_be32 ip)
 {
     struct member *m;
 
-    if (hmap_count(&c->members) >= CLUSTER_MAX_MEMBERS - 1) {
+    if (limit_reached(&limit_gateway_members, hmap_count(&c->members))) {
         struct member *oldest = NULL;
 
         HMAP_FOR_EACH (m, hmap_node, &c->members) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "coverage.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -16,6 +17,8 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(liveness);
+
+LIMIT_DEFINE(gateway_entrances, LIVENESS_MAX, LIMIT_FIXED, LIMIT_REFUSED)
 
 COVERAGE_DEFINE(liveness_dead);
 
@@ -118,7 +121,8 @@ liveness_set(struct liveness *l, const ovs_be32 *ips, size_t n)
     for (size_t i = 0; i < n; i++) {
         e = find_entrance(l, ips[i]);
         if (!e) {
-            if (hmap_count(&l->entrances) >= LIVENESS_MAX) {
+            if (limit_reached(&limit_gateway_entrances,
+                              hmap_count(&l->entrances))) {
                 continue;
             }
             e = xzalloc(sizeof *e);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "coverage.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/ofpbuf.h"
@@ -22,6 +23,16 @@
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(on_demand);
+
+LIMIT_DEFINE(on_demand_questions, ON_DEMAND_MAX_QUESTIONS, 1, LIMIT_DROPPED)
+LIMIT_DEFINE(on_demand_port_questions, ON_DEMAND_MAX_PORT_QUESTIONS, 1,
+             LIMIT_DROPPED)
+LIMIT_DEFINE(on_demand_packets, ON_DEMAND_MAX_PACKETS, 1, LIMIT_DROPPED)
+LIMIT_DEFINE(on_demand_packets_KB, ON_DEMAND_MAX_BYTES / 1024, 16,
+             LIMIT_DROPPED)
+LIMIT_DEFINE(on_demand_port_packets, ON_DEMAND_MAX_PORT_PACKETS, 1,
+             LIMIT_DROPPED)
+LIMIT_DEFINE(on_demand_refused, ON_DEMAND_MAX_REFUSED, 1, LIMIT_FORGETS)
 
 COVERAGE_DEFINE(on_demand_asked);
 COVERAGE_DEFINE(on_demand_parked);
@@ -222,14 +233,15 @@ static void
 make_room(struct on_demand *od, struct port *port, size_t size)
 {
     /* 'port' keeps its question, or is about to get one. */
-    if (port->n_packets >= ON_DEMAND_MAX_PORT_PACKETS) {
+    if (limit_reached(&limit_on_demand_port_packets, port->n_packets)) {
         parked_drop(od, CONTAINER_OF(ovs_list_front(&port->packets),
                                      struct parked, port_node),
                     ON_DEMAND_DROP_PORT_PACKETS);
     }
     while (od->n_packets
-           && (od->n_packets >= ON_DEMAND_MAX_PACKETS
-               || od->n_bytes + size > ON_DEMAND_MAX_BYTES)) {
+           && (limit_reached(&limit_on_demand_packets, od->n_packets)
+               || limit_reached(&limit_on_demand_packets_KB,
+                                (od->n_bytes + size) / 1024))) {
         parked_drop(od, CONTAINER_OF(ovs_list_front(&od->packets),
                                      struct parked, age_node),
                     ON_DEMAND_DROP_ALL_PACKETS);
@@ -294,7 +306,7 @@ refused_add(struct on_demand *od, const struct question *q,
 {
     struct refused *refused = xmalloc(sizeof *refused);
 
-    if (hmap_count(&od->refused) >= ON_DEMAND_MAX_REFUSED) {
+    if (limit_reached(&limit_on_demand_refused, hmap_count(&od->refused))) {
         refused_remove(od, CONTAINER_OF(ovs_list_front(&od->refused_by_age),
                                         struct refused, age_node));
     }
@@ -424,9 +436,11 @@ question_begin(struct on_demand *od, const struct on_demand_question *asked,
                const struct packet_event *event, long long int now)
 {
     struct port *port = port_get(od, event->context.in_port);
-    bool full = hmap_count(&od->questions) >= ON_DEMAND_MAX_QUESTIONS;
+    bool full = limit_reached(&limit_on_demand_questions,
+                              hmap_count(&od->questions));
 
-    if (full || port->n_questions >= ON_DEMAND_MAX_PORT_QUESTIONS) {
+    if (full || limit_reached(&limit_on_demand_port_questions,
+                              port->n_questions)) {
         count_drop(od, full ? ON_DEMAND_DROP_ALL_QUESTIONS
                    : ON_DEMAND_DROP_PORT_QUESTIONS, port->in_port,
                    &asked->dst);
@@ -744,7 +758,17 @@ on_demand_for_each(const struct on_demand *od,
 void
 on_demand_get_memory_usage(const struct on_demand *od, struct simap *usage)
 {
+    size_t n_questions = 0, n_packets = 0;
+    const struct port *port;
+
+    HMAP_FOR_EACH (port, hmap_node, &od->ports) {
+        n_questions = MAX(n_questions, port->n_questions);
+        n_packets = MAX(n_packets, port->n_packets);
+    }
     simap_increase(usage, "on-demand-questions", hmap_count(&od->questions));
+    simap_increase(usage, "on-demand-port-questions", n_questions);
     simap_increase(usage, "on-demand-packets", od->n_packets);
+    simap_increase(usage, "on-demand-packets-KB", od->n_bytes / 1024);
+    simap_increase(usage, "on-demand-port-packets", n_packets);
     simap_increase(usage, "on-demand-refused", hmap_count(&od->refused));
 }

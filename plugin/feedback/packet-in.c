@@ -13,6 +13,7 @@
 #include "dirs.h"
 #include "dp-packet.h"
 #include "latch.h"
+#include "limit.h"
 #include "openflow/nicira-ext.h"
 #include "openflow/openflow.h"
 #include "openvswitch/match.h"
@@ -34,6 +35,10 @@
 
 VLOG_DEFINE_THIS_MODULE(packet_in);
 
+LIMIT_DEFINE(packet_events_KB, PACKET_IN_MAX_BYTES / 1024, 16, LIMIT_DROPPED)
+LIMIT_DEFINE(packet_orders_KB, PACKET_IN_MAX_BYTES / 1024, 16, LIMIT_DROPPED)
+LIMIT_DEFINE(packet_out_KB, PACKET_IN_MAX_BYTES / 1024, 16, LIMIT_DROPPED)
+
 COVERAGE_DEFINE(packet_in_received);
 COVERAGE_DEFINE(packet_in_sent);
 COVERAGE_DEFINE(packet_in_event);
@@ -48,6 +53,7 @@ COVERAGE_DEFINE(packet_in_dropped);
 
 /* A queue between the threads, bounded in bytes. */
 struct queue {
+    struct limit *limit;        /* In KB; constant. */
     struct ovs_mutex mutex;
     struct ovs_list list OVS_GUARDED;
     size_t bytes OVS_GUARDED;
@@ -90,8 +96,9 @@ packet_in_drop_to_string(enum packet_in_drop drop)
 /* Queues. */
 
 static void
-queue_init(struct queue *queue)
+queue_init(struct queue *queue, struct limit *limit)
 {
+    queue->limit = limit;
     ovs_mutex_init(&queue->mutex);
     ovs_mutex_lock(&queue->mutex);
     ovs_list_init(&queue->list);
@@ -112,7 +119,7 @@ static bool
 queue_push(struct queue *queue, struct ovs_list *node, size_t size)
 {
     ovs_mutex_lock(&queue->mutex);
-    bool room = queue->bytes + size <= PACKET_IN_MAX_BYTES;
+    bool room = !limit_reached(queue->limit, (queue->bytes + size) / 1024);
     if (room) {
         ovs_list_push_back(&queue->list, node);
         queue->bytes += size;
@@ -234,7 +241,8 @@ send_order(struct packet_in *pi, struct packet_order *order)
 static bool
 tx_is_full(const struct packet_in *pi)
 {
-    return rconn_packet_counter_n_bytes(pi->tx) >= PACKET_IN_MAX_BYTES;
+    return limit_reached(&limit_packet_out_KB,
+                         rconn_packet_counter_n_bytes(pi->tx) / 1024);
 }
 
 /* Sends what the main thread wants sent. */
@@ -503,8 +511,8 @@ packet_in_create(void)
     struct packet_in *pi = xzalloc(sizeof *pi);
 
     latch_init(&pi->exit_latch);
-    queue_init(&pi->orders);
-    queue_init(&pi->events);
+    queue_init(&pi->orders, &limit_packet_orders_KB);
+    queue_init(&pi->events, &limit_packet_events_KB);
     ovs_mutex_init(&pi->mutex);
     return pi;
 }
@@ -614,6 +622,10 @@ packet_in_get_stats(struct packet_in *pi, struct packet_in_stats *stats)
 void
 packet_in_get_memory_usage(struct packet_in *pi, struct simap *usage)
 {
-    simap_increase(usage, "packet-in-bytes",
-                   queue_bytes(&pi->events) + queue_bytes(&pi->orders));
+    simap_increase(usage, "packet-events-KB",
+                   queue_bytes(&pi->events) / 1024);
+    simap_increase(usage, "packet-orders-KB",
+                   queue_bytes(&pi->orders) / 1024);
+    simap_increase(usage, "packet-out-KB",
+                   rconn_packet_counter_n_bytes(pi->tx) / 1024);
 }

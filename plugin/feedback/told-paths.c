@@ -8,9 +8,12 @@
 
 #include <stdlib.h>
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "util.h"
+
+LIMIT_DEFINE(told_paths, TOLD_PATHS_MAX, 16, LIMIT_FORGETS)
 
 struct told_endpoint {
     struct hmap_node hmap_node; /* In struct told_paths' 'endpoints'. */
@@ -144,7 +147,7 @@ told_paths_add(struct told_paths *told, const struct told_path *path)
             return;
         }
     }
-    if (hmap_count(&told->flows) >= TOLD_PATHS_MAX) {
+    if (limit_reached(&limit_told_paths, hmap_count(&told->flows))) {
         forget(told, CONTAINER_OF(ovs_list_front(&told->by_use),
                                   struct told_flow, use_node));
     }

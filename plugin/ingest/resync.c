@@ -10,11 +10,13 @@
 #include <string.h>
 #include "coverage.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
 #include "random.h"
+#include "simap.h"
 #include "sset.h"
 #include "util.h"
 #include "uuid.h"
@@ -33,6 +35,10 @@ COVERAGE_DEFINE(resync_stray);
 
 /* Incarnations of publishers that are remembered. */
 #define MAX_PUBLISHERS 4096
+
+LIMIT_DEFINE(followed_topics, MAX_FOLLOWED, LIMIT_FIXED, LIMIT_DROPPED)
+LIMIT_DEFINE(publishers, MAX_PUBLISHERS, LIMIT_FIXED, LIMIT_FORGETS)
+LIMIT_DEFINE(snapshot_KB, RESYNC_MAX_BYTES / 1024, 64, LIMIT_DROPPED)
 
 /* What a message of a snapshot costs beside its payload, about. */
 #define MESSAGE_OVERHEAD 1024
@@ -138,7 +144,7 @@ resync_publisher_name(const char *sender, uint64_t epoch)
 static void
 add_publisher(struct sset *set, const char *sender, uint64_t epoch)
 {
-    if (sset_count(set) >= MAX_PUBLISHERS) {
+    if (limit_reached(&limit_publishers, sset_count(set))) {
         sset_clear(set);
     }
     sset_add_and_free(set, resync_publisher_name(sender, epoch));
@@ -202,7 +208,8 @@ resync_follow(struct resync *rs, const char *sender, uint64_t epoch,
     char *name = xasprintf("%s %"PRIu64" %s", sender, epoch, topic);
     struct followed *f = shash_find_data(&rs->followed, name);
 
-    if (!f && shash_count(&rs->followed) < MAX_FOLLOWED) {
+    if (!f && !limit_reached(&limit_followed_topics,
+                             shash_count(&rs->followed))) {
         f = xzalloc(sizeof *f);
         f->sender = xstrdup(sender);
         f->epoch = epoch;
@@ -302,7 +309,9 @@ resync_heartbeat(struct resync *rs, const char *sender, uint64_t epoch,
 void
 resync_joined(struct resync *rs, const char *topic)
 {
-    if (!rs->no_server_state && sset_count(&rs->want_topics) < MAX_FOLLOWED) {
+    if (!rs->no_server_state
+        && !limit_reached(&limit_followed_topics,
+                          sset_count(&rs->want_topics))) {
         sset_add(&rs->want_topics, topic);
     }
 }
@@ -521,7 +530,8 @@ resync_goal_state(struct resync *rs, const struct envelope *envelope,
         return true;
     }
     rs->bytes += msg->payload_len + MESSAGE_OVERHEAD;
-    if (rs->state != S_SNAPSHOT || rs->bytes > RESYNC_MAX_BYTES) {
+    if (rs->state != S_SNAPSHOT
+        || limit_reached(&limit_snapshot_KB, rs->bytes / 1024)) {
         retry_later(rs, (rs->state != S_SNAPSHOT
                          ? "the snapshot has no beginning"
                          : "the snapshot is too large"), now);
@@ -725,4 +735,13 @@ resync_describe(const struct resync *rs, struct ds *s)
     } else {
         ds_put_cstr(s, "nothing missing");
     }
+}
+
+void
+resync_get_memory_usage(const struct resync *rs, struct simap *usage)
+{
+    simap_increase(usage, "followed-topics", shash_count(&rs->followed));
+    simap_increase(usage, "publishers", MAX(sset_count(&rs->known),
+                                            sset_count(&rs->synced)));
+    simap_increase(usage, "snapshot-KB", rs->bytes / 1024);
 }

@@ -74,6 +74,7 @@
 
 struct ds;
 struct resync;
+struct simap;
 struct sset;
 struct transport_message;
 
@@ -198,5 +199,6 @@ void resync_for_each_topic(const struct resync *,
 
 /* One line for people. */
 void resync_describe(const struct resync *, struct ds *);
+void resync_get_memory_usage(const struct resync *, struct simap *);
 
 #endif /* ingest/resync.h */

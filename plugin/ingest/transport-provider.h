@@ -60,6 +60,7 @@
 #include "openvswitch/compiler.h"
 
 struct ds;
+struct simap;
 struct sset;
 struct transport;
 
@@ -138,6 +139,9 @@ struct transport_class {
 
     /* Describes the state for people, one line. */
     void (*describe)(const struct transport *, struct ds *);
+
+    /* Reports what is queued.  May be null. */
+    void (*get_memory_usage)(const struct transport *, struct simap *);
 };
 
 /* Base of a provider's transport. */
@@ -188,6 +192,7 @@ unsigned int transport_connection_seqno(const struct transport *);
 bool transport_is_connected(const struct transport *);
 void transport_unanswered(struct transport *);
 void transport_describe(const struct transport *, struct ds *);
+void transport_get_memory_usage(const struct transport *, struct simap *);
 
 /* Registers the unixctl commands of all providers. */
 void transport_init(void);

@@ -14,11 +14,13 @@
 #include "coverage.h"
 #include "ingest/failover.h"
 #include "ingest/zmq-channel.h"
+#include "limit.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "ovs-atomic.h"
+#include "simap.h"
 #include "sset.h"
 #include "timeval.h"
 #include "unicode.h"
@@ -75,6 +77,9 @@ COVERAGE_DEFINE(transport_reopened);
 #define RX_QUEUE_BYTES (TRANSPORT_MAX_QUEUE / 2)
 #define RCVHWM (TRANSPORT_MAX_QUEUE / 4 / SENDER_MAX_MESSAGE)
 #define TX_QUEUE_BYTES (64 * 1024 * 1024)
+
+LIMIT_DEFINE(receive_queue_KB, RX_QUEUE_BYTES / 1024, 1024, LIMIT_WAITS)
+LIMIT_DEFINE(send_queue_KB, TX_QUEUE_BYTES / 1024, 1024, LIMIT_DROPPED)
 #define SNDHWM 10000
 
 /* Largest envelope: it has five strings of at most 255 bytes. */
@@ -259,7 +264,7 @@ static void
 channel_fill_queue(struct transport_zmq *zt, struct zmq_channel *ch)
 {
     for (int i = 0; i < RUN_BUDGET; i++) {
-        if (zt->rx_bytes >= RX_QUEUE_BYTES) {
+        if (limit_reached(&limit_receive_queue_KB, zt->rx_bytes / 1024)) {
             COVERAGE_INC(transport_rx_paused);
             break;
         }
@@ -657,7 +662,9 @@ transport_zmq_send(struct transport *transport, const void *envelope,
     atomic_read(&zt->tx_bytes, &queued);
     if (payload_len > TRANSPORT_MAX_MESSAGE) {
         return EMSGSIZE;
-    } else if (queued && queued + payload_len > TX_QUEUE_BYTES) {
+    } else if (queued && ((queued + payload_len) / 1024
+                          >= limit_max(&limit_send_queue_KB))) {
+        limit_hit(&limit_send_queue_KB);
         return ENOBUFS;
     }
 
@@ -675,6 +682,18 @@ transport_zmq_send(struct transport *transport, const void *envelope,
         return error;
     }
     return 0;
+}
+
+static void
+transport_zmq_get_memory_usage(const struct transport *transport,
+                               struct simap *usage)
+{
+    struct transport_zmq *zt = transport_zmq_cast(transport);
+    size_t queued;
+
+    atomic_read(&zt->tx_bytes, &queued);
+    simap_increase(usage, "receive-queue-KB", zt->rx_bytes / 1024);
+    simap_increase(usage, "send-queue-KB", queued / 1024);
 }
 
 static unsigned int
@@ -748,5 +767,6 @@ const struct transport_class transport_zmq_class = {
     .connection_seqno = transport_zmq_connection_seqno,
     .is_connected = transport_zmq_is_connected,
     .unanswered = transport_zmq_unanswered,
+    .get_memory_usage = transport_zmq_get_memory_usage,
     .describe = transport_zmq_describe,
 };

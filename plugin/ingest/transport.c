@@ -373,6 +373,15 @@ transport_describe(const struct transport *transport, struct ds *ds)
 }
 
 void
+transport_get_memory_usage(const struct transport *transport,
+                           struct simap *usage)
+{
+    if (transport->class->get_memory_usage) {
+        transport->class->get_memory_usage(transport, usage);
+    }
+}
+
+void
 transport_count_drop(enum transport_drop drop)
 {
     switch (drop) {

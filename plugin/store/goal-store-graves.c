@@ -10,12 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "unaligned.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(goal_store_graves);
+
+LIMIT_DEFINE(goal_tombstones, GOAL_STORE_MAX_GRAVES, LIMIT_FIXED,
+             LIMIT_FORGETS)
 
 /* At most this many are removed in one go. */
 #define MAX_EXHUMED 1024
@@ -253,7 +257,8 @@ goal_grave_dig(struct goal_store *store, const struct goal_key *key,
             error = goal_grave_remove(store, key->sid);
         }
     }
-    if (!error && store->head.n_graves >= GOAL_STORE_MAX_GRAVES) {
+    if (!error
+        && limit_reached(&limit_goal_tombstones, store->head.n_graves)) {
         error = grave_oldest(store, &time, &sid);
         if (!error) {
             error = grave_exhume(store, sid);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "store/goal-store-map.h"
 #include "util.h"
@@ -20,6 +21,7 @@ VLOG_DEFINE_THIS_MODULE(goal_store_ids);
 
 /* The cache of parents' ids is emptied when it has this many. */
 #define MAX_CACHED 4096
+LIMIT_DEFINE(goal_cached_ids, MAX_CACHED, LIMIT_FIXED, LIMIT_FORGETS)
 
 #define NUMBER_MASK ((UINT64_C(1) << GOAL_SID_RANK_SHIFT) - 1)
 
@@ -285,7 +287,8 @@ goal_id_intern_parent(struct goal_store *store, enum goal_kind kind,
         if (error) {
             return error;
         }
-        if (hmap_count(&store->id_cache) >= MAX_CACHED) {
+        if (limit_reached(&limit_goal_cached_ids,
+                          hmap_count(&store->id_cache))) {
             cache_clear(store);
         }
         c = xmalloc(sizeof *c + strlen(id) + 1);

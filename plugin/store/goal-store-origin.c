@@ -12,11 +12,14 @@
 
 #include "coverage.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "unaligned.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(goal_store_origin);
+
+LIMIT_DEFINE(goal_topics, GOAL_STORE_MAX_ORIGINS, LIMIT_FIXED, LIMIT_DROPPED)
 
 COVERAGE_DEFINE(goal_store_origins_full);
 
@@ -202,8 +205,8 @@ is_full(const struct goal_store *store)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
-    if (store->head.n_origins < GOAL_STORE_MAX_ORIGINS
-        && store->head.next_origin < UINT32_MAX - 1) {
+    if (store->head.next_origin < UINT32_MAX - 1
+        && !limit_reached(&limit_goal_topics, store->head.n_origins)) {
         return false;
     }
     COVERAGE_INC(goal_store_origins_full);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "simap.h"
 #include "store/goal-store-private.h"
@@ -21,6 +22,8 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(goal_store);
+
+LIMIT_DEFINE(goal_store_MB, 64 * 1024, LIMIT_FIXED, LIMIT_REFUSED)
 
 COVERAGE_DEFINE(goal_store_read_error);
 COVERAGE_DEFINE(goal_store_damaged_record);
@@ -141,6 +144,7 @@ char *
 goal_store_error(const struct goal_store *store, const char *what, int error)
 {
     if (error == MDB_MAP_FULL) {
+        limit_hit(&limit_goal_store_MB);
         return xasprintf("%s: %s: the store is full (its limit is %"PRIu64
                          " MiB)", store->dir, what, store->map_size >> 20);
     }
@@ -362,6 +366,18 @@ goal_store_count(const struct goal_store *store, enum goal_kind kind)
     return store->head.counts[kind];
 }
 
+/* How much of the map is in use. */
+static uint64_t
+used_bytes(const struct goal_store *store)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+
+    return (!mdb_env_info(store->env, &info)
+            && !mdb_env_stat(store->env, &stat)
+            ? (uint64_t) (info.me_last_pgno + 1) * stat.ms_psize : 0);
+}
+
 void
 goal_store_get_memory_usage(const struct goal_store *store,
                             struct simap *usage)
@@ -382,6 +398,7 @@ goal_store_get_memory_usage(const struct goal_store *store,
     if (store->head.n_graves) {
         simap_increase(usage, "goal-tombstones", store->head.n_graves);
     }
+    simap_increase(usage, "goal-store-MB", used_bytes(store) >> 20);
     simap_increase(usage, "goal-cached-ids", hmap_count(&store->id_cache));
     if (w->active) {
         simap_increase(usage, "goal-changes", w->pending.n + w->done.n);

@@ -11,11 +11,20 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(goal_txn);
+
+LIMIT_DEFINE(transactions_open, GOAL_TXN_MAX_OPEN, LIMIT_FIXED, LIMIT_REFUSED)
+LIMIT_DEFINE(transactions_staged_KB, GOAL_TXN_MAX_OPEN_BYTES / 1024,
+             LIMIT_FIXED, LIMIT_REFUSED)
+LIMIT_DEFINE(transaction_resources, GOAL_TXN_MAX_ITEMS, LIMIT_FIXED,
+             LIMIT_REFUSED)
+LIMIT_DEFINE(transaction_history, GOAL_TXN_MAX_HISTORY, LIMIT_FIXED,
+             LIMIT_FORGETS)
 
 COVERAGE_DEFINE(goal_txn_forgotten);
 COVERAGE_DEFINE(goal_txn_damaged);
@@ -220,12 +229,14 @@ goal_txn_check_room(const struct goal_store *store, size_t n_items,
 
     goal_txn_usage(store, &n_open, &n_open_bytes);
     if (n_items > GOAL_TXN_MAX_ITEMS) {
+        limit_hit(&limit_transaction_resources);
         return xasprintf("%"PRIuSIZE" resources are more than the %d of a "
                          "transaction", n_items, GOAL_TXN_MAX_ITEMS);
-    } else if (n_open >= GOAL_TXN_MAX_OPEN) {
+    } else if (limit_reached(&limit_transactions_open, n_open)) {
         return xasprintf("%"PRIuSIZE" transactions are waiting for their "
                          "outcome", n_open);
     } else if (n_open_bytes + n_bytes > GOAL_TXN_MAX_OPEN_BYTES) {
+        limit_hit(&limit_transactions_staged_KB);
         return xasprintf("%"PRIu64" and %"PRIuSIZE" bytes are more than the "
                          "%d of all transactions", n_open_bytes, n_bytes,
                          GOAL_TXN_MAX_OPEN_BYTES);
@@ -393,6 +404,7 @@ make_room(struct goal_store *store)
         n++;
         n_bytes += txn->n_reply_bytes;
         if (n > GOAL_TXN_MAX_HISTORY || n_bytes > GOAL_TXN_MAX_REPLY_BYTES) {
+            limit_hit(&limit_transaction_history);
             error = forget(store, txn->number);
         }
     }

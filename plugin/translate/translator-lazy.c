@@ -10,12 +10,15 @@
 #include <string.h>
 #include "apply/of-pipeline.h"
 #include "coverage.h"
+#include "limit.h"
 #include "store/goal-store.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
 #include "util.h"
+
+LIMIT_DEFINE(active_neighbors, ACTIVATION_MAX, 16, LIMIT_FORGETS)
 
 COVERAGE_DEFINE(translator_vpc_lazy);
 COVERAGE_DEFINE(translator_vpc_eager);
@@ -143,8 +146,9 @@ translator_activate(struct translator *tr, const struct goal_key *key)
     const char *vpc_id = r ? GOAL_NEIGHBOR_CAST(r)->vpc_id : "";
 
     if (r && activation_is_lazy(&tr->activation, vpc_id)) {
-        if (activation_count(&tr->activation) >= ACTIVATION_MAX
-            && !activation_find(&tr->activation, key)) {
+        if (!activation_find(&tr->activation, key)
+            && limit_reached(&limit_active_neighbors,
+                             activation_count(&tr->activation))) {
             deactivate(tr, activation_oldest(&tr->activation));
         }
         if (activation_add(&tr->activation, key, vpc_id,
