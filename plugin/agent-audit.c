@@ -5,9 +5,12 @@
 #include <config.h>
 
 #include <stdlib.h>
+#include <string.h>
 #include "agent-private.h"
 #include "apply/apply-openflow.h"
+#include "apply/apply-ovsdb.h"
 #include "apply/commit.h"
+#include "apply/next-hop.h"
 #include "openvswitch/list.h"
 #include "openvswitch/poll-loop.h"
 #include "table.h"
@@ -17,7 +20,9 @@
 #include "util.h"
 
 /* Every AGENT_AUDIT_MSEC, and on demand, what is installed on the bridge is
- * compared with what should be (apply/apply-openflow-audit.c).  The command is
+ * compared with what should be (apply/apply-openflow-audit.c), and the cache
+ * of next hops is looked at.  Rows need no audit: the database tells of each
+ * change.  The command is
  * answered when what was found has been put right.
  *
  * Thread-safety: main thread only. */
@@ -47,6 +52,29 @@ put_row(struct table *table, const char *owner,
     put_size(table, count->unknown);
 }
 
+/* Rows for what is installed elsewhere than in the bridge's tables, which is
+ * put right by itself: 'repairs' is what there was to do since the start. */
+static void
+put_others(const struct agent *agent, const char *what, enum ds_sink sink,
+           const struct ds_audit *repairs, struct table *table)
+{
+    struct ds_audit *audit = xmemdup(repairs, sizeof *repairs);
+
+    ds_audit_count_installed(agent->ds, audit, sink);
+    for (size_t i = 0; i < ARRAY_SIZE(audit->counts); i++) {
+        static const struct ds_audit_count none;
+        const char *name = plugin_registry_name(&agent->registry, i);
+
+        if (memcmp(&audit->counts[i], &none, sizeof none)) {
+            char *owner = xasprintf("%s: %s", name ? name : "(others)", what);
+
+            put_row(table, owner, &audit->counts[i]);
+            free(owner);
+        }
+    }
+    free(audit);
+}
+
 /* A row for each plugin, one for groups and meters, and one for what nobody
  * here knows. */
 static void
@@ -64,6 +92,12 @@ fill_table(const struct agent *agent, const struct ds_audit *audit,
         put_row(table, entry->class->name, &audit->counts[entry->number]);
     }
     put_row(table, "(others)", &audit->counts[DS_AUDIT_NO_PLUGIN]);
+    put_others(agent, "rows", DS_OVSDB,
+               apply_ovsdb_repairs(agent->ovsdb, DS_OVSDB), table);
+    put_others(agent, "marks", DS_OVSDB_LATE,
+               apply_ovsdb_repairs(agent->ovsdb, DS_OVSDB_LATE), table);
+    put_others(agent, "next hops", DS_NEXT_HOP,
+               next_hop_repairs(agent->next_hop), table);
 }
 
 static void
@@ -130,6 +164,7 @@ agent_audit_run(struct agent *agent)
     if (agent->audit_wanted || time_msec() >= agent->audit_time) {
         if (commit_is_ready(agent->commit) && agent->phase == PHASE_RUN) {
             apply_openflow_audit(agent->openflow);
+            next_hop_audit(agent->next_hop);
             agent->audit_wanted = false;
         }
         agent->audit_time = time_msec() + AGENT_AUDIT_MSEC;
@@ -137,7 +172,8 @@ agent_audit_run(struct agent *agent)
     if (ovs_list_is_empty(&agent->audit_waiters)
         || !(agent->exit
              || (!agent->audit_wanted && commit_is_idle(agent->commit)
-                 && !apply_openflow_is_auditing(agent->openflow)))) {
+                 && !apply_openflow_is_auditing(agent->openflow)
+                 && !next_hop_is_auditing(agent->next_hop)))) {
         return;
     }
     LIST_FOR_EACH_POP (waiter, list_node, &agent->audit_waiters) {

@@ -3,7 +3,7 @@
 """Kills, refuses and delays an agent at every place where it changes something
 outside of itself (plugin/fault-point.h), and sees that nothing is lost.
 
-usage: crash-matrix.py MODE [POINT...]
+usage: crash-matrix.py MODE [--2pc] [POINT...]
 
 Agent A (in $OVS_RUNDIR, started by the test) goes back and forth between two
 states, P and Q, each time by one message that creates, changes and deletes, or
@@ -16,6 +16,13 @@ Restarted, with no controller in reach, it is in one of the two states, whole,
 and in the later one if that had to be stored by then; then, told what it has
 missed, it is in that.  Modes fail and stall: A is in the later state in the
 end, and has answered.
+
+With --2pc, A goes from one state to the other by a transaction of several
+hosts.  At each fault point that is passed while it takes TXN_PREPARE,
+TXN_COMMIT or TXN_ABORT, it is killed and so on, at its first passes.  Restarted,
+it is in the old state, whole, until it is told to commit, and in the new one
+afterwards; whether it has voted it knows, or it never told anybody; and in
+doubt, it asks.
 
 A fault point that is not in POINTS, below, fails the test, and so does one that
 is never passed.  With POINTs, only these are tried.
@@ -106,6 +113,8 @@ POINTS = {
     "snapshot-after": ("snapshot stored",),
     "snapshot-done": ("snapshot stored",),
 }
+ANSWERS = ("GOAL_STATE_REPLY", "TXN_VOTE", "TXN_DONE")
+
 # A point is tried at this many passes.
 MAX_PASSES = 2
 
@@ -126,11 +135,14 @@ class Host(equivalence.Host):
     def __init__(self, directory):
         super().__init__(directory)
         self.replies = {}       # Id of a message -> statuses.
+        self.queries = {}       # Transaction -> id of the last TXN_QUERY.
 
     def sent(self, schema):
         """Also keeps the answers to goal state."""
         for envelope, payload in super().sent(schema):
-            if envelope.kind == schema.kind("GOAL_STATE_REPLY"):
+            if envelope.kind == schema.kind("TXN_QUERY"):
+                self.queries[envelope.transaction_id] = envelope.message_id
+            if envelope.kind in map(schema.kind, ANSWERS):
                 reply = schema.alcor.GoalStateOperationReply.FromString(
                     payload)
                 self.replies[envelope.correlation_id] = [
@@ -473,12 +485,17 @@ class Matrix:
         self.state = other(self.state)
         self.go(how, self.state)
         self.settle("dry run")
-        self.wait("dry run", lambda: self.a.faults()[
-            "store-sync-after"][0] and self.a.faults()[
-                "alcor-db-txn-after"][0])
+        self.wait_late()
         self.check((self.state,), "dry run")
         return {name: passes for name, (passes, _)
                 in self.a.faults().items()}
+
+    def wait_late(self):
+        """Returns when points were passed that are passed when everything is
+        in effect."""
+        self.wait("dry run", lambda: self.a.faults()[
+            "store-sync-after"][0] and self.a.faults()[
+                "alcor-db-txn-after"][0])
 
     def trials(self, points):
         """Yields (point, how, when, passes)."""
@@ -538,10 +555,154 @@ class Matrix:
                 self.try_other(point, how, count)
 
 
+class TwoPhase(Matrix):
+    """Transactions of several hosts.  Each trial is one, in whose phase 'how'
+    something goes wrong; it is committed in the end, but with "abort"."""
+
+    def send(self, kind, id, message=None, **fields):
+        """Sends a message about transaction 'id'; returns its id."""
+        envelope = self.server.envelope("TXN_" + kind, transaction_id=id,
+                                        **fields)
+        self.a.receive("-", envelope, message)
+        return envelope.message_id
+
+    def prepare(self, id):
+        return self.send("PREPARE", id, self.steps[other(self.state)])
+
+    def listen(self):
+        list(self.a.sent(self.schema))
+
+    def wait_answer(self, message_id, what):
+        """Returns when the message has been answered: all is well."""
+        def answered():
+            self.listen()
+            return message_id in self.a.replies
+
+        self.wait(what + ": answer", answered)
+        bad = [s for s in self.a.replies[message_id] if s]
+        if bad:
+            raise Mismatch("%s: statuses %s" % (
+                what, self.a.replies[message_id]))
+
+    def phase(self, id):
+        """What A knows about the transaction, or None."""
+        for line in self.a.agent.command("transaction/list",
+                                         "--format=csv").splitlines():
+            if line.startswith(id + ","):
+                return line.split(",")[1]
+        return None
+
+    def locks(self):
+        return int(self.a.agent.command("connection-status").split(
+            " staged, ")[1].split()[0])
+
+    def begin(self, how, id):
+        """Brings transaction 'id' to where 'how' comes next."""
+        if how != "prepare":
+            self.wait_answer(self.prepare(id), id + " prepared")
+            self.check((self.state,), id + " prepared")
+
+    def take(self, how, id):
+        return (self.prepare(id) if how == "prepare"
+                else self.send(how.upper(), id))
+
+    def finish(self, how, id, what, asked=False):
+        """The coordinator goes on until it knows the outcome everywhere: if it
+        is 'asked' for it, when it is."""
+        if how == "prepare" and asked and self.phase(id) == "prepared":
+            self.wait(what + ": question", lambda: self.listen()
+                      or id in self.a.queries)
+            self.wait_answer(self.send(
+                "COMMIT", id, correlation_id=self.a.queries[id]), what)
+        else:
+            if how == "prepare":
+                self.wait_answer(self.prepare(id), what + ", prepared again")
+            self.wait_answer(self.send("ABORT" if how == "abort"
+                                       else "COMMIT", id), what)
+        if how != "abort":
+            self.state = other(self.state)
+        self.check((self.state,), what + ", in the end")
+        if self.locks() or self.phase(id) != ("aborted" if how == "abort"
+                                              else "committed"):
+            raise Mismatch("%s: %d locks, %s" % (what, self.locks(),
+                                                 self.phase(id)))
+
+    def dry_run(self, how):
+        id = "dry-" + how
+        self.begin(how, id)
+        self.a.agent.command("fault/clear")
+        self.take(how, id)
+        self.a.idle()
+        self.wait_late()
+        passes = {name: n for name, (n, _) in self.a.faults().items() if n}
+        self.finish(how, id, "dry run")
+        return passes
+
+    def try_kill(self, point, how, count, when):
+        what = "%s, killed at pass %d of %s" % (how, count, point)
+        old, new = self.state, other(self.state)
+        id = "%d-%s" % (self.n, how)
+        pid = self.a.pid("alcor-agent")
+        self.begin(how, id)
+        self.a.agent.command("fault/set", point, "kill", str(count))
+        try:
+            self.take(how, id)
+            self.a.idle()
+        except OSError:
+            pass                # It was killed while it was talked to.
+        if when == "late" and count > 1 and is_alive(pid):
+            self.a.agent.command("fault/clear")
+        else:
+            self.wait(what, lambda: not is_alive(pid))
+            self.a.start_agent()
+            self.a.idle()
+            self.check((old, new) if how == "commit" else (old,), what)
+            if self.phase(id) not in (
+                    ("prepared", "committed") if how == "commit"
+                    else ("prepared", "aborted") if how == "abort"
+                    else ("prepared", None)):
+                raise Mismatch("%s: it is %s" % (what, self.phase(id)))
+            if bool(self.locks()) != (self.phase(id) == "prepared"):
+                raise Mismatch("%s: it is %s, with %d locks" % (
+                    what, self.phase(id), self.locks()))
+            self.server.connect()
+        self.finish(how, id, what, asked=True)
+        self.settle(what)
+
+    def try_other(self, point, how, count):
+        """A refusal or a delay: when all is told again, it is as if nothing
+        had been."""
+        what = "%s, %s at %s" % (how, self.mode, point)
+        id = "%d-%s" % (self.n, how)
+        self.begin(how, id)
+        self.a.agent.command("fault/set", point, self.mode, str(count))
+        self.take(how, id)
+        self.a.idle()
+        self.listen()
+        self.a.agent.command("fault/clear")
+        if how == "prepare" and self.phase(id) == "aborted":
+            self.check((self.state,), what)
+            id += "-again"      # It was voted against, for good.
+        self.finish(how, id, what)
+        self.settle(what)
+
+    def trials(self, points):
+        for how in ("prepare", "commit", "abort"):
+            for point, n in sorted(self.dry_run(how).items()):
+                if not points or point in points:
+                    late = point.startswith(("alcor-db", "store-sync"))
+                    yield (point, how, "late" if late else "",
+                           1 if late else min(n, MAX_PASSES))
+
+
 def main():
-    matrix = Matrix(sys.argv[1])
+    args = sys.argv[1:]
+    two_phase = "--2pc" in args
+    if two_phase:
+        args.remove("--2pc")
+    matrix = (TwoPhase if two_phase else Matrix)(args[0])
     try:
-        matrix.run(sys.argv[2:])
+        matrix.run(args[1:])
     except Mismatch as e:
         sys.exit(str(e))
     finally:

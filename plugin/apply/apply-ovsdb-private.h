@@ -89,6 +89,7 @@ struct ovsdb_sink {
     uint64_t checked;           /* 'version' last checked for drift. */
     bool must_read;             /* Read back in any case... */
     long long int reread_time;  /* ...which becomes true at this time. */
+    struct ds_audit repairs;    /* What others have done to its rows. */
 };
 
 enum { OVSDB_SINK, OVSDB_SINK_LATE, OVSDB_N_SINKS };

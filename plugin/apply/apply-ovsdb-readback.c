@@ -98,6 +98,30 @@ has_drifted(const struct ovsdb_sink *sink, const struct shash *presents)
     return false;
 }
 
+/* Counts what others have done: the desired state is wrong about that. */
+static void
+count_repairs(struct ovsdb_sink *sink, const struct shash *presents)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, presents) {
+        const struct ovsdb_present *present = node->data;
+        struct ds_output *output = ds_lookup(
+            sink->ovsdb->ds, sink->rows->sink, node->name,
+            strlen(node->name));
+        struct ds_audit_count *count = ds_audit_owner(&sink->repairs, output);
+        bool installed = output && output->flags & DS_INSTALLED;
+
+        if (present->state == OVSDB_ABSENT) {
+            count->missing += installed;
+        } else if (!installed) {
+            count->unknown++;
+        } else if (output->installed_hash != present_hash(present, output)) {
+            count->changed++;
+        }
+    }
+}
+
 static void
 read_back(struct ovsdb_sink *sink, const struct shash *presents)
 {
@@ -147,8 +171,16 @@ ovsdb_check_drift(struct ovsdb_sink *sink)
         if (!sink->must_read) {
             VLOG_INFO_RL(&rl, "%s: %s are not as they should be",
                          ovsdb->remote, sink->rows->name);
+            count_repairs(sink, &presents);
         }
         read_back(sink, &presents);
     }
     presents_destroy(&presents);
+}
+
+const struct ds_audit *
+apply_ovsdb_repairs(const struct apply_ovsdb *ovsdb, enum ds_sink sink)
+{
+    return &ovsdb->sinks[sink == DS_OVSDB ? OVSDB_SINK
+                         : OVSDB_SINK_LATE].repairs;
 }

@@ -98,3 +98,22 @@ ds_audit_end(struct desired_state *ds, struct ds_audit *audit,
         }
     }
 }
+
+struct ds_audit_count *
+ds_audit_owner(struct ds_audit *audit, struct ds_output *output)
+{
+    return &audit->counts[output ? output->plugin : DS_AUDIT_NO_PLUGIN];
+}
+
+void
+ds_audit_count_installed(struct desired_state *ds, struct ds_audit *audit,
+                         enum ds_sink sink)
+{
+    struct ds_output *output;
+
+    HMAP_FOR_EACH (output, hmap_node, &ds->outputs[sink]) {
+        if (output->flags & DS_INSTALLED) {
+            ds_audit_owner(audit, output)->same++;
+        }
+    }
+}

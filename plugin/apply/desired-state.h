@@ -148,7 +148,8 @@ struct ds_output {
     uint8_t mode;               /* enum ds_mode. */
     uint8_t flags;              /* Bitmap of enum ds_output_flags. */
     uint8_t priority;           /* enum ds_priority it is queued with. */
-    uint8_t plugin;             /* Flows: number of the first contributor. */
+    uint8_t plugin;             /* Flows, rows, next hops: number of the
+                                 * first contributor. */
     uint64_t position;          /* In the queue; 0: before all others. */
     uint64_t installed_hash;    /* ds_output_hash() of what is installed. */
     uint8_t key[];
@@ -162,6 +163,8 @@ struct ds_unit {
     char *name;                 /* "KIND ID", for people and for order. */
     uint8_t rank;               /* Lower wins a conflict. */
     uint8_t priority;           /* enum ds_priority. */
+    uint8_t plugin;             /* Number of the one that contributes rows
+                                 * and next hops. */
     bool failed;                /* Refused by the data plane... */
     bool changed;               /* Something changed since begin. */
     char *error;                /* ...because of this.  Owned. */
@@ -322,6 +325,13 @@ void ds_audit_begin(struct desired_state *, enum ds_sink);
 void ds_audit(struct desired_state *, struct ds_audit *, enum ds_sink,
               const void *key, size_t key_len, uint64_t hash, bool foreign);
 void ds_audit_end(struct desired_state *, struct ds_audit *, enum ds_sink);
+
+/* For sinks that find out by themselves what others have done: the count of
+ * the plugin that wants 'output' (null: nobody does), and adding what is
+ * installed in 'sink' to 'same'. */
+struct ds_audit_count *ds_audit_owner(struct ds_audit *, struct ds_output *);
+void ds_audit_count_installed(struct desired_state *, struct ds_audit *,
+                              enum ds_sink);
 
 /* True if a failed unit has been given a new chance whose outputs somebody
  * else occupied: that has to be looked up again (a read-back) before the next

@@ -200,6 +200,8 @@ ds_contribute(struct desired_state *ds, struct ds_unit *unit,
         if (sink == DS_OPENFLOW) {
             output->plugin = of_cookie_plugin(cookie);
             ds->n_flows[output->plugin]++;
+        } else if (sink != DS_METER && sink != DS_ID) {
+            output->plugin = unit->plugin;
         }
     }
 

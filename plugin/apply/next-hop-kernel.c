@@ -217,6 +217,11 @@ must_set(struct nh_kernel *kernel, struct nh_host *host,
          const struct entry *entry)
 {
     bool has_mac = entry->state & NUD_WITH_MAC;
+
+    if (!has_mac) {
+        nh_missing(kernel->nh, host);
+    }
+
     enum nh_verdict verdict = nh_judge(host, has_mac ? &entry->mac : NULL);
 
     if (verdict == NH_RIGHT) {

@@ -131,6 +131,9 @@ void nh_recheck(struct next_hop *);
 /* Decides on 'host', of which the cache has 'mac' (null: nothing). */
 enum nh_verdict nh_judge(struct nh_host *, const struct eth_addr *mac);
 
+/* The cache has nothing for 'host': someone has removed it, if it was there. */
+void nh_missing(struct next_hop *, struct nh_host *);
+
 /* 'host' has been dealt with. */
 enum nh_outcome {
     NH_OUTCOME_INSTALLED,       /* The cache holds the goal state's MAC... */

@@ -153,7 +153,14 @@ show_cb(enum unixctl_outcome outcome, const char *text, void *vswitchd_)
     }
 
     /* The others are not there. */
-    nh_move_all(vswitchd->nh, NH_LOOKING, NH_SET);
+    struct nh_host *host;
+
+    while ((host = nh_first(vswitchd->nh, NH_LOOKING))) {
+        if (outcome == UNIXCTL_DONE) {
+            nh_missing(vswitchd->nh, host);
+        }
+        nh_set_state(vswitchd->nh, host, NH_SET);
+    }
 }
 
 /* Setting. */

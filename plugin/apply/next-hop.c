@@ -29,6 +29,7 @@ VLOG_DEFINE_THIS_MODULE(next_hop);
 COVERAGE_DEFINE(next_hop_learned);
 COVERAGE_DEFINE(next_hop_failed);
 COVERAGE_DEFINE(next_hop_late);
+COVERAGE_DEFINE(next_hop_missing);
 
 /* Hosts at rest are spread over the slots of a wheel.  Each tick is the turn
  * of one slot, so each host's turn comes once in REFRESH_MSEC.  The first
@@ -56,6 +57,8 @@ struct next_hop {
     long long int deadline;     /* Until this time. */
     bool slow;                  /* The deadline passed, and nothing has come
                                  * from the cache since. */
+
+    struct ds_audit repairs;    /* What was missing. */
 
     /* Where to. */
     char *datapath_type;
@@ -220,6 +223,20 @@ nh_judge(struct nh_host *host, const struct eth_addr *mac)
             : eth_addr_equals(*mac, host->mac) ? NH_RIGHT
             : host->seen ? NH_LEARNED
             : NH_ABSENT);
+}
+
+void
+nh_missing(struct next_hop *nh, struct nh_host *host)
+{
+    if (host->seen) {
+        struct ds_output *output = ds_lookup(nh->ds, DS_NEXT_HOP, &host->ip,
+                                             sizeof host->ip);
+
+        COVERAGE_INC(next_hop_missing);
+        ds_audit_owner(&nh->repairs, output)->missing++;
+        host->seen = host->learned = false;
+        host->held = eth_addr_zero;
+    }
 }
 
 void
@@ -401,6 +418,33 @@ next_hop_reset(struct next_hop *nh)
     if (nh->cache && nh->cache->class->hurry) {
         nh->cache->class->hurry(nh->cache);
     }
+}
+
+void
+next_hop_audit(struct next_hop *nh)
+{
+    for (int i = 0; nh->cache && i < N_SLOTS; i++) {
+        while (!ovs_list_is_empty(&nh->slots[i])) {
+            nh_set_state(nh, CONTAINER_OF(ovs_list_front(&nh->slots[i]),
+                                          struct nh_host, node), NH_CHECK);
+        }
+    }
+}
+
+bool
+next_hop_is_auditing(const struct next_hop *nh)
+{
+    return (nh->cache && nh->cache->class->is_reachable(nh->cache)
+            && !(ovs_list_is_empty(&nh->lists[NH_CHECK])
+                 && ovs_list_is_empty(&nh->lists[NH_LOOKING])
+                 && ovs_list_is_empty(&nh->lists[NH_SET])
+                 && ovs_list_is_empty(&nh->lists[NH_SETTING])));
+}
+
+const struct ds_audit *
+next_hop_repairs(const struct next_hop *nh)
+{
+    return &nh->repairs;
 }
 
 /* Running. */

@@ -65,6 +65,7 @@
 #include "openvswitch/types.h"
 
 struct desired_state;
+struct ds_audit;
 struct next_hop;
 struct sink;
 
@@ -81,6 +82,12 @@ void next_hop_set(struct next_hop *, const char *datapath_type,
 
 /* vswitchd was restarted: install everything again. */
 void next_hop_reset(struct next_hop *);
+
+/* Has the cache looked at for all hosts, and what is not there any more set
+ * again.  True while that goes on.  What was missing since the start. */
+void next_hop_audit(struct next_hop *);
+bool next_hop_is_auditing(const struct next_hop *);
+const struct ds_audit *next_hop_repairs(const struct next_hop *);
 
 /* Stores in '*mac' what the cache has for 'ip' and returns true, or returns
  * false if it is not known to be in there.  Has the cache looked at again

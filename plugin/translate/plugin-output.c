@@ -99,14 +99,23 @@ output_id(struct plugin_output *out, enum id_kind kind, const char *name)
     return number;
 }
 
+/* Contributes what is neither flow nor number, in the plugin's name. */
+static void
+contribute(struct plugin_output *out, enum ds_sink sink, const void *key,
+           size_t key_len, const void *part, size_t part_len)
+{
+    out->unit->plugin = of_cookie_plugin(out->cookie);
+    ds_contribute(out->ds, out->unit, sink, DS_EXCLUSIVE, 0, key, key_len,
+                  part, part_len);
+}
+
 void
 output_tunnel(struct plugin_output *out, const char *encap)
 {
     char *key = xasprintf("tunnel %s", encap);
     char *port = xasprintf("alcor-%s", encap);
 
-    ds_contribute(out->ds, out->unit, DS_OVSDB, DS_EXCLUSIVE, 0,
-                  key, strlen(key), port, strlen(port));
+    contribute(out, DS_OVSDB, key, strlen(key), port, strlen(port));
     free(key);
     free(port);
 }
@@ -117,8 +126,7 @@ output_patch(struct plugin_output *out, const char *bridge)
     char *key = xasprintf("patch %s", bridge);
     char *port = xasprintf("alcor-to-%s", bridge);
 
-    ds_contribute(out->ds, out->unit, DS_OVSDB, DS_EXCLUSIVE, 0,
-                  key, strlen(key), port, strlen(port));
+    contribute(out, DS_OVSDB, key, strlen(key), port, strlen(port));
     free(key);
     free(port);
 }
@@ -128,8 +136,7 @@ output_installed(struct plugin_output *out, const char *iface_id)
 {
     char *key = xasprintf("installed %s", iface_id);
 
-    ds_contribute(out->ds, out->unit, DS_OVSDB_LATE, DS_EXCLUSIVE, 0,
-                  key, strlen(key), "true", strlen("true"));
+    contribute(out, DS_OVSDB_LATE, key, strlen(key), "true", strlen("true"));
     free(key);
 }
 
@@ -137,6 +144,5 @@ void
 output_next_hop(struct plugin_output *out, const struct in6_addr *ip,
                 const struct eth_addr *mac)
 {
-    ds_contribute(out->ds, out->unit, DS_NEXT_HOP, DS_EXCLUSIVE, 0,
-                  ip, sizeof *ip, mac, sizeof *mac);
+    contribute(out, DS_NEXT_HOP, ip, sizeof *ip, mac, sizeof *mac);
 }
