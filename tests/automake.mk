@@ -91,6 +91,7 @@ test_scripts = \
 	tests/send-frames.py \
 	tests/equivalence.py \
 	tests/flows.py \
+	tests/power-cut.py \
 	tests/equivalence_model.py \
 	tests/send-frame.py \
 	tests/spoof.py \
