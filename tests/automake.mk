@@ -218,6 +218,7 @@ tests_alcortest_SOURCES = \
 	tests/test-on-demand.c \
 	tests/test-zeta.c \
 	tests/test-punt.c \
+	tests/test-resync-storm.c \
 	tests/test-told-paths.c \
 	tests/test-store-bench.c \
 	tests/test-store-raw.c \

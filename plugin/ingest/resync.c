@@ -365,18 +365,44 @@ resync_connected(struct resync *rs, long long int now)
 
 /* Requests. */
 
-/* Gives up the request under way and asks again later. */
+/* Gives up the request under way and asks again after 'delay' ms. */
 static void
-retry_later(struct resync *rs, const char *why, long long int now)
+retry_after(struct resync *rs, const char *why, int delay, long long int now)
 {
     COVERAGE_INC(resync_discarded);
-    rs->backoff = (rs->backoff ? MIN(rs->backoff * 2, RESYNC_MAX_MSEC)
-                   : RESYNC_MIN_MSEC);
-    int delay = rs->backoff / 2 + random_range(rs->backoff / 2 + 1);
     VLOG_INFO_RL(&rl, "state could not be got: %s; asking again in %d ms",
                  why, delay);
     abandon(rs);
     rs->next_time = now + delay;
+}
+
+static void
+grow_backoff(struct resync *rs)
+{
+    rs->backoff = (rs->backoff ? MIN(rs->backoff * 2, RESYNC_MAX_MSEC)
+                   : RESYNC_MIN_MSEC);
+}
+
+/* Gives up the request under way, of which something has come, and asks again
+ * later. */
+static void
+retry_later(struct resync *rs, const char *why, long long int now)
+{
+    grow_backoff(rs);
+    retry_after(rs, why, rs->backoff / 2 + random_range(rs->backoff / 2 + 1),
+                now);
+}
+
+/* Gives up the request under way, for lack of an answer, and asks again later.
+ * Those who asked when the server came back wait equally long, so the time
+ * after that has to be as different as can be. */
+static void
+retry_unanswered(struct resync *rs, long long int now)
+{
+    grow_backoff(rs);
+    retry_after(rs, "no answer",
+                RESYNC_MIN_MSEC + random_range(MAX(rs->backoff,
+                                                   RESYNC_SPREAD_MSEC)), now);
 }
 
 /* The request about to be sent covers the gaps that there are. */
@@ -656,7 +682,7 @@ void
 resync_run(struct resync *rs, long long int now)
 {
     if (rs->state != S_IDLE && now >= rs->deadline) {
-        retry_later(rs, "no answer", now);
+        retry_unanswered(rs, now);
     } else if (resync_is_due(rs, now)) {
         ask(rs, now);
     }

@@ -26,7 +26,8 @@
  *                                          SNAPSHOT_END: apply
  *
  * Requests that fail are repeated with exponential back-off from
- * RESYNC_MIN_MSEC to RESYNC_MAX_MSEC, jittered by half, so that many agents do
+ * RESYNC_MIN_MSEC to RESYNC_MAX_MSEC, jittered by half or, if there was no
+ * answer at all, at any time within RESYNC_SPREAD_MSEC, so that many agents do
  * not return at once.  A server that answers FAILURE holds no state: it is not
  * asked again in that epoch.
  *
@@ -81,6 +82,8 @@ struct transport_message;
 #define RESYNC_MIN_MSEC 100
 #define RESYNC_MAX_MSEC 30000
 #define RESYNC_ANSWER_MSEC 10000    /* Silence that means "no answer". */
+#define RESYNC_SPREAD_MSEC 20000    /* Then the time to ask again is anywhere
+                                     * in this. */
 #define RESYNC_HELLO_MSEC 1000      /* The same of HELLO, for replay. */
 #define RESYNC_MAX_BYTES (256 * 1024 * 1024)
 
