@@ -24,6 +24,7 @@ before them:
                             when it has become idle: first answers to goal
                             state, in the order of that, then all else
     warp MSEC [STEP]        time passes (after time/stop), in about 20 steps
+    idle                    waits until the agent has seen to all that
 
 Every command takes sender= (default: ctl-1) and epoch= (1); what belongs to a
 snapshot takes request=N, the Nth HOST_REQUEST from the last (1).
@@ -42,7 +43,8 @@ import alcor_goal
 import alcor_schema
 
 COMMANDS = ("connect", "disconnect", "publish", "heartbeat", "answer",
-            "begin", "state", "end", "hello-reply", "sent", "warp")
+            "begin", "state", "end", "hello-reply", "sent", "warp",
+            "idle")
 
 
 def load_dummy():
@@ -102,6 +104,9 @@ class Server:
         while left > 0:
             self.agent.command("time/warp", str(min(step, left)))
             left -= step
+
+    def do_idle(self, _):
+        self.agent.command("wait-idle")
 
     def do_publish(self, c):
         kind = c.options.get("kind", "GOAL_STATE" if c.options.get("v1")

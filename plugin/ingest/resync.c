@@ -769,5 +769,7 @@ resync_get_memory_usage(const struct resync *rs, struct simap *usage)
     simap_increase(usage, "followed-topics", shash_count(&rs->followed));
     simap_increase(usage, "publishers", MAX(sset_count(&rs->known),
                                             sset_count(&rs->synced)));
-    simap_increase(usage, "snapshot-KB", rs->bytes / 1024);
+    if (rs->state == S_SNAPSHOT) {
+        simap_increase(usage, "snapshot-KB", rs->bytes / 1024);
+    }
 }
