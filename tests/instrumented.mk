@@ -177,6 +177,11 @@ check-soak: all $(check_PROGRAMS) tests/atlocal $(SOAK_TESTSUITE)
 		$(SHELL) $(SOAK_TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 	tail -n 5 tests/soak.log
 PHONY_TARGETS += check-soak
+
+# Two minutes of it.
+check-soak-short:
+	$(MAKE) check-soak SOAK_MINUTES=1 SOAK_STEPS=300
+PHONY_TARGETS += check-soak-short
 EXTRA_DIST += \
 	tests/soak-testsuite.at \
 	tests/soak.at \

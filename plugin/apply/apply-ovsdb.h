@@ -97,8 +97,8 @@ void apply_ovsdb_readback(struct apply_ovsdb *);
 void apply_ovsdb_run(struct apply_ovsdb *);
 void apply_ovsdb_wait(struct apply_ovsdb *);
 
-/* What others have done to the rows of 'sink' (DS_OVSDB or DS_OVSDB_LATE) since
- * the start.  It is put right as soon as the database tells. */
+/* What others have done to the rows of 'sink' (DS_OVSDB or DS_OVSDB_LATE)
+ * since the start.  It is put right as soon as the database tells. */
 const struct ds_audit *apply_ovsdb_repairs(const struct apply_ovsdb *,
                                            enum ds_sink sink);
 

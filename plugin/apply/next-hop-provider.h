@@ -131,7 +131,7 @@ void nh_recheck(struct next_hop *);
 /* Decides on 'host', of which the cache has 'mac' (null: nothing). */
 enum nh_verdict nh_judge(struct nh_host *, const struct eth_addr *mac);
 
-/* The cache has nothing for 'host': someone has removed it, if it was there. */
+/* The cache has nothing for 'host': someone has removed it, if it was. */
 void nh_missing(struct next_hop *, struct nh_host *);
 
 /* 'host' has been dealt with. */
