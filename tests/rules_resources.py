@@ -192,6 +192,10 @@ def parents(t):
     for id, answer in zip(waiting, ("NEIGHBOR n1 CREATE", "PORT p1 CREATE",
                                     "DHCP d CREATE", "SUBNET s INFO")):
         equal(t.answers(id, 2), [answer + " SUCCESS"])
+        # Who asks again is told both again.
+        t.send(message_id=id)
+        equal([t.answers(id, i) for i in (3, 4)],
+              [[answer + " PENDING"], [answer + " SUCCESS"]])
     t.expect("vpc v op=DELETE\n", "VPC v DELETE SUCCESS")
     equal([line for line in t.stored() if "pending" in line],
           ["DHCP d pending", "NEIGHBOR n1 pending", "PORT p1 pending",

@@ -70,13 +70,16 @@ struct ack_pending {
     long long int received;
 };
 
-/* A reply that was sent. */
+/* The replies to a message: the first, and those about what has healed. */
 struct ack_sent {
     struct hmap_node hmap_node; /* In struct ack's 'history', by id. */
     struct ovs_list list_node;  /* In struct ack's 'history_list'. */
     char *message_id;
-    void *payload;
-    size_t len;
+    struct ack_payload {
+        void *data;
+        size_t len;
+    } *payloads;
+    size_t n;
 };
 
 struct ack {
@@ -139,11 +142,14 @@ pending_destroy(struct ack *ack, struct ack_pending *p)
 static void
 sent_destroy(struct ack *ack, struct ack_sent *sent)
 {
-    ack->history_bytes -= sent->len;
+    for (size_t i = 0; i < sent->n; i++) {
+        ack->history_bytes -= sent->payloads[i].len;
+        free(sent->payloads[i].data);
+    }
     hmap_remove(&ack->history, &sent->hmap_node);
     ovs_list_remove(&sent->list_node);
     free(sent->message_id);
-    free(sent->payload);
+    free(sent->payloads);
     free(sent);
 }
 
@@ -205,28 +211,39 @@ history_is_full(const struct ack *ack)
     return full && hmap_count(&ack->history);
 }
 
-/* Remembers a reply; one that is already remembered for the same message is
- * replaced.  Takes ownership of 'payload'. */
+/* Adds a reply to those of 'sent', and takes ownership of 'data'.  If there
+ * are too many now, forgets those to other messages, 'sent' last. */
 static void
-sent_add(struct ack *ack, const char *message_id, void *payload, size_t len)
+sent_append(struct ack *ack, struct ack_sent *sent, void *data, size_t len)
+{
+    sent->payloads = xrealloc(sent->payloads,
+                              (sent->n + 1) * sizeof *sent->payloads);
+    sent->payloads[sent->n++] = (struct ack_payload) { data, len };
+    ack->history_bytes += len;
+    ovs_list_remove(&sent->list_node);
+    ovs_list_push_back(&ack->history_list, &sent->list_node);
+
+    while (history_is_full(ack)) {
+        sent_destroy(ack, CONTAINER_OF(ovs_list_front(&ack->history_list),
+                                       struct ack_sent, list_node));
+    }
+}
+
+/* Remembers a reply; one that is already remembered for the same message is
+ * replaced.  Takes ownership of 'data'. */
+static void
+sent_add(struct ack *ack, const char *message_id, void *data, size_t len)
 {
     struct ack_sent *sent = sent_find(ack, message_id);
 
     if (sent) {
         sent_destroy(ack, sent);
     }
-    sent = xmalloc(sizeof *sent);
+    sent = xzalloc(sizeof *sent);
     sent->message_id = xstrdup(message_id);
-    sent->payload = payload;
-    sent->len = len;
     hmap_insert(&ack->history, &sent->hmap_node, hash_string(message_id, 0));
     ovs_list_push_back(&ack->history_list, &sent->list_node);
-    ack->history_bytes += len;
-
-    while (history_is_full(ack)) {
-        sent_destroy(ack, CONTAINER_OF(ovs_list_front(&ack->history_list),
-                                       struct ack_sent, list_node));
-    }
+    sent_append(ack, sent, data, len);
 }
 
 void
@@ -256,7 +273,10 @@ ack_repeat(struct ack *ack, const char *message_id)
     sent = sent_find(ack, message_id);
     if (sent) {
         COVERAGE_INC(ack_repeated);
-        ack->class->send(message_id, sent->payload, sent->len, ack->aux);
+        for (size_t i = 0; i < sent->n; i++) {
+            ack->class->send(message_id, sent->payloads[i].data,
+                             sent->payloads[i].len, ack->aux);
+        }
     }
     return sent != NULL;
 }
@@ -516,11 +536,15 @@ message_reply(struct ack *ack, struct ack_message *msg, bool timed_out)
         reply_encode(msg->statuses, msg->n, duration(msg->received, now),
                      &payload);
         ack->class->send(msg->id, payload.data, payload.size, ack->aux);
-        if (msg->healing) {
-            ofpbuf_uninit(&payload);
-        } else {
-            size_t len = payload.size;
+        size_t len = payload.size;
+        struct ack_sent *sent = (msg->healing ? sent_find(ack, msg->id)
+                                 : NULL);
+        if (sent) {
+            sent_append(ack, sent, ofpbuf_steal_data(&payload), len);
+        } else if (!msg->healing) {
             sent_add(ack, msg->id, ofpbuf_steal_data(&payload), len);
+        } else {
+            ofpbuf_uninit(&payload);
         }
     }
     message_destroy(ack, msg);

@@ -91,7 +91,8 @@ struct ack *ack_create(const struct ack_class *, void *aux);
 void ack_destroy(struct ack *);
 
 /* If the message with this id has been seen before, answers it again (or, if
- * it is still being worked on, lets that answer do) and returns true. */
+ * it is still being worked on, lets that answer do) and returns true.  What
+ * has healed since is in another reply, as it was then. */
 bool ack_repeat(struct ack *, const char *message_id);
 
 /* The message has been answered by somebody else with 'payload', of 'len'
