@@ -10,6 +10,7 @@
 #include "feedback/direct-path.h"
 #include "feedback/liveness.h"
 #include "feedback/oam-socket.h"
+#include "feedback/oam-xsk.h"
 #include "packets.h"
 #include "simap.h"
 #include "table.h"
@@ -94,6 +95,7 @@ cmd_counters(struct unixctl_conn *conn, int argc, const char *argv[],
     static const char *const columns[] = { "counter", "value" };
     struct agent *agent = agent_;
     const struct agent_zeta *zeta = agent->zeta;
+    struct oam_xsk_stats xsk_stats = { 0, 0 };
     struct direct_path_stats stats;
     struct table table;
 
@@ -102,6 +104,11 @@ cmd_counters(struct unixctl_conn *conn, int argc, const char *argv[],
         agent_add_counter(&table, "oam ", oam_verdict_to_string(v),
                           zeta->all.verdicts[v]);
     }
+    if (zeta->xsk) {
+        oam_xsk_get_stats(zeta->xsk, &xsk_stats);
+    }
+    agent_add_counter(&table, "AF_XDP ", "received", xsk_stats.received);
+    agent_add_counter(&table, "AF_XDP ", "lost", xsk_stats.lost);
     direct_paths_get_stats(zeta->paths, &stats);
     agent_add_counter(&table, "paths ", "now",
                       direct_paths_count(zeta->paths));

@@ -13,6 +13,7 @@
 #include "feedback/direct-path.h"
 #include "feedback/liveness.h"
 #include "feedback/oam-socket.h"
+#include "feedback/oam-xsk.h"
 #include "feedback/oam.h"
 #include "feedback/packet-in.h"
 #include "hash.h"
@@ -376,8 +377,11 @@ agent_zeta_run(struct agent *agent)
     }
     if (gateway_map_run(zeta->map, time_msec())) {
         follow_map(agent);
+        zeta->sources_changed = true;
         take_held(agent);
     }
+    agent_zeta_xsk_run(agent);
+    oam_xsk_run(zeta->xsk, take_oam, agent);
     oam_sockets_run(zeta->sockets, time_msec(), take_oam, agent);
     direct_paths_run(zeta->paths, time_msec());
     packet_in_get_stats(agent->packet_in, &stats);
@@ -397,6 +401,7 @@ agent_zeta_wait(struct agent *agent)
     if (zeta->map) {
         gateway_map_wait(zeta->map);
         oam_sockets_wait(zeta->sockets);
+        oam_xsk_wait(zeta->xsk);
         direct_paths_wait(zeta->paths, time_msec());
         if (zeta->connected) {
             liveness_wait(zeta->liveness);
@@ -424,6 +429,7 @@ agent_zeta_destroy(struct agent *agent)
 
     gateway_map_destroy(zeta->map);
     oam_sockets_destroy(zeta->sockets);
+    oam_xsk_destroy(zeta->xsk);
     direct_paths_destroy(zeta->paths);
     liveness_destroy(zeta->liveness);
     shash_destroy_free_data(&zeta->counts);

@@ -5,9 +5,9 @@
 #ifndef AGENT_ZETA_H
 #define AGENT_ZETA_H 1
 
-/* What agent-zeta.c and agent-zeta-commands.c share: the agent's side of
- * gateways.  Direct paths that gateways tell of become records in the volatile
- * store, and so do states of entrances.
+/* What agent-zeta.c, agent-zeta-xsk.c and agent-zeta-commands.c share: the
+ * agent's side of gateways.  Direct paths that gateways tell of become records
+ * in the volatile store, and so do states of entrances.
  *
  * Thread-safety: main thread only. */
 
@@ -22,6 +22,7 @@ struct direct_paths;
 struct gateway_map;
 struct liveness;
 struct oam_sockets;
+struct oam_xsk;
 
 /* OAM packets of one gateway, or of all, by what became of them. */
 struct gateway_counts {
@@ -42,6 +43,10 @@ struct held_oam {
 struct agent_zeta {
     struct gateway_map *map;    /* Null before PHASE_RUN. */
     struct oam_sockets *sockets;
+    struct oam_xsk *xsk;        /* Null: no such program on the uplink... */
+    uint32_t xsk_ifindex;       /* ...which is this; 0: it is not known. */
+    uint64_t fast_path_seqno;   /* Of struct agent_fast_path, last seen. */
+    bool sources_changed;       /* What the program has to know. */
     struct direct_paths *paths;
     struct liveness *liveness;
     struct token_bucket budget;
@@ -51,6 +56,9 @@ struct agent_zeta {
     size_t n_held;
     bool connected;             /* Questions can be sent. */
 };
+
+/* agent-zeta-xsk.c.  Follows the uplink's program, and the map. */
+void agent_zeta_xsk_run(struct agent *);
 
 /* agent-zeta-commands.c. */
 void agent_zeta_commands_init(struct agent *);

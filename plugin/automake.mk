@@ -59,6 +59,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-transaction.h \
 	plugin/agent-transport.c \
 	plugin/agent-zeta-commands.c \
+	plugin/agent-zeta-xsk.c \
 	plugin/agent-zeta.c \
 	plugin/agent-zeta.h \
 	plugin/agent.c \

@@ -38,6 +38,7 @@ struct apply_bpf {
     int arrival_fd;
     int counters_fd;
     int oam_sources_fd;
+    int oam_sockets_fd;
     int devices_fd;
 
     struct device_record *devices; /* FP_MAX_PORTS + 1; ifindex 0: none. */

@@ -143,9 +143,16 @@ apply_bpf_n_evicted(const struct apply_bpf *ab OVS_UNUSED)
 }
 
 void
-apply_bpf_set_oam_source(struct apply_bpf *ab OVS_UNUSED,
-                         ovs_be32 ip OVS_UNUSED, ovs_be16 port OVS_UNUSED,
-                         bool known OVS_UNUSED)
+apply_bpf_set_oam_sources(struct apply_bpf *ab OVS_UNUSED,
+                          const struct fp_oam_source *sources OVS_UNUSED,
+                          size_t n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_set_oam_socket(struct apply_bpf *ab OVS_UNUSED,
+                         uint32_t queue OVS_UNUSED, int fd OVS_UNUSED)
 {
     OVS_NOT_REACHED();
 }

@@ -256,6 +256,8 @@ open_maps(struct apply_bpf *ab)
     error = error ? error : open_map(ab, "fp_counters", &ab->counters_fd);
     error = error ? error : open_map(ab, "fp_oam_sources",
                                      &ab->oam_sources_fd);
+    error = error ? error : open_map(ab, "fp_oam_sockets",
+                                     &ab->oam_sockets_fd);
     error = error ? error : open_map(ab, "fp_devices", &ab->devices_fd);
     fp_tenant__destroy(tenant);
     fp_uplink__destroy(uplink);
@@ -284,6 +286,7 @@ apply_bpf_open(const struct apply_bpf_config *config, struct apply_bpf **abp)
         .arrival_fd = -1,
         .counters_fd = -1,
         .oam_sources_fd = -1,
+        .oam_sockets_fd = -1,
         .devices_fd = -1,
         .devices = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->devices),
         .added = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->added),
@@ -330,6 +333,7 @@ apply_bpf_close(struct apply_bpf *ab)
     close_fd(ab->arrival_fd);
     close_fd(ab->counters_fd);
     close_fd(ab->oam_sources_fd);
+    close_fd(ab->oam_sockets_fd);
     close_fd(ab->devices_fd);
     free(ab->devices);
     free(ab->added);
@@ -620,19 +624,44 @@ apply_bpf_list_devices(const struct apply_bpf *ab, size_t *np)
 
 /* Others. */
 
-void
-apply_bpf_set_oam_source(struct apply_bpf *ab, ovs_be32 ip, ovs_be16 port,
-                         bool known)
+static bool
+is_oam_source(const struct fp_oam_source *source,
+              const struct fp_oam_source *sources, size_t n)
 {
-    struct fp_oam_source source = {
-        .ip = (OVS_FORCE uint32_t) ip, .port = (OVS_FORCE uint16_t) port,
-    };
+    for (size_t i = 0; i < n; i++) {
+        if (!memcmp(source, &sources[i], sizeof *source)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+apply_bpf_set_oam_sources(struct apply_bpf *ab,
+                          const struct fp_oam_source *sources, size_t n)
+{
+    struct fp_oam_source source, *next = NULL;
     uint32_t one = 1;
 
-    if (known) {
-        bpf_map_update_elem(ab->oam_sources_fd, &source, &one, BPF_ANY);
-    } else {
-        bpf_map_delete_elem(ab->oam_sources_fd, &source);
+    for (size_t i = 0; i < n; i++) {
+        bpf_map_update_elem(ab->oam_sources_fd, &sources[i], &one, BPF_ANY);
+    }
+
+    /* After a deletion the search starts anew. */
+    while (!bpf_map_get_next_key(ab->oam_sources_fd, next, &source)) {
+        next = &source;
+        if (!is_oam_source(&source, sources, n)) {
+            bpf_map_delete_elem(ab->oam_sources_fd, &source);
+            next = NULL;
+        }
+    }
+}
+
+void
+apply_bpf_set_oam_socket(struct apply_bpf *ab, uint32_t queue, int fd)
+{
+    if (queue < FP_MAX_QUEUES) {
+        bpf_map_update_elem(ab->oam_sockets_fd, &queue, &fd, BPF_ANY);
     }
 }
 

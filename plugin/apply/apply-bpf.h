@@ -178,9 +178,12 @@ size_t apply_bpf_n_entries(const struct apply_bpf *);
 /* How many entries have been evicted from full tables. */
 unsigned long long int apply_bpf_n_evicted(const struct apply_bpf *);
 
-/* OAM packets from 'ip' to UDP port 'port' are for the agent. */
-void apply_bpf_set_oam_source(struct apply_bpf *, ovs_be32 ip, ovs_be16 port,
-                              bool known);
+/* OAM packets from these 'n', and from nobody else, are for the agent, by
+ * 'fd', an AF_XDP socket of the uplink's receive queue 'queue': until it is
+ * closed, or the uplink's program is loaded anew. */
+void apply_bpf_set_oam_sources(struct apply_bpf *,
+                               const struct fp_oam_source *, size_t n);
+void apply_bpf_set_oam_socket(struct apply_bpf *, uint32_t queue, int fd);
 
 void apply_bpf_get_counters(const struct apply_bpf *, uint32_t port,
                             struct fp_counters *);

@@ -17,6 +17,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/feedback/liveness.h \
 	plugin/feedback/oam-socket.c \
 	plugin/feedback/oam-socket.h \
+	plugin/feedback/oam-xsk.c \
+	plugin/feedback/oam-xsk.h \
 	plugin/feedback/oam.c \
 	plugin/feedback/oam.h \
 	plugin/feedback/gateway-cluster.c \
