@@ -117,15 +117,21 @@ class Bench:
         self.sandbox.sh("for i in `seq %d`; do ip -n perf-vm1 neigh replace "
                         "10.0.1.$i lladdr 02:00:00:00:00:99 dev eth0; done"
                         % self.n)
-        dump = self.start("underlay", "tcpdump", "-n", "-tt", "-l", "-B",
-                          "16384", "-i", "wire", "udp port 4789 or 8300")
+        # Into a file: nobody reads a pipe meanwhile.
+        name = os.path.join(self.sandbox.dir, "wire.pcap")
+        dump = self.start("underlay", "tcpdump", "-n", "-U", "-B", "16384",
+                          "-w", name, "-i", "wire", "udp port 4789 or 8300")
         while "listening" not in dump.stdout.readline():
             pass
         subprocess.run(["ip", "netns", "exec", "perf-vm1", sys.executable,
                         "-c", SENDER, str(self.n)], check=True)
         time.sleep(1)
         dump.terminate()
-        return self.parse(dump.stdout.read().splitlines())
+        dump.wait()
+        return self.parse(subprocess.run(
+            ["tcpdump", "-n", "-tt", "-r", name], check=True,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True).stdout.splitlines())
 
     @staticmethod
     def parse(lines):
