@@ -94,8 +94,20 @@ class Host:
                               check=True, stdout=subprocess.PIPE,
                               timeout=TIMEOUT, text=True).stdout
 
+    def ctl(self, *command):
+        """Talks to ovsdb-server, again if it has hung up: it does when the
+        agent adds its database, which it has lost when it was restarted."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            try:
+                return self.call(*command)
+            except subprocess.CalledProcessError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
     def vsctl(self, *args):
-        return self.call("ovs-vsctl", *args)
+        return self.ctl("ovs-vsctl", *args)
 
     def pid(self, daemon):
         with open(os.path.join(self.directory, daemon + ".pid")) as f:
@@ -191,7 +203,7 @@ class Host:
                       if pattern in line)
 
     def rows(self, table, columns):
-        return ["%s %s" % (table, line) for line in sorted(self.call(
+        return ["%s %s" % (table, line) for line in sorted(self.ctl(
             "ovs-vsctl" if table == "Interface" else "alcor-ctl", "--bare",
             "--format=csv", "--no-headings", "--columns=" + columns, "list",
             table).splitlines())]
@@ -216,10 +228,10 @@ class Host:
         """Returns when the agent has written what it knows now: cur_cfg
         follows cfg together with the rows."""
         self.cfg += 1
-        self.call("alcor-ctl", "set", "Agent", ".", "cfg=%d" % self.cfg)
+        self.ctl("alcor-ctl", "set", "Agent", ".", "cfg=%d" % self.cfg)
         deadline = time.time() + TIMEOUT
-        while self.call("alcor-ctl", "get", "Agent", ".",
-                        "cur_cfg").strip() != str(self.cfg):
+        while self.ctl("alcor-ctl", "get", "Agent", ".",
+                       "cur_cfg").strip() != str(self.cfg):
             if time.time() > deadline:
                 raise Mismatch("the agent does not write its rows")
             time.sleep(0.02)
@@ -542,7 +554,7 @@ class Run:
         iface_id = "p%d" % self.rng.randrange(8)
         if self.interfaces.get(name) and self.rng.random() < 0.5:
             self.log("unplug " + name)
-            command = ["del-port", "br-int", name]
+            command = ["--if-exists", "del-port", "br-int", name]
             del self.interfaces[name]
         elif iface_id in self.interfaces.values():
             return

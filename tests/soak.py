@@ -106,7 +106,7 @@ class Soak(equivalence.Run):
     def clean_up(self):
         self.settle()
         for name in self.interfaces:
-            self.a.vsctl("del-port", "br-int", name)
+            self.a.vsctl("--if-exists", "del-port", "br-int", name)
         self.interfaces.clear()
         resources = []
         for kind, id in list(self.server.model.stored):
