@@ -14,14 +14,15 @@ static const char *const names[] = { AGENT_STOPWATCHES };
 #undef STOPWATCH
 
 /* To be called when the store is open, since a thread of the library's begins:
- * see apply_bridge(). */
+ * see apply_bridge().  Without a data plane nothing is measured: a sample
+ * wakes up that thread, and there may be a thousand of us on the machine. */
 void
 agent_stopwatches_init(struct agent *agent)
 {
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         stopwatch_create(names[i], SW_US);
     }
-    agent->has_stopwatches = true;
+    agent->has_stopwatches = !agent->options.dummy;
 }
 
 /* Ends 'stage', which began at 'begin' and in which something was done. */

@@ -8,6 +8,7 @@ usage: rules.py RULE        what RULE says holds for the agent in $OVS_RUNDIR,
        rules.py --list      the rules that there are
 """
 
+import os
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ HOSTS = "".join("host host%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
                 % (i, i, i) for i in range(1, 5))
 NET = "vpc v vni=100 cidr=10.0.0.0/16\nsubnet s vpc=v cidr=10.0.0.0/24\n"
 QUIET = 0.3                     # Seconds in which nothing is to happen.
+TIMEOUT = 60 * int(os.environ.get("ALCOR_TIME_FACTOR") or 1)
 
 RULES = {}
 
@@ -57,6 +59,10 @@ class Server(alcor_controller.Controller):
     def _received_hello(self, node, envelope, hello):
         self.asked.append((envelope, hello))
         super()._received_hello(node, envelope, hello)
+
+    def wait(self, predicate, what, timeout=TIMEOUT):
+        return super().wait(predicate, what,
+                            QUIET if timeout == QUIET else TIMEOUT)
 
     def __init__(self, schema, **options):
         self.asked = []         # HELLO and HOST_REQUEST, in order.

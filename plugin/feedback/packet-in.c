@@ -74,9 +74,11 @@ struct packet_in {
     char *target OVS_GUARDED;   /* To connect to; null: nothing. */
     struct packet_in_stats stats OVS_GUARDED;
 
+    struct rconn_packet_counter *tx; /* What waits to be written; has its own
+                                      * lock. */
+
     /* Packet thread only. */
     struct rconn *rconn;
-    struct rconn_packet_counter *tx; /* What waits to be written. */
     char *connected_to;         /* What 'target' was; null: nothing. */
     unsigned int seqno;         /* Of the connection. */
     long long int coverage_time; /* Hand coverage counters over then. */
@@ -479,7 +481,6 @@ packet_thread(void *pi_)
     struct packet_in *pi = pi_;
 
     pi->rconn = rconn_create(0, 1, DSCP_DEFAULT, 1u << OFP15_VERSION);
-    pi->tx = rconn_packet_counter_create();
     while (!latch_is_set(&pi->exit_latch)) {
         uint64_t seqno = seq_read(pi->orders.seq);
 
@@ -498,7 +499,6 @@ packet_thread(void *pi_)
         poll_block();
     }
     rconn_destroy(pi->rconn);
-    rconn_packet_counter_destroy(pi->tx);
     free(pi->connected_to);
     return NULL;
 }
@@ -514,6 +514,7 @@ packet_in_create(void)
     queue_init(&pi->orders, &limit_packet_orders_KB);
     queue_init(&pi->events, &limit_packet_events_KB);
     ovs_mutex_init(&pi->mutex);
+    pi->tx = rconn_packet_counter_create();
     return pi;
 }
 
@@ -536,6 +537,7 @@ packet_in_destroy(struct packet_in *pi)
     while ((node = queue_pop(&pi->orders, order_size)) != NULL) {
         packet_order_destroy(order_cast(node));
     }
+    rconn_packet_counter_destroy(pi->tx);
     queue_destroy(&pi->orders);
     queue_destroy(&pi->events);
     latch_destroy(&pi->exit_latch);
