@@ -7,6 +7,7 @@ usage: alcor-relay.py PUBLISH CONTROL SCENARIO [ARG...]
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -433,6 +434,85 @@ def publish_more(net):
          "to=h2,h3\n")
 
 
+def bulk(net, first, n=5000):
+    """Goal state of 'n' neighbours in VPC v."""
+    state = net.schema.alcor.GoalStateV2(format_version=1)
+    for i in range(first, first + n):
+        id = "bulk-%d-%s" % (i, "x" * 100)
+        state.neighbor_states[id].CopyFrom(net.build.neighbor(
+            id, "v", "b", ["10.0.%d.%d" % (16 + i // 250, i % 250 + 1)],
+            "02:00:00:01:%02x:%02x" % (i >> 8, i & 255),
+            ("172.31.0.9", "02:ac:1f:00:00:09")))
+    return state
+
+
+def memory():
+    """What memory/show says, as numbers by name."""
+    return {name: int(value) for name, value in (
+        word.split(":") for word in relay("memory/show").split()
+        if word.split(":")[-1].isdigit())}
+
+
+class Stuck:
+    """A subscriber of topic vpc/v that hangs.  It speaks ZMTP 2.0, where
+    libzmq does not notice by itself: there are no heartbeats."""
+
+    def __init__(self, net):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(net.publish_ep[len("ipc://"):])
+        self.socket.sendall(b"\xff" + bytes(8) + b"\x7f"  # Signature,
+                            + b"\x01\x02"                 # version, SUB;
+                            + b"\0\0"                     # no identity;
+                            + b"\0\x06\x01vpc/v")        # subscription.
+        self.socket.setblocking(False)
+        self.data = b""
+        net.wait(lambda: b"vpc/v" in self.read(), "heartbeat of vpc/v")
+
+    def read(self):
+        try:
+            self.data += self.socket.recv(4096)
+        except BlockingIOError:
+            pass
+        return self.data
+
+
+@scenario
+def slow(net):
+    """One subscriber takes nothing: what waits for it stays within what may,
+    it is cut off, and the others have everything in time."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = joined_agents(net)
+    send(net, controller, NETWORK)
+    send(net, controller, HOSTS + "subnet b vpc=v cidr=10.0.0.0/17 "
+         "to=h1,h2,h3\n")
+    stuck = Stuck(net)
+    relay("time/stop")
+
+    # Less than a quarter of what may wait: that is nobody's fault.
+    controller.wait_reply(controller.goal(bulk(net, 0, 2500)))
+    warp(net, 6000)
+    waiting = memory().get("published-waiting-kB", 0)
+    print("one message: %s" % ("waits" if 0 < waiting < 1024 else waiting))
+    print("cut off: " + relay("coverage/read-counter", "server_slow_cut"),
+          end="")
+
+    # More than may: goal state has to wait until it is cut off.
+    ids = [controller.goal(bulk(net, i * 5000)) for i in range(5)]
+    deadline = time.monotonic() + 60
+    while not all(controller.replies[id] for id in ids):
+        if time.monotonic() > deadline:
+            raise alcor_relay.WaitTimeout("no replies")
+        warp(net, 500)
+        net.run(0.1)
+    net.wait(lambda: "published-waiting-kB" not in memory(), "room")
+    print("cut off: " + relay("coverage/read-counter", "server_slow_cut"),
+          end="")
+    for agent in a, b, c:
+        n = len([1 for _, id in agent.state if id.startswith("bulk")])
+        print("%s has %d, gaps: %d" % (agent.name, n, agent.gaps))
+    stuck.socket.close()
+
+
 @scenario
 def groups(net):
     """What all nodes of a group are to have goes by the group's topic."""
@@ -773,6 +853,49 @@ def publish_vpcs(net, n, *hosts):
             "neighbor n%d vpc=v%d subnet=s%d ip=10.0.0.99 "
             "mac=02:00:00:00:00:99 host=h9 to=%s\n"
             % (i, i, i, ",".join(hosts)) for i in range(n)))], 60))
+
+
+@scenario
+def topics(net, n):
+    """A host in N VPCs, each with a topic, of which none loses anything when
+    one message of a controller concerns them all."""
+    n = int(n)
+    controller = alcor_relay.Controller(net)
+    a, = agents(net, 1)
+    for i in range(n):
+        a.join("vpc/v%d" % i)
+    settle(net)
+
+    def add_vpc(state, i):
+        ids = "v%d" % i, "s%d" % i, "p%d" % i
+        state.vpc_states[ids[0]].CopyFrom(net.build.vpc(ids[0], 1000 + i))
+        state.subnet_states[ids[1]].CopyFrom(
+            net.build.subnet(ids[1], ids[0], "10.0.0.0/24"))
+        state.port_states[ids[2]].CopyFrom(net.build.port(
+            ids[2], ids[0], ids[1], ["10.0.0.1"], "02:00:00:00:00:01",
+            (a.ip, "")))
+        state.host_resources[a.ip].resources.add(type="PORT", id=ids[2])
+
+    def add_neighbor(state, i):
+        id = "n%d" % i
+        state.neighbor_states[id].CopyFrom(net.build.neighbor(
+            id, "v%d" % i, "s%d" % i, ["10.0.0.99"], "02:00:00:00:00:99",
+            ("172.31.0.9", "02:ac:1f:00:00:09")))
+
+    def publish(add, first, last):
+        state = net.schema.alcor.GoalStateV2(format_version=1)
+        for i in range(first, last):
+            add(state, i)
+        return publish_all(net, controller, [state], 120)
+
+    lines = []
+    for first in range(0, n, 2000):
+        lines += publish(add_vpc, first, min(first + 2000, n))
+    say("resources", lines)
+    say("neighbours", publish(add_neighbor, 0, n))
+    print("by %d topics, gaps: %d, snapshots: %d" % (
+        len([t for t in a.positions if t.startswith("vpc/")]), a.gaps,
+        a.n_snapshots))
 
 
 def main():

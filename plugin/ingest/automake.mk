@@ -35,6 +35,10 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/resync-replay.c \
 	plugin/ingest/resync.c \
 	plugin/ingest/resync.h \
+	plugin/ingest/server-payload.c \
+	plugin/ingest/server-payload.h \
+	plugin/ingest/slow-peers.c \
+	plugin/ingest/slow-peers.h \
 	plugin/ingest/transport-dummy.c \
 	plugin/ingest/transport-provider.h \
 	plugin/ingest/transport-zmq.c \
@@ -43,6 +47,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/wire-walk.h \
 	plugin/ingest/zap.c \
 	plugin/ingest/zap.h \
+	plugin/ingest/zmq-backlog.c \
+	plugin/ingest/zmq-backlog.h \
 	plugin/ingest/zmq-channel.c \
 	plugin/ingest/zmq-channel.h \
 	plugin/ingest/zmq-server.c \

@@ -14,11 +14,15 @@
 #include "ingest/curve-key.h"
 #include "ingest/envelope.h"
 #include "ingest/proto-field.h"
+#include "ingest/slow-peers.h"
 #include "ingest/transport-provider.h"
 #include "ingest/zap.h"
+#include "ingest/zmq-backlog.h"
 #include "ingest/zmq-channel.h"
 #include "openvswitch/ofpbuf.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "simap.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -29,10 +33,22 @@ COVERAGE_DEFINE(server_sent);
 COVERAGE_DEFINE(server_unreachable);
 COVERAGE_DEFINE(server_peer_full);
 COVERAGE_DEFINE(server_bad_frames);
+COVERAGE_DEFINE(server_slow_cut);
 
-/* Messages that may wait for one subscriber, and for one peer. */
-#define PUBLISH_QUEUE 16384
-#define CONTROL_QUEUE 1000
+/* Messages that may wait for one subscriber: twice as many as may be published
+ * in one go, once those wait that are much. */
+#define PUBLISH_QUEUE (4 * PUBLISH_MESSAGES)
+
+/* Messages that are much, if they wait for somebody. */
+#define PUBLISH_MESSAGES 32768
+
+/* What may wait for one peer of the control channel, and in all: but one
+ * message is always taken for a peer for which nothing waits. */
+#define PEER_BYTES (64 * 1024 * 1024)
+#define CONTROL_BYTES (256 * 1024 * 1024)
+
+/* While there is too much, this often it is looked whether there still is. */
+#define CONGESTED_MSEC 20
 
 #define N_FRAMES 3              /* Routing id, envelope, payload. */
 
@@ -41,7 +57,12 @@ struct zmq_server {
     void *pub;
     void *router;
     struct zap *zap;            /* Null: no encryption. */
+    struct zmq_backlog published; /* What waits for subscribers... */
+    size_t max_published;       /* ...and may, in bytes. */
+    struct slow_peers *slow;    /* Who of them is to blame. */
+    struct zmq_backlog sent;    /* What waits for peers. */
     uint64_t n_dropped;
+    uint64_t n_cut;
 };
 
 /* What backs a "struct server_message". */
@@ -51,43 +72,6 @@ struct received {
 };
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
-
-/* Payloads. */
-
-struct server_payload *
-server_payload_create(const void *data, size_t size)
-{
-    struct server_payload *payload = xmalloc(sizeof *payload + size);
-
-    ovs_refcount_init(&payload->refs);
-    payload->size = size;
-    if (size) {
-        memcpy(payload->data, data, size);
-    }
-    return payload;
-}
-
-struct server_payload *
-server_payload_ref(struct server_payload *payload)
-{
-    ovs_refcount_ref(&payload->refs);
-    return payload;
-}
-
-void
-server_payload_unref(struct server_payload *payload)
-{
-    if (payload && ovs_refcount_unref(&payload->refs) == 1) {
-        free(payload);
-    }
-}
-
-/* libzmq has sent a frame; called by one of its threads. */
-static void
-release_payload(void *data OVS_UNUSED, void *payload)
-{
-    server_payload_unref(payload);
-}
 
 /* Opening. */
 
@@ -157,7 +141,7 @@ open_socket(struct zmq_server *server, const struct server_config *config,
         if (type == ZMQ_ROUTER) {
             set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
             set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
-            set_int(socket, ZMQ_SNDHWM, CONTROL_QUEUE);
+            set_int(socket, ZMQ_SNDHWM, 0); /* CONTROL_BYTES */
         } else {
             set_int(socket, ZMQ_SNDHWM, PUBLISH_QUEUE);
             /* A host that comes back subscribes to all its topics at once. */
@@ -174,6 +158,16 @@ open_socket(struct zmq_server *server, const struct server_config *config,
             : NULL);
 }
 
+static struct slow_peers *
+watch_subscribers(void *pub)
+{
+    char endpoint[512];
+    size_t len = sizeof endpoint;
+
+    return slow_peers_create(zmq_getsockopt(pub, ZMQ_LAST_ENDPOINT, endpoint,
+                                            &len) ? "" : endpoint);
+}
+
 char *
 zmq_server_open(const struct server_config *config,
                 struct zmq_server **serverp)
@@ -181,6 +175,9 @@ zmq_server_open(const struct server_config *config,
     struct zmq_server *server = xzalloc(sizeof *server);
     char *error = NULL;
 
+    zmq_backlog_init(&server->published);
+    zmq_backlog_init(&server->sent);
+    server->max_published = config->max_published;
     server->context = zmq_ctx_new();
     zmq_ctx_set(server->context, ZMQ_MAX_SOCKETS, 65536);
     if (config->own) {
@@ -198,6 +195,8 @@ zmq_server_open(const struct server_config *config,
     if (error) {
         zmq_server_close(server);
         server = NULL;
+    } else {
+        server->slow = watch_subscribers(server->pub);
     }
     *serverp = server;
     return error;
@@ -217,41 +216,67 @@ zmq_server_close(struct zmq_server *server)
     }
     zap_close(server->zap);
     zmq_ctx_term(server->context);
+    slow_peers_destroy(server->slow);
+    zmq_backlog_destroy(&server->published);
+    zmq_backlog_destroy(&server->sent);
     free(server);
 }
 
 /* Sending. */
 
-/* Sends one message of three frames; the last takes a reference to
- * 'payload'. */
+/* A message to be sent. */
+struct outgoing {
+    void *socket;
+    struct zmq_backlog *backlog; /* Counts it. */
+    const char *peer;           /* For whom; null: published. */
+    const char *first;          /* Its first frame... */
+    const struct envelope *envelope; /* ...second... */
+    struct server_payload *payload; /* ...and last, or null: empty. */
+};
+
+/* Makes 'frame' one that holds 'n' bytes. */
+static void
+init_frame(zmq_msg_t *frame, const void *data, size_t n)
+{
+    if (zmq_msg_init_size(frame, n)) {
+        out_of_memory();
+    }
+    memcpy(zmq_msg_data(frame), data, n);
+}
+
+/* Sends three frames, of which the last one that is not empty is counted. */
 static int
-send_frames(void *socket, const char *first, const struct envelope *envelope,
-            struct server_payload *payload)
+send_frames(const struct outgoing *o)
 {
     uint64_t stub[512 / 8];
     struct ofpbuf header;
-    zmq_msg_t frame;
+    zmq_msg_t envelope, payload;
     int error = 0;
 
     ofpbuf_use_stub(&header, stub, sizeof stub);
-    envelope_encode(envelope, &header);
-    if (payload && payload->size) {
-        server_payload_ref(payload);
-        zmq_msg_init_data(&frame, payload->data, payload->size,
-                          release_payload, payload);
+    envelope_encode(o->envelope, &header);
+    if (o->payload && o->payload->size) {
+        init_frame(&envelope, header.data, header.size);
+        zmq_backlog_lend(o->backlog, o->peer, &payload, o->payload);
     } else {
-        zmq_msg_init(&frame);
-    }
+        struct server_payload *copy = server_payload_create(header.data,
+                                                            header.size);
 
-    /* Only the first frame can be refused. */
-    if (zmq_send(socket, first, strlen(first), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
-        || zmq_send(socket, header.data, header.size,
-                    ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
-        || zmq_msg_send(&frame, socket, ZMQ_DONTWAIT) < 0) {
-        error = errno;
-        zmq_msg_close(&frame);
+        zmq_backlog_lend(o->backlog, o->peer, &envelope, copy);
+        server_payload_unref(copy);
+        zmq_msg_init(&payload);
     }
     ofpbuf_uninit(&header);
+
+    /* Only the first frame can be refused. */
+    if (zmq_send(o->socket, o->first, strlen(o->first),
+                 ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
+        || zmq_msg_send(&envelope, o->socket, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0
+        || zmq_msg_send(&payload, o->socket, ZMQ_DONTWAIT) < 0) {
+        error = errno;
+    }
+    zmq_msg_close(&envelope);   /* Empty if they were sent. */
+    zmq_msg_close(&payload);
     return error;
 }
 
@@ -260,7 +285,11 @@ zmq_server_publish(struct zmq_server *server, const char *topic,
                    const struct envelope *envelope,
                    struct server_payload *payload)
 {
-    int error = send_frames(server->pub, topic, envelope, payload);
+    const struct outgoing o = {
+        .socket = server->pub, .backlog = &server->published,
+        .first = topic, .envelope = envelope, .payload = payload,
+    };
+    int error = send_frames(&o);
 
     if (error) {
         VLOG_WARN_RL(&rl, "cannot publish on topic %s (%s)", topic,
@@ -271,12 +300,28 @@ zmq_server_publish(struct zmq_server *server, const char *topic,
     return error;
 }
 
+/* True if 'peer' can take 'n' bytes more. */
+static bool
+peer_has_room(const struct zmq_server *server, const char *peer, size_t n)
+{
+    uint64_t waiting = zmq_server_waiting(server, peer);
+
+    return (!waiting
+            || (waiting + n <= PEER_BYTES
+                && zmq_backlog_bytes(&server->sent) + n <= CONTROL_BYTES));
+}
+
 int
 zmq_server_send(struct zmq_server *server, const char *peer,
                 const struct envelope *envelope,
                 struct server_payload *payload)
 {
-    int error = send_frames(server->router, peer, envelope, payload);
+    const struct outgoing o = {
+        .socket = server->router, .backlog = &server->sent, .peer = peer,
+        .first = peer, .envelope = envelope, .payload = payload,
+    };
+    int error = (peer_has_room(server, peer, payload ? payload->size : 0)
+                 ? send_frames(&o) : EAGAIN);
 
     if (!error) {
         COVERAGE_INC(server_sent);
@@ -287,6 +332,37 @@ zmq_server_send(struct zmq_server *server, const char *peer,
         error = EHOSTUNREACH;
     }
     return error;
+}
+
+uint64_t
+zmq_server_waiting(const struct zmq_server *server, const char *peer)
+{
+    return zmq_backlog_peer_bytes(&server->sent, peer);
+}
+
+/* What waits for subscribers: messages, which are shared, and frames in the
+ * queue of each that is behind. */
+static uint64_t
+published_bytes(const struct zmq_server *server)
+{
+    return (zmq_backlog_bytes(&server->published)
+            + (zmq_backlog_messages(&server->published)
+               * slow_peers_n_behind(server->slow) * ZMQ_BACKLOG_OVERHEAD));
+}
+
+/* Is it more than one 'part'th of what may be? */
+static bool
+is_loaded(const struct zmq_server *server, unsigned int part)
+{
+    return (published_bytes(server) > server->max_published / part
+            || (zmq_backlog_messages(&server->published)
+                > PUBLISH_MESSAGES / part));
+}
+
+bool
+zmq_server_is_congested(const struct zmq_server *server)
+{
+    return is_loaded(server, 1);
 }
 
 /* Receiving. */
@@ -388,6 +464,13 @@ zmq_server_recv(struct zmq_server *server)
 void
 zmq_server_run(struct zmq_server *server)
 {
+    size_t n = slow_peers_run(server->slow,
+                              is_loaded(server, 1) ? SLOW_OVERLOAD
+                              : is_loaded(server, 4) ? SLOW_PRESSURE
+                              : SLOW_RELAXED);
+
+    COVERAGE_ADD(server_slow_cut, n);
+    server->n_cut += n;
     zap_run(server->zap);
 }
 
@@ -396,10 +479,40 @@ zmq_server_wait(struct zmq_server *server)
 {
     zmq_socket_wait(server->router);
     zap_wait(server->zap);
+    slow_peers_wait(server->slow);
+}
+
+/* Wakes the caller up when zmq_server_is_congested() may have changed. */
+void
+zmq_server_wait_congested(const struct zmq_server *server)
+{
+    if (zmq_server_is_congested(server)) {
+        poll_timer_wait(CONGESTED_MSEC);
+    }
 }
 
 uint64_t
 zmq_server_n_dropped(const struct zmq_server *server)
 {
     return server->n_dropped;
+}
+
+uint64_t
+zmq_server_n_cut(const struct zmq_server *server)
+{
+    return server->n_cut;
+}
+
+void
+zmq_server_get_memory_usage(const struct zmq_server *server,
+                            struct simap *usage)
+{
+    simap_increase(usage, "published-waiting",
+                   zmq_backlog_messages(&server->published));
+    simap_increase(usage, "published-waiting-kB",
+                   published_bytes(server) / 1024);
+    simap_increase(usage, "subscribers-behind",
+                   slow_peers_n_behind(server->slow));
+    simap_increase(usage, "control-waiting-kB",
+                   zmq_backlog_bytes(&server->sent) / 1024);
 }

@@ -15,14 +15,18 @@
  * by topic, and a ROUTER socket, the control channel, on which many peers are
  * told apart by their routing ids (node ids).
  *
- * Payloads that go to many are "struct server_payload"s: counted references to
- * bytes that libzmq sends without copying them.
+ * Payloads that go to many are "struct server_payload"s (server-payload.h).
  *
  * Slow peers
  * ----------
  *
- * Nothing here blocks or grows without bound.  What a slow subscriber has no
- * room for is lost for it (PUB drops), and the sequence numbers tell it so.
+ * Nothing here blocks or grows without bound.  What waits for subscribers is
+ * counted (zmq-backlog.h).  When it becomes much, those who take nothing, or
+ * much less than others, are cut off (slow-peers.h); when it is as much as may
+ * be, zmq_server_is_congested(), and the caller publishes no more until it is
+ * not: what is published nevertheless is taken.  Who was cut off, or has no
+ * room for so many messages, misses some, and the sequence numbers tell it so.
+ *
  * A slow peer of the control channel makes zmq_server_send() return EAGAIN.
  * Peers that do not answer ZMTP heartbeats for 6 seconds are dropped with all
  * that waits for them.
@@ -40,28 +44,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "ingest/server-payload.h"
 #include "openvswitch/compiler.h"
-#include "ovs-atomic.h"
 
 struct curve_keys;
 struct envelope;
+struct simap;
 struct zap_keys;
 struct zmq_server;
-
-struct server_payload {
-    struct ovs_refcount refs;
-    size_t size;
-    uint8_t data[];
-};
-struct server_payload *server_payload_create(const void *, size_t);
-struct server_payload *server_payload_ref(struct server_payload *);
-void server_payload_unref(struct server_payload *); /* Accepts null. */
 
 struct server_config {
     const char *publish;        /* Endpoint to bind PUB to. */
     const char *control;        /* Endpoint to bind ROUTER to. */
     const struct curve_keys *own; /* Null: no encryption. */
     const struct zap_keys *allowed; /* If 'own' is not null.  Stays in use. */
+    size_t max_published;       /* Bytes that may wait for subscribers. */
 };
 
 /* A message of the control channel. */
@@ -94,6 +91,13 @@ int zmq_server_publish(struct zmq_server *, const char *topic,
 int zmq_server_send(struct zmq_server *, const char *peer,
                     const struct envelope *, struct server_payload *);
 
+/* Bytes that wait for 'peer' on the control channel. */
+uint64_t zmq_server_waiting(const struct zmq_server *, const char *peer);
+
+/* True if so much waits for subscribers that no more is to be published. */
+bool zmq_server_is_congested(const struct zmq_server *);
+void zmq_server_wait_congested(const struct zmq_server *);
+
 /* Returns the next message, which the caller must destroy, or NULL. */
 struct server_message *zmq_server_recv(struct zmq_server *);
 void server_message_destroy(struct server_message *); /* Accepts null. */
@@ -107,6 +111,11 @@ void zmq_server_wait(struct zmq_server *);
 
 /* Messages with a wrong number of frames or a routing id that is no id. */
 uint64_t zmq_server_n_dropped(const struct zmq_server *);
+
+/* Subscribers that were cut off. */
+uint64_t zmq_server_n_cut(const struct zmq_server *);
+
+void zmq_server_get_memory_usage(const struct zmq_server *, struct simap *);
 
 /* Checks the syntax of 'endpoint' for binding ("tcp://IP-OR-*:PORT" or
  * "ipc://PATH").  Returns NULL or a malloc()'d message that names it. */

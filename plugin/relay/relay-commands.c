@@ -248,6 +248,7 @@ status(struct unixctl_conn *conn, int argc OVS_UNUSED,
         { "destinations not routable", c->not_routable },
         { "destinations over budget", c->over_budget },
         { "snapshots under way", relay->n_snapshots },
+        { "slow subscribers cut off", zmq_server_n_cut(relay->server) },
     };
     struct ds ds = DS_EMPTY_INITIALIZER;
 

@@ -612,7 +612,8 @@ has_room(const struct relay *relay)
 {
     return (!ovs_list_is_empty(&relay->inbox)
             && hmap_count(&relay->requests) - relay->n_answered
-               < MAX_REQUESTS);
+               < MAX_REQUESTS
+            && !zmq_server_is_congested(relay->server));
 }
 
 void
@@ -637,5 +638,7 @@ relay_intake_wait(struct relay *relay)
 {
     if (has_room(relay)) {
         poll_immediate_wake();
+    } else if (!ovs_list_is_empty(&relay->inbox)) {
+        zmq_server_wait_congested(relay->server);
     }
 }

@@ -32,8 +32,10 @@
 
 VLOG_DEFINE_THIS_MODULE(relay_main);
 
+#define MEGABYTE ((size_t) 1024 * 1024)
 #define DEFAULT_UNICAST_HOSTS 2
 #define DEFAULT_ON_DEMAND_RATE 1000
+#define DEFAULT_MAX_WAITING_MB 128
 
 OVS_NO_RETURN static void
 usage(void)
@@ -66,13 +68,16 @@ usage(void)
            "                          are not sent by topic (default: %d)\n"
            "  --on-demand-rate=N      destinations that a host may ask for\n"
            "                          in a second (default: %d)\n"
+           "  --max-waiting=MB        what may wait for slow subscribers\n"
+           "                          (default: %d)\n"
            "  --curve-key=FILE        our keys: encrypt\n"
            "  --curve-clients=DIR     keys of those who may connect\n"
            "  --unixctl=SOCKET        override default control socket name\n"
            "  --enable-dummy          time warp, for tests\n"
            "  -h, --help              display this help message\n"
            "  -V, --version           display version information\n",
-           ovs_dbdir(), DEFAULT_UNICAST_HOSTS, DEFAULT_ON_DEMAND_RATE);
+           ovs_dbdir(), DEFAULT_UNICAST_HOSTS, DEFAULT_ON_DEMAND_RATE,
+           DEFAULT_MAX_WAITING_MB);
     exit(EXIT_SUCCESS);
 }
 
@@ -95,6 +100,7 @@ enum {
     OPT_NO_LEARN,
     OPT_UNICAST_HOSTS,
     OPT_ON_DEMAND_RATE,
+    OPT_MAX_WAITING,
     OPT_CURVE_KEY,
     OPT_CURVE_CLIENTS,
     OPT_UNIXCTL,
@@ -187,6 +193,9 @@ parse_relay_option(int c, struct relay_options *o)
     case OPT_ON_DEMAND_RATE:
         o->on_demand_rate = parse_number("on-demand-rate", 1000000);
         return true;
+    case OPT_MAX_WAITING:
+        o->max_waiting = parse_number("max-waiting", 65536) * MEGABYTE;
+        return true;
     case OPT_CURVE_KEY:
         o->curve_key = optarg;
         return true;
@@ -270,6 +279,7 @@ parse_options(int argc, char *argv[], struct arguments *args)
         {"no-learn", no_argument, NULL, OPT_NO_LEARN},
         {"unicast-hosts", required_argument, NULL, OPT_UNICAST_HOSTS},
         {"on-demand-rate", required_argument, NULL, OPT_ON_DEMAND_RATE},
+        {"max-waiting", required_argument, NULL, OPT_MAX_WAITING},
         {"curve-key", required_argument, NULL, OPT_CURVE_KEY},
         {"curve-clients", required_argument, NULL, OPT_CURVE_CLIENTS},
         {"unixctl", required_argument, NULL, OPT_UNIXCTL},
@@ -328,6 +338,7 @@ main(int argc, char *argv[])
             .learn_nodes = true,
             .unicast_hosts = DEFAULT_UNICAST_HOSTS,
             .on_demand_rate = DEFAULT_ON_DEMAND_RATE,
+            .max_waiting = DEFAULT_MAX_WAITING_MB * MEGABYTE,
         },
         .upstream_publish = DS_EMPTY_INITIALIZER,
         .upstream_control = DS_EMPTY_INITIALIZER,

@@ -34,6 +34,10 @@ struct snapshot;
 struct unixctl_conn;
 struct zap_keys;
 
+/* A peer is sent snapshots and replays as fast as it takes them, and has at
+ * most so many bytes of them waiting. */
+#define RELAY_WINDOW_BYTES (1024 * 1024)
+
 /* Index of what a controller did not send. */
 #define ACK_CONTEXT UINT32_MAX
 

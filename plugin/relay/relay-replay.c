@@ -297,6 +297,9 @@ replay_step(struct relay_replay *r)
     if (r->next >= r->n) {
         return EOF;
     }
+    if (zmq_server_waiting(r->relay->server, r->peer) > RELAY_WINDOW_BYTES) {
+        return EAGAIN;
+    }
     const struct log_entry *e = r->entries[r->next];
     struct envelope envelope = relay_envelope(r->relay, MSG_GOAL_STATE_V2,
                                               e->id, r->correlation_id);

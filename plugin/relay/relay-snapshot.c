@@ -415,6 +415,10 @@ job_step(struct snapshot_job *job)
     if (!job->full) {
         fill_piece(job);
     }
+    if (zmq_server_waiting(job->relay->server, job->peer)
+        > RELAY_WINDOW_BYTES) {
+        return EAGAIN;
+    }
     if (job->piece.size) {
         error = send_part(job, MSG_GOAL_STATE_V2, NULL, &job->piece);
         if (!error) {

@@ -146,6 +146,7 @@ open_server(struct relay *relay)
     struct server_config config = {
         .publish = relay->options.publish,
         .control = relay->options.control,
+        .max_published = relay->options.max_waiting,
     };
     struct curve_keys own;
     char *error = NULL;
@@ -323,5 +324,6 @@ relay_get_memory_usage(const struct relay *relay, struct simap *usage)
     simap_increase(usage, "messages-to-hosts", hmap_count(&relay->outs));
     simap_increase(usage, "snapshots", relay->n_snapshots);
     relay_replays_get_memory_usage(relay, usage);
+    zmq_server_get_memory_usage(relay->server, usage);
     simap_increase(usage, "inbox-kB", relay->inbox_bytes / 1024);
 }

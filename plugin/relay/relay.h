@@ -88,6 +88,7 @@ struct relay_options {
     bool learn_nodes;           /* From HELLO. */
     unsigned int unicast_hosts; /* A VPC in at most so many hosts gets its
                                  * neighbours one by one. */
+    size_t max_waiting;         /* Bytes that may wait for subscribers. */
     unsigned int on_demand_rate; /* Requests per second and host. */
 };
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * slow-peers: those who do not take what a socket has for them. */
+
+#ifndef INGEST_SLOW_PEERS_H
+#define INGEST_SLOW_PEERS_H 1
+
+/* Slow subscribers
+ * ================
+ *
+ * What?
+ * -----
+ *
+ * What is published waits in memory until the slowest subscriber has taken it.
+ * Subscribers that hang would so fill the memory, or, if there is a limit,
+ * keep others waiting.  PUB cannot tell subscribers apart, but the kernel can:
+ * their connections are among our own file descriptors.
+ *
+ * Once there is pressure, that is, once much waits, the connections to one
+ * bound endpoint are looked at every SLOW_SAMPLE_MSEC: how much the kernel has
+ * that the other end has not, and whether the other end moves.  Cut off are,
+ * one at a time,
+ *
+ *    - who takes nothing for SLOW_STUCK_MSEC;
+ *    - while there is overload, who was behind for SLOW_BEHIND_MSEC and took
+ *      less than a quarter of what the median subscriber took.  Where all are
+ *      equally slow, nobody is.
+ *
+ * libzmq then drops what waits for it.  It may connect again, finds numbers
+ * missing, and asks for its state.
+ *
+ * A connection is cut by shutdown() of a duplicate of its descriptor, once
+ * that has shown to be of the same socket: libzmq, which owns the descriptor,
+ * may close it at any time.
+ *
+ * Thread-safety: belongs to one thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "openvswitch/compiler.h"
+
+#define SLOW_SAMPLE_MSEC 250
+#define SLOW_STUCK_MSEC 5000
+#define SLOW_BEHIND_MSEC 10000
+
+struct slow_peers;
+
+enum slow_pressure { SLOW_RELAXED, SLOW_PRESSURE, SLOW_OVERLOAD };
+
+/* Of the socket that is bound to 'endpoint', as ZMQ_LAST_ENDPOINT says it. */
+struct slow_peers *slow_peers_create(const char *endpoint);
+void slow_peers_destroy(struct slow_peers *); /* Accepts null. */
+
+/* Returns the number of connections that were cut. */
+size_t slow_peers_run(struct slow_peers *, enum slow_pressure);
+void slow_peers_wait(const struct slow_peers *);
+
+/* Connections that were behind when it was last looked, if there was
+ * pressure. */
+size_t slow_peers_n_behind(const struct slow_peers *);
+
+#endif /* ingest/slow-peers.h */
