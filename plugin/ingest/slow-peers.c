@@ -29,6 +29,12 @@
 
 VLOG_DEFINE_THIS_MODULE(slow_peers);
 
+/* Times, in ms: between looks; until who takes nothing is cut off; until who
+ * is slower than others is. */
+#define SAMPLE_MSEC 250
+#define STUCK_MSEC 5000
+#define BEHIND_MSEC 10000
+
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 /* A connection. */
@@ -276,7 +282,7 @@ find_slow(const struct slow_peers *sp)
     if (n > 1) {
         qsort(all, n, sizeof *all, compare_taken);
         if (all[0]->behind_since != LLONG_MAX
-            && time_msec() - all[0]->behind_since >= SLOW_BEHIND_MSEC
+            && time_msec() - all[0]->behind_since >= BEHIND_MSEC
             && taken(all[0]) < taken(all[n / 2]) / 4) {
             slow = all[0];
         }
@@ -294,7 +300,7 @@ cut_stuck(struct slow_peers *sp)
 
     HMAP_FOR_EACH (c, node, &sp->connections) {
         if (c->behind_since != LLONG_MAX
-            && time_msec() - c->moved_at >= SLOW_STUCK_MSEC) {
+            && time_msec() - c->moved_at >= STUCK_MSEC) {
             n += cut(sp, c, "that takes nothing");
         }
     }
@@ -313,7 +319,7 @@ slow_peers_run(struct slow_peers *sp, enum slow_pressure pressure)
         return 0;
     }
     look(sp);
-    sp->look_at = time_msec() + SLOW_SAMPLE_MSEC;
+    sp->look_at = time_msec() + SAMPLE_MSEC;
 
     size_t n = cut_stuck(sp);
     if (!n && pressure == SLOW_OVERLOAD) {

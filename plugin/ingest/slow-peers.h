@@ -17,13 +17,12 @@
  * their connections are among our own file descriptors.
  *
  * Once there is pressure, that is, once much waits, the connections to one
- * bound endpoint are looked at every SLOW_SAMPLE_MSEC: how much the kernel has
- * that the other end has not, and whether the other end moves.  Cut off are,
- * one at a time,
+ * bound endpoint are looked at, four times a second: how much the kernel has
+ * that the other end has not, and whether the other end moves.  Cut off is
  *
- *    - who takes nothing for SLOW_STUCK_MSEC;
- *    - while there is overload, who was behind for SLOW_BEHIND_MSEC and took
- *      less than a quarter of what the median subscriber took.  Where all are
+ *    - who takes nothing for 5 seconds;
+ *    - while there is overload, who was behind for 10 seconds and took less
+ *      than a quarter of what the median subscriber took.  Where all are
  *      equally slow, nobody is.
  *
  * libzmq then drops what waits for it.  It may connect again, finds numbers
@@ -38,10 +37,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include "openvswitch/compiler.h"
-
-#define SLOW_SAMPLE_MSEC 250
-#define SLOW_STUCK_MSEC 5000
-#define SLOW_BEHIND_MSEC 10000
 
 struct slow_peers;
 
