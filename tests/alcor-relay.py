@@ -14,6 +14,7 @@ import threading
 import time
 
 import zmq.auth
+import zmq.auth.thread
 
 import alcor_controller
 import alcor_process
@@ -328,10 +329,12 @@ def statuses(net):
     id = send(net, controller, NETWORK)
     print("ack/list: " + relay("ack/list", "--format=csv")
           .strip().split(",")[-1])
+    print("ack/show:\n" + relay("ack/show", id), end="")
     for (topic, kind, envelope) in c.messages:
         if topic == "vpc/v":
             c.reply(envelope.message_id, [("NEIGHBOR", "p1", "SUCCESS")])
     show("second reply", controller.wait_reply(id, 2))
+    print("ack/show:\n" + relay("ack/show", id), end="")
     print("left: %d" % (len(relay("ack/list", "--format=csv").split()) - 1))
 
 
@@ -678,10 +681,10 @@ def crash(net, mode):
 class Above:
     """A controller above the relay, whose node r1 that is."""
 
-    def __init__(self, net):
+    def __init__(self, net, **kwargs):
         self.net = net
         self.controller = alcor_controller.Controller(
-            "ipc://up-pub", "ipc://up-ctl", schema=net.schema)
+            "ipc://up-pub", "ipc://up-ctl", schema=net.schema, **kwargs)
         self.controller.snapshots["r1"] = alcor_controller.Snapshot([], [])
         self.wait(lambda: self.controller.node_is_ready("r1"), "r1")
 
@@ -762,6 +765,28 @@ def upstream(net):
 def read_key(owner, name="alcor.key"):
     """The key pair that alcor-ctl keygen made for 'owner'."""
     return zmq.auth.load_certificate(os.path.join("keys", owner, name))
+
+
+@scenario
+def upstream_keys(net):
+    """The server above encrypts, and lets in those whose keys it knows."""
+    authenticators = []
+
+    def secure(socket):
+        if not authenticators:
+            a = zmq.auth.thread.ThreadAuthenticator(socket.context)
+            a.start()
+            a.configure_curve(domain="*", location="above-clients")
+            authenticators.append(a)
+        socket.curve_server = True
+        socket.curve_publickey, socket.curve_secretkey = read_key("above")
+
+    above = Above(net, secure=secure)
+    id = above.controller.publish("node/r1", "GOAL_STATE_V2", net.network(
+        HOSTS + "vpc v vni=100 to=h1\n"))
+    show("reply", above.replies(id))
+    print(relay("connection-status").split("upstream: ")[1].splitlines()[0])
+    authenticators[0].stop()
 
 
 @scenario
@@ -876,38 +901,14 @@ def topics(net, n):
     one message of a controller concerns them all."""
     n = int(n)
     controller = alcor_relay.Controller(net)
-    a, = agents(net, 1)
-    for i in range(n):
-        a.join("vpc/v%d" % i)
-    settle(net)
-
-    def add_vpc(state, i):
-        ids = "v%d" % i, "s%d" % i, "p%d" % i
-        state.vpc_states[ids[0]].CopyFrom(net.build.vpc(ids[0], 1000 + i))
-        state.subnet_states[ids[1]].CopyFrom(
-            net.build.subnet(ids[1], ids[0], "10.0.0.0/24"))
-        state.port_states[ids[2]].CopyFrom(net.build.port(
-            ids[2], ids[0], ids[1], ["10.0.0.1"], "02:00:00:00:00:01",
-            (a.ip, "")))
-        state.host_resources[a.ip].resources.add(type="PORT", id=ids[2])
-
-    def add_neighbor(state, i):
-        id = "n%d" % i
-        state.neighbor_states[id].CopyFrom(net.build.neighbor(
-            id, "v%d" % i, "s%d" % i, ["10.0.0.99"], "02:00:00:00:00:99",
-            ("172.31.0.9", "02:ac:1f:00:00:09")))
-
-    def publish(add, first, last):
-        state = net.schema.alcor.GoalStateV2(format_version=1)
-        for i in range(first, last):
-            add(state, i)
-        return publish_all(net, controller, [state], 120)
-
+    a = alcor_relay.agent_with_topics(net, controller, "h1", "172.31.0.1",
+                                      ["vpc/v%d" % i for i in range(n)])
     lines = []
-    for first in range(0, n, 2000):
-        lines += publish(add_vpc, first, min(first + 2000, n))
+    for state in alcor_relay.vpcs_of_host(net, a.ip, n):
+        lines += publish_all(net, controller, [state], 120)
     say("resources", lines)
-    say("neighbours", publish(add_neighbor, 0, n))
+    say("neighbours", publish_all(
+        net, controller, [alcor_relay.neighbor_in_each(net, n)], 120))
     print("by %d topics, gaps: %d, snapshots: %d" % (
         len([t for t in a.positions if t.startswith("vpc/")]), a.gaps,
         a.n_snapshots))

@@ -74,7 +74,8 @@ class Controller:
     transaction, TXN_ABORT if it is not there."""
 
     def __init__(self, publish_ep, control_ep, sender="ctl-1", epoch=None,
-                 heartbeats=True, schema=None):
+                 heartbeats=True, schema=None, secure=None):
+        """secure(SOCKET) is called before a socket is bound."""
         self.schema = schema or alcor_schema.load()
         self.sender = sender
         self.epoch = epoch or time.time_ns() // 1000
@@ -96,6 +97,7 @@ class Controller:
         self._sequences = collections.Counter()      # By topic.
         self._next_heartbeat = {}                    # topic: monotonic time.
 
+        self.secure = secure or (lambda socket: None)
         self.context = zmq.Context()
         self.poller = zmq.Poller()
         self.pub = self._bind(zmq.XPUB, publish_ep)
@@ -113,6 +115,7 @@ class Controller:
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.LINGER, 1000)
         socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+        self.secure(socket)
         socket.bind(endpoint)
         self.poller.register(socket, zmq.POLLIN)
         return socket

@@ -142,8 +142,10 @@ class Agent(Peer):
     def start(self):
         self.sub = self.net.context.socket(zmq.SUB)
         self.sub.setsockopt(zmq.RCVHWM, 0)
+        self.sub.setsockopt(zmq.SNDHWM, 0)  # Subscriptions.
         self.net.curve(self.sub, self.name)
-        for topic in self.topics:
+        # Those of VPCs first: who gets what is unicast has them, too.
+        for topic in sorted(self.topics, reverse=True):
             self.sub.setsockopt(zmq.SUBSCRIBE, topic.encode())
         self.sub.connect(self.net.publish_ep)
         self.net.poller.register(self.sub, zmq.POLLIN)
@@ -358,3 +360,46 @@ class Net:
             if left <= 0:
                 raise WaitTimeout("no %s within %g s" % (what, timeout))
             self.run(min(left, 1))
+
+
+def agent_with_topics(net, controller, name, ip, topics):
+    """Starts an agent with 'topics' beside its own, and returns it when the
+    relay has these subscriptions."""
+    agent = Agent(net, name, ip, start=False)
+    agent.topics |= set(topics)
+    agent.start()
+    net.wait(lambda: hasattr(agent, "greeted"), "HELLO_REPLY")
+    state = net.schema.alcor.GoalStateV2(format_version=1)
+    state.vpc_states["probe"].CopyFrom(net.build.vpc("probe", 7))
+    state.host_resources[ip].resources.add(type="VPC", id="probe")
+    controller.wait_reply(controller.goal(state), timeout=60)
+    agent.gaps = agent.n_snapshots = 0  # It may have come too early.
+    return agent
+
+
+def vpcs_of_host(net, ip, n, at_once=2000):
+    """Goal state of 'n' VPCs, each with a subnet and a port on host 'ip', in
+    some messages."""
+    for first in range(0, n, at_once):
+        state = net.schema.alcor.GoalStateV2(format_version=1)
+        for i in range(first, min(first + at_once, n)):
+            vpc, subnet, port = "v%d" % i, "s%d" % i, "p%d" % i
+            state.vpc_states[vpc].CopyFrom(net.build.vpc(vpc, 1000 + i))
+            state.subnet_states[subnet].CopyFrom(
+                net.build.subnet(subnet, vpc, "10.0.0.0/24"))
+            state.port_states[port].CopyFrom(net.build.port(
+                port, vpc, subnet, ["10.0.0.1"], "02:00:00:00:00:01",
+                (ip, "")))
+            state.host_resources[ip].resources.add(type="PORT", id=port)
+        yield state
+
+
+def neighbor_in_each(net, n):
+    """A neighbour in each of these VPCs."""
+    state = net.schema.alcor.GoalStateV2(format_version=1)
+    for i in range(n):
+        id = "n%d" % i
+        state.neighbor_states[id].CopyFrom(net.build.neighbor(
+            id, "v%d" % i, "s%d" % i, ["10.0.0.99"], "02:00:00:00:00:99",
+            ("172.31.0.9", "02:ac:1f:00:00:09")))
+    return state

@@ -26,6 +26,7 @@ plugin_alcor_relay_SOURCES = \
 	plugin/relay/relay-resolve.c \
 	plugin/relay/relay-snapshot.c \
 	plugin/relay/relay-upstream.c \
+	plugin/relay/relay-verdicts.c \
 	plugin/relay/relay.c \
 	plugin/relay/relay.h
 plugin_alcor_relay_LDADD = $(alcor_libs)

@@ -25,10 +25,11 @@
  * to reach one.  When the last such host has it, a second reply says so.
  *
  * relay-acks.c keeps requests and talks to controllers; relay-answers.c keeps
- * outs and listens to hosts.
+ * outs and listens to hosts; relay-verdicts.c tells people who has said what.
  *
  * Thread-safety: main thread only. */
 
+#include "openvswitch/dynamic-string.h"
 #include "relay/relay-private.h"
 
 #define ACK_RUN_INTERVAL 500    /* ms between looks for late hosts. */
@@ -98,10 +99,16 @@ struct ack_request {
     struct resource_status worst; /* Largest times. */
     bool answered;
     size_t n_pending;           /* Resources reported so. */
+    struct ds verdicts;         /* Of hosts, as lines... */
+    size_t n_verdicts;          /* ...of which there would be so many. */
 };
 
 /* relay-acks.c. */
 void relay_ack_request_check(struct ack_request *);
+
+/* relay-verdicts.c. */
+void relay_ack_verdict(struct ack_host *, size_t entry, enum goal_status);
+void relay_ack_request_show(const struct ack_request *, struct ds *);
 
 /* relay-answers.c. */
 

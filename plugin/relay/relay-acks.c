@@ -12,7 +12,6 @@
 
 #include "fault-point.h"
 #include "hash.h"
-#include "openvswitch/json.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -31,6 +30,7 @@ struct ack_answer {
     struct ovs_list list_node;  /* In struct relay's 'history'. */
     char *name;                 /* "PEER MESSAGE-ID". */
     struct ofpbuf payload;
+    char *verdicts;             /* Of hosts, as lines; null: none yet. */
 };
 
 static int
@@ -70,6 +70,7 @@ relay_ack_begin(struct relay *relay, const char *peer, const char *message_id,
     r->peer = xstrdup(peer);
     r->id = xstrdup(message_id);
     r->received_usec = received_usec;
+    ds_init(&r->verdicts);
     ovs_list_init(&r->outs);
     hmap_insert(&relay->requests, &r->node, hash_string(r->id, 0));
     ovs_list_push_back(&relay->fresh, &r->fresh_node);
@@ -111,13 +112,39 @@ relay_ack_set(struct ack_request *r, uint32_t index, enum goal_status status)
     }
 }
 
+static struct ack_answer *
+find_answer(const struct relay *relay, const char *peer,
+            const char *message_id)
+{
+    char *name = xasprintf("%s %s", peer, message_id);
+    struct ack_answer *a = shash_find_data(&relay->history_ids, name);
+
+    free(name);
+    return a;
+}
+
 /* Destroying. */
+
+/* What hosts have said of 'r' goes to the answer. */
+static void
+keep_verdicts(struct ack_request *r)
+{
+    struct ack_answer *a = (r->answered && r->verdicts.length
+                            ? find_answer(r->relay, r->peer, r->id) : NULL);
+
+    if (a && !a->verdicts) {
+        r->relay->history_bytes += r->verdicts.length;
+        a->verdicts = ds_steal_cstr(&r->verdicts);
+    }
+    ds_destroy(&r->verdicts);
+}
 
 static void
 request_destroy(struct ack_request *r)
 {
     struct ack_out *out, *next;
 
+    keep_verdicts(r);
     LIST_FOR_EACH_SAFE (out, next, list_node, &r->outs) {
         relay_ack_out_destroy(r->relay, out);
     }
@@ -142,7 +169,9 @@ answer_destroy(struct relay *relay, struct ack_answer *a)
     shash_find_and_delete(&relay->history_ids, a->name);
     ovs_list_remove(&a->list_node);
     relay->history_bytes -= a->payload.size;
+    relay->history_bytes -= a->verdicts ? strlen(a->verdicts) : 0;
     ofpbuf_uninit(&a->payload);
+    free(a->verdicts);
     free(a->name);
     free(a);
 }
@@ -222,9 +251,7 @@ relay_ack_repeat(struct relay *relay, const char *peer,
         }
     }
 
-    char *name = xasprintf("%s %s", peer, message_id);
-    const struct ack_answer *a = shash_find_data(&relay->history_ids, name);
-    free(name);
+    const struct ack_answer *a = find_answer(relay, peer, message_id);
     if (a) {
         send_reply(relay, peer, message_id, &a->payload);
     }
@@ -350,44 +377,34 @@ relay_ack_round_done(struct relay *relay, bool failed)
     }
 }
 
-/* For people: which message waits for whom. */
-struct json *
-relay_acks_to_json(const struct relay *relay)
+/* For people: appends to 'ds' what hosts have said of the messages of this id,
+ * and who has said nothing yet.  Returns false if none is known. */
+bool
+relay_ack_show(const struct relay *relay, const char *message_id,
+               struct ds *ds)
 {
-    struct json *list = json_array_create_empty();
+    char *suffix = xasprintf(" %s", message_id);
+    const struct ack_answer *a;
     struct ack_request *r;
+    bool found = false;
 
-    HMAP_FOR_EACH (r, node, &relay->requests) {
-        struct json *hosts = json_array_create_empty();
-        struct json *json = json_object_create();
-        struct ack_out *out;
+    LIST_FOR_EACH (a, list_node, &relay->history) {
+        size_t peer_len = strlen(a->name) - MIN(strlen(a->name),
+                                                strlen(suffix));
 
-        LIST_FOR_EACH (out, list_node, &r->outs) {
-            for (size_t i = 0; i < out->n_hosts; i++) {
-                const struct ack_host *ah = &out->hosts[i];
-                static const char *const states[] = {
-                    "waiting", "done", "pending", "away"
-                };
-                char ip[INET6_ADDRSTRLEN];
-
-                if (ah->state != ACK_HOST_DONE) {
-                    ipv6_string_mapped(ip, &ah->host->ip);
-                    json_array_add(hosts, json_string_create_nocopy(
-                        xasprintf("%s %s", ah->host->peer
-                                  ? ah->host->peer->id : ip,
-                                  states[ah->state])));
-                }
-            }
+        if (!strcmp(a->name + peer_len, suffix)) {
+            found = true;
+            ds_put_format(ds, "%.*s: answered\n", (int) peer_len, a->name);
+            ds_put_cstr(ds, a->verdicts ? a->verdicts : "");
         }
-        json_object_put_string(json, "message", r->id);
-        json_object_put_string(json, "controller", r->peer);
-        json_object_put(json, "resources",
-                        json_integer_create(r->n_resources));
-        json_object_put(json, "waiting", json_integer_create(r->n_waiting));
-        json_object_put(json, "pending", json_integer_create(r->n_pending));
-        json_object_put(json, "answered", json_boolean_create(r->answered));
-        json_object_put(json, "hosts", hosts);
-        json_array_add(list, json);
     }
-    return list;
+    free(suffix);
+    HMAP_FOR_EACH_WITH_HASH (r, node, hash_string(message_id, 0),
+                             &relay->requests) {
+        if (!strcmp(r->id, message_id)) {
+            found = true;
+            relay_ack_request_show(r, ds);
+        }
+    }
+    return found;
 }

@@ -255,6 +255,7 @@ take_status(struct verdicts *v, size_t entry, enum goal_status status)
     if (status != GOAL_STATUS_PENDING) {
         relay_ack_set(ah->out->request, ah->out->entries[entry].resource,
                       status);
+        relay_ack_verdict(ah, entry, status);
         return;
     }
     if (ah->n_pending >= ah->allocated) {
@@ -310,6 +311,8 @@ take_healed(struct ack_host *ah, const struct resource_status *status)
             resource->n_pending--;
             relay_ack_set(r, resource - r->resources,
                           MIN(status->status, GOAL_STATUS_OUT_OF_ORDER));
+            relay_ack_verdict(ah, ah->pending[i],
+                              MIN(status->status, GOAL_STATUS_OUT_OF_ORDER));
             ah->pending[i] = ah->pending[--ah->n_pending];
             return;
         }
@@ -525,6 +528,7 @@ check_late_host(struct relay *relay, struct ack_host *ah,
             if (ack_entry_resource(ah->out, i)) {
                 relay_ack_set(ah->out->request, ah->out->entries[i].resource,
                               GOAL_STATUS_FAILURE);
+                relay_ack_verdict(ah, i, GOAL_STATUS_FAILURE);
             }
         }
         ack_host_set_state(ah, ACK_HOST_DONE);

@@ -220,6 +220,20 @@ ack_list(struct unixctl_conn *conn, int argc, const char *argv[],
 }
 
 static void
+ack_show(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[],
+         void *relay_)
+{
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    if (relay_ack_show(relay_, argv[1], &ds)) {
+        unixctl_command_reply(conn, ds_cstr(&ds));
+    } else {
+        unixctl_command_reply_error(conn, "no such message, or long ago");
+    }
+    ds_destroy(&ds);
+}
+
+static void
 status(struct unixctl_conn *conn, int argc OVS_UNUSED,
        const char *argv[] OVS_UNUSED, void *relay_)
 {
@@ -287,4 +301,6 @@ relay_commands_init(struct relay *relay)
                              topic_list, relay);
     unixctl_command_register("ack/list", "[--format=FORMAT]", 0, 1,
                              ack_list, relay);
+    unixctl_command_register("ack/show", "MESSAGE-ID", 1, 1, ack_show,
+                             relay);
 }

@@ -283,6 +283,10 @@ void relay_ack_hello(struct relay *, struct relay_node *,
                      const struct relay_replay *);
 void relay_acks_run(struct relay *);
 void relay_acks_wait(struct relay *);
+bool relay_ack_show(const struct relay *, const char *message_id,
+                    struct ds *);
+
+/* relay-verdicts.c. */
 struct json *relay_acks_to_json(const struct relay *);
 
 /* relay-snapshot.c. */

@@ -47,6 +47,7 @@
  *    relay-distribute  who gets what, and by which channel
  *    relay-outbox      messages to topics, numbers, heartbeats
  *    relay-acks        answers of hosts, retries, replies to controllers
+ *    relay-verdicts    which host has said what, for people
  *    relay-replay      what was published lately, for those who missed it
  *    relay-snapshot    the state of a host, in pieces
  *    relay-resolve     unknown destinations

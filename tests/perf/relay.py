@@ -35,13 +35,13 @@ class Relay:
         self.publish = "ipc://%s/pub" % directory
         self.control = "ipc://%s/ctl" % directory
 
-    def start(self):
+    def start(self, *options):
         subprocess.run([os.path.join(os.environ["ALCOR_BUILD_DIR"], "plugin",
                                      "alcor-relay"),
                         "--publish=" + self.publish,
                         "--control=" + self.control, "--on-demand-rate=1000000",
                         "--detach", "--no-chdir", "--pidfile", "--log-file",
-                        "-vconsole:off"], env=self.env, check=True)
+                        "-vconsole:off", *options], env=self.env, check=True)
 
     def pid(self):
         with open(os.path.join(self.directory, "alcor-relay.pid")) as f:
@@ -215,11 +215,33 @@ def fan_out(relay, args):
     return statistics.median(seconds), time.monotonic() - started
 
 
-def in_new_relay(function, args):
+def topics(relay, args):
+    """Seconds from one message that concerns a host by as many topics, until
+    it is acknowledged, and how many messages were lost."""
+    net = alcor_relay.Net(relay.publish, relay.control)
+    controller = alcor_relay.Controller(net)
+    agent = alcor_relay.agent_with_topics(
+        net, controller, "n0", host_ip(0),
+        ["vpc/v%d" % i for i in range(args.topics)])
+    for state in alcor_relay.vpcs_of_host(net, agent.ip, args.topics):
+        controller.wait_reply(controller.goal(state), timeout=60)
+    message = alcor_relay.neighbor_in_each(net, args.topics)
+    started = time.monotonic()
+    lines = controller.wait_reply(controller.goal(message), timeout=120)
+    seconds = time.monotonic() - started
+    bad = [line for line in lines if not line.endswith(" SUCCESS")]
+    if bad:
+        raise RuntimeError("not a success: %s" % bad[0])
+    lost = args.topics - len([topic for topic in agent.positions
+                              if topic.startswith("vpc/")])
+    return seconds, lost + agent.gaps
+
+
+def in_new_relay(function, args, *options):
     directory = tempfile.mkdtemp(prefix="alcor-relay-")
     relay = Relay(directory)
     try:
-        relay.start()
+        relay.start(*options)
         return function(relay, args)
     finally:
         os.kill(relay.pid(), signal.SIGTERM)
@@ -233,11 +255,13 @@ def main():
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--topics", type=int, default=40000)
     args = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     r = in_new_relay(measure, args)
     r["fan-out"], r["snapshots"] = in_new_relay(fan_out, args)
+    r["topics"], r["lost"] = in_new_relay(topics, args, "--unicast-hosts=0")
     print("\n%d processors, load average now %.1f"
           % (os.cpu_count(), os.getloadavg()[0]))
     for what, value, unit, target, ok in (
@@ -252,8 +276,11 @@ def main():
             ("nothing is lost", r["kept"], "", "yes", r["kept"]),
             ("one neighbour, all agents", r["fan-out"], "s", "<= 1",
              r["fan-out"] <= 1),
-            ("a snapshot for each", r["snapshots"], "s", "stated", True)):
-        print("%-4s %-26s %12s %-4s (target: %s)" % (
+            ("a snapshot for each", r["snapshots"], "s", "stated", True),
+            ("%d topics, a message each" % args.topics, r["topics"], "s",
+             "stated", True),
+            ("... lost", r["lost"], "", "0", r["lost"] == 0)):
+        print("%-4s %-32s %12s %-4s (target: %s)" % (
             "OK" if ok else "MISS", what,
             value if isinstance(value, bool) else "%.2f" % value, unit,
             target))
