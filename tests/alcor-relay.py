@@ -458,23 +458,37 @@ def memory():
 
 
 class Stuck:
-    """A subscriber of topic vpc/v that hangs: it takes nothing any more, but
-    goes on to say PONG, so that libzmq does not notice by itself."""
+    """A peer that hangs: it takes nothing any more, but goes on to say PONG, so
+    that libzmq does not notice by itself."""
 
     GREETING = b"\xff" + bytes(8) + b"\x7f\x03\0" \
         + b"NULL".ljust(20, b"\0") + bytes(32)
-    READY = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB"
-    SUBSCRIPTION = b"\0\x06\x01vpc/v"
     PONG = b"\x04\x05\x04PONG"
 
-    def __init__(self, net):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(net.publish_ep[len("ipc://"):])
+    def __init__(self, net, endpoint, type, identity=b""):
+        ready = b"\x05READY" + self.property(b"Socket-Type", type) \
+            + self.property(b"Identity", identity)
+        self.net = net
         self.data = b""
-        for said, wanted in ((self.GREETING, b"NULL"), (self.READY, b"READY"),
-                             (self.SUBSCRIPTION, b"vpc/v")):
-            self.socket.sendall(said)
-            net.wait(lambda: wanted in self.read(), "%s" % wanted)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(endpoint[len("ipc://"):])
+        self.say(self.GREETING, b"NULL")
+        self.say(b"\x04" + bytes([len(ready)]) + ready, b"READY")
+
+    def property(self, name, value):
+        return bytes([len(name)]) + name + len(value).to_bytes(4, "big") \
+            + value
+
+    def say(self, said, wanted):
+        """Says 'said', and waits until there was 'wanted'."""
+        self.socket.sendall(said)
+        self.net.wait(lambda: wanted in self.read(), "%s" % wanted)
+
+    def send(self, frames, wanted):
+        self.say(b"".join(bytes([frame is not frames[-1], len(frame)]) + frame
+                          for frame in frames), wanted)
+
+    def hang(self):
         threading.Thread(target=self.say_pong, daemon=True).start()
 
     def say_pong(self):
@@ -494,6 +508,42 @@ class Stuck:
 
 
 @scenario
+def stuck_host(net):
+    """A host takes nothing of the snapshot that it has asked for."""
+    controller = alcor_relay.Controller(net)
+    a, b, c = joined_agents(net)
+    send(net, controller, NETWORK)
+    send(net, controller, HOSTS + "subnet b vpc=v cidr=10.0.0.0/17 "
+         "to=h1,h2,h3\n")
+    for i in range(3):
+        controller.wait_reply(controller.goal(bulk(net, i * 1300, 1300)))
+
+    a.close()
+    stuck = Stuck(net, net.control_ep, b"DEALER", b"h1")
+    mq, pb = net.schema.mq, net.schema.alcor
+
+    def envelope(kind, id):
+        return mq.Envelope(protocol_version=1, kind=kind, sender="h1",
+                           message_id=id).SerializeToString()
+    stuck.send([envelope("HELLO", "hi"), mq.Hello(
+        node_id="h1", host_ip="172.31.0.1").SerializeToString()], b"hi")
+    request = pb.HostRequest(format_version=1)
+    request.state_requests.add(request_type="AGENT_RESTARTED",
+                               request_id="r")
+    stuck.send([envelope("HOST_REQUEST", "all"), request.SerializeToString()],
+               b"all")
+    stuck.hang()
+    window = 1024 + 2 * 64      # kB.
+    net.wait(lambda: memory().get("control-waiting-kB", 0) > window / 2,
+             "full window")
+    b.ask()
+    net.wait(lambda: b.n_snapshots, "snapshot of h2")
+    waiting = memory()["control-waiting-kB"]
+    print("waits: %s" % ("the window" if waiting <= window else waiting))
+    stuck.socket.close()
+
+
+@scenario
 def slow(net):
     """One subscriber takes nothing: what waits for it stays within what may,
     it is cut off, and the others have everything in time."""
@@ -502,7 +552,9 @@ def slow(net):
     send(net, controller, NETWORK)
     send(net, controller, HOSTS + "subnet b vpc=v cidr=10.0.0.0/17 "
          "to=h1,h2,h3\n")
-    stuck = Stuck(net)
+    stuck = Stuck(net, net.publish_ep, b"SUB")
+    stuck.send([b"\x01vpc/v"], b"vpc/v")
+    stuck.hang()
     relay("time/stop")
 
     # Less than a quarter of what may wait: that is nobody's fault.
@@ -781,12 +833,17 @@ def upstream_keys(net):
         socket.curve_server = True
         socket.curve_publickey, socket.curve_secretkey = read_key("above")
 
-    above = Above(net, secure=secure)
-    id = above.controller.publish("node/r1", "GOAL_STATE_V2", net.network(
-        HOSTS + "vpc v vni=100 to=h1\n"))
-    show("reply", above.replies(id))
-    print(relay("connection-status").split("upstream: ")[1].splitlines()[0])
-    authenticators[0].stop()
+    try:
+        above = Above(net, secure=secure)
+        above.wait(lambda: above.controller.subscriptions["node/r1"],
+                   "subscription")
+        id = above.controller.publish("node/r1", "GOAL_STATE_V2", net.network(
+            HOSTS + "vpc v vni=100 to=h1\n"))
+        show("reply", above.replies(id))
+        print(relay("connection-status").split("upstream: ")[1]
+              .splitlines()[0])
+    finally:
+        authenticators[0].stop()
 
 
 @scenario
