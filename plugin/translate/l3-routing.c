@@ -328,16 +328,32 @@ find_subnet(const struct routing *r, const struct in6_addr *ip)
     return NULL;
 }
 
-static void
-take_mac(const struct goal_resource *resource, void *mac_)
-{
-    struct eth_addr *mac = mac_;
+/* Who has the address of a next hop. */
+struct hop_owner {
+    struct eth_addr mac;        /* Zeros: nobody. */
+    enum goal_kind kind;
+    char *id;
+};
 
-    if (eth_addr_is_zero(*mac)) {
-        *mac = (resource->kind == GOAL_PORT
-                ? GOAL_PORT_CAST(resource)->mac
-                : GOAL_NEIGHBOR_CAST(resource)->mac);
+/* Of several, a local port wins, then the smaller id. */
+static void
+take_owner(const struct goal_resource *resource, void *owner_)
+{
+    struct hop_owner *owner = owner_;
+    bool is_port = resource->kind == GOAL_PORT;
+
+    if (owner->id && (owner->kind == resource->kind
+                      ? strcmp(owner->id, resource->id) < 0
+                      : owner->kind == GOAL_PORT)) {
+        return;
     }
+    free(owner->id);
+    *owner = (struct hop_owner) {
+        .mac = (is_port ? GOAL_PORT_CAST(resource)->mac
+                : GOAL_NEIGHBOR_CAST(resource)->mac),
+        .kind = resource->kind,
+        .id = xstrdup(resource->id),
+    };
 }
 
 /* 'leg' leads to the outside, or to the subnet that it comes from.  Returns
@@ -386,8 +402,12 @@ follow(struct goal_view *view, struct routing *r,
         return false;
     }
     if (eth_addr_is_zero(leg->mac)) {
+        struct hop_owner owner = { .id = NULL };
+
         goal_view_index(view, GOAL_BY_ADDRESS, leg->j->net.subnet->up.id,
-                        &rule->next_hop, take_mac, &leg->mac);
+                        &rule->next_hop, take_owner, &owner);
+        leg->mac = owner.mac;
+        free(owner.id);
     }
     return true;
 }
