@@ -334,6 +334,10 @@ class Net:
         self.poller = zmq.Poller()
         self.handlers = {}
 
+    def close(self):
+        """Else its context, when it is collected, waits for its sockets."""
+        self.context.destroy(linger=0)
+
     def curve(self, socket, name):
         if self.keys:
             self.keys(socket, name)

@@ -8,6 +8,7 @@ played by this process.
 """
 
 import argparse
+import contextlib
 import os
 import resource
 import shutil
@@ -119,9 +120,8 @@ def ports(net, hosts, where="172.16.%d.%d"):
     return message
 
 
-def measure(relay, args):
+def measure(relay, net, args):
     result = {}
-    net = alcor_relay.Net(relay.publish, relay.control)
     controller = alcor_relay.Controller(net)
     encoded = list(messages(net, args.endpoints, args.hosts, 5000))
     say("%d messages made" % len(encoded))
@@ -172,10 +172,9 @@ def measure(relay, args):
     return result
 
 
-def fan_out(relay, args):
+def fan_out(_, net, args):
     """Seconds until one neighbour is acknowledged by all agents, and until all
     have got a snapshot."""
-    net = alcor_relay.Net(relay.publish, relay.control)
     net.context.set(zmq.MAX_SOCKETS, 4 * args.agents)
     controller = alcor_relay.Controller(net)
     agents = []
@@ -215,10 +214,9 @@ def fan_out(relay, args):
     return statistics.median(seconds), time.monotonic() - started
 
 
-def topics(relay, args):
+def topics(_, net, args):
     """Seconds from one message that concerns a host by as many topics, until
     it is acknowledged, and how many messages were lost."""
-    net = alcor_relay.Net(relay.publish, relay.control)
     controller = alcor_relay.Controller(net)
     agent = alcor_relay.agent_with_topics(
         net, controller, "n0", host_ip(0),
@@ -242,7 +240,9 @@ def in_new_relay(function, args, *options):
     relay = Relay(directory)
     try:
         relay.start(*options)
-        return function(relay, args)
+        with contextlib.closing(alcor_relay.Net(relay.publish,
+                                                relay.control)) as net:
+            return function(relay, net, args)
     finally:
         os.kill(relay.pid(), signal.SIGTERM)
         shutil.rmtree(directory, ignore_errors=True)
