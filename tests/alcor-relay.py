@@ -7,10 +7,8 @@ usage: alcor-relay.py PUBLISH CONTROL SCENARIO [ARG...]
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 import zmq.auth
@@ -19,72 +17,10 @@ import zmq.auth.thread
 import alcor_controller
 import alcor_process
 import alcor_relay
-
-HOSTS = "".join("host h%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
-                % (i, i, i) for i in range(1, 8))
-NETWORK = HOSTS + """
-vpc v vni=100 cidr=10.0.0.0/16
-subnet s vpc=v cidr=10.0.0.0/24
-vm p1 subnet=s ip=10.0.0.11 mac=02:00:00:00:00:11 host=h1
-vm p2 subnet=s ip=10.0.0.12 mac=02:00:00:00:00:12 host=h2
-vm p3 subnet=s ip=10.0.0.13 mac=02:00:00:00:00:13 host=h3
-"""
-
-SCENARIOS = {}
-
-
-def scenario(function):
-    SCENARIOS[function.__name__.replace("_", "-")] = function
-    return function
-
-
-def show(title, lines):
-    print("%s:" % title)
-    for line in lines:
-        print("  " + line)
-
-
-def agents(net, n=3, first=1):
-    """Starts agents h1... and waits until the relay has greeted them."""
-    result = [alcor_relay.Agent(net, "h%d" % i, "172.31.0.%d" % i)
-              for i in range(first, first + n)]
-    for agent in result:
-        net.wait(lambda: hasattr(agent, "greeted"), "HELLO_REPLY")
-    settle(net)
-    return result
-
-
-def settle(net):
-    """Subscriptions travel by themselves: a moment for them."""
-    deadline = time.monotonic() + 0.3
-    while time.monotonic() < deadline:
-        net.run(0.05)
-
-
-def joined_agents(net):
-    """Three agents, each in the topic of VPC v."""
-    result = agents(net)
-    for agent in result:
-        agent.join("vpc/v")
-    settle(net)
-    return result
-
-
-def send(net, controller, text, title="reply", **kwargs):
-    id = controller.goal(net.network(text, **kwargs))
-    show(title, controller.wait_reply(id))
-    return id
-
-
-def received(agent):
-    return sorted("%s: %d" % item for item in agent.received_by.items())
-
-
-def relay(*args):
-    return subprocess.run(["ovs-appctl", "-t", "alcor-relay"] + list(args),
-                          check=True, stdout=subprocess.PIPE,
-                          universal_newlines=True).stdout
-
+import relay_slow  # noqa: F401 (its scenarios are found by name)
+from relay_scenarios import (HOSTS, NETWORK, SCENARIOS, agents, joined_agents,
+                             received, relay, scenario, send, settle, show,
+                             warp)
 
 @scenario
 def first(net):
@@ -145,13 +81,6 @@ def away(net):
     show("second reply", controller.wait_reply(id, 2))
     show("h3 has", c.list())
     print(relay("ack/list", "--format=csv"), end="")
-
-
-def warp(net, msec):
-    """Time passes for the relay, after time/stop."""
-    for left in range(msec, 0, -100):
-        relay("time/warp", str(min(left, 100)))
-        net.run(0)
 
 
 def retries():
@@ -436,151 +365,6 @@ def publish_more(net):
     send(net, controller, "".join(HOSTS.splitlines(True)[:3])
          + "vm p4 subnet=s vpc=v ip=10.0.0.14 mac=02:00:00:00:00:14 host=h1 "
          "to=h2,h3\n")
-
-
-def bulk(net, first, n):
-    """Goal state of 'n' neighbours in VPC v, of about 800 bytes each."""
-    state = net.schema.alcor.GoalStateV2(format_version=1)
-    for i in range(first, first + n):
-        id = ("bulk-%d-" % i).ljust(250, "x")
-        state.neighbor_states[id].CopyFrom(net.build.neighbor(
-            id, "v", "b", ["10.0.%d.%d" % (16 + i // 250, i % 250 + 1)],
-            "02:00:00:01:%02x:%02x" % (i >> 8, i & 255),
-            ("172.31.0.9", "02:ac:1f:00:00:09")))
-    return state
-
-
-def memory():
-    """What memory/show says, as numbers by name."""
-    return {name: int(value) for name, value in (
-        word.split(":") for word in relay("memory/show").split()
-        if word.split(":")[-1].isdigit())}
-
-
-class Stuck:
-    """A peer that hangs: it takes nothing any more, but goes on to say PONG, so
-    that libzmq does not notice by itself."""
-
-    GREETING = b"\xff" + bytes(8) + b"\x7f\x03\0" \
-        + b"NULL".ljust(20, b"\0") + bytes(32)
-    PONG = b"\x04\x05\x04PONG"
-
-    def __init__(self, net, endpoint, type, identity=b""):
-        ready = b"\x05READY" + self.property(b"Socket-Type", type) \
-            + self.property(b"Identity", identity)
-        self.net = net
-        self.data = b""
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(endpoint[len("ipc://"):])
-        self.say(self.GREETING, b"NULL")
-        self.say(b"\x04" + bytes([len(ready)]) + ready, b"READY")
-
-    def property(self, name, value):
-        return bytes([len(name)]) + name + len(value).to_bytes(4, "big") \
-            + value
-
-    def say(self, said, wanted):
-        """Says 'said', and waits until there was 'wanted'."""
-        self.socket.sendall(said)
-        self.net.wait(lambda: wanted in self.read(), "%s" % wanted)
-
-    def send(self, frames, wanted):
-        self.say(b"".join(bytes([frame is not frames[-1], len(frame)]) + frame
-                          for frame in frames), wanted)
-
-    def hang(self):
-        threading.Thread(target=self.say_pong, daemon=True).start()
-
-    def say_pong(self):
-        try:
-            while True:
-                self.socket.sendall(self.PONG)
-                time.sleep(0.5)
-        except OSError:
-            pass                # It was cut off.
-
-    def read(self):
-        try:
-            self.data += self.socket.recv(4096, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
-        return self.data
-
-
-@scenario
-def stuck_host(net):
-    """A host takes nothing of the snapshot that it has asked for."""
-    controller = alcor_relay.Controller(net)
-    a, b, c = joined_agents(net)
-    send(net, controller, NETWORK)
-    send(net, controller, HOSTS + "subnet b vpc=v cidr=10.0.0.0/17 "
-         "to=h1,h2,h3\n")
-    for i in range(3):
-        controller.wait_reply(controller.goal(bulk(net, i * 1300, 1300)))
-
-    a.close()
-    stuck = Stuck(net, net.control_ep, b"DEALER", b"h1")
-    mq, pb = net.schema.mq, net.schema.alcor
-
-    def envelope(kind, id):
-        return mq.Envelope(protocol_version=1, kind=kind, sender="h1",
-                           message_id=id).SerializeToString()
-    stuck.send([envelope("HELLO", "hi"), mq.Hello(
-        node_id="h1", host_ip="172.31.0.1").SerializeToString()], b"hi")
-    request = pb.HostRequest(format_version=1)
-    request.state_requests.add(request_type="AGENT_RESTARTED",
-                               request_id="r")
-    stuck.send([envelope("HOST_REQUEST", "all"), request.SerializeToString()],
-               b"all")
-    stuck.hang()
-    window = 1024 + 2 * 64      # kB.
-    net.wait(lambda: memory().get("control-waiting-kB", 0) > window / 2,
-             "full window")
-    b.ask()
-    net.wait(lambda: b.n_snapshots, "snapshot of h2")
-    waiting = memory()["control-waiting-kB"]
-    print("waits: %s" % ("the window" if waiting <= window else waiting))
-    stuck.socket.close()
-
-
-@scenario
-def slow(net):
-    """One subscriber takes nothing: what waits for it stays within what may,
-    it is cut off, and the others have everything in time."""
-    controller = alcor_relay.Controller(net)
-    a, b, c = joined_agents(net)
-    send(net, controller, NETWORK)
-    send(net, controller, HOSTS + "subnet b vpc=v cidr=10.0.0.0/17 "
-         "to=h1,h2,h3\n")
-    stuck = Stuck(net, net.publish_ep, b"SUB")
-    stuck.send([b"\x01vpc/v"], b"vpc/v")
-    stuck.hang()
-    relay("time/stop")
-
-    # Less than a quarter of what may wait: that is nobody's fault.
-    controller.wait_reply(controller.goal(bulk(net, 0, 500)))
-    warp(net, 6000)
-    waiting = memory().get("published-waiting-kB", 0)
-    print("one message: %s" % ("waits" if 0 < waiting < 512 else waiting))
-    print("cut off: " + relay("coverage/read-counter", "server_slow_cut"),
-          end="")
-
-    # More than may: goal state has to wait until it is cut off.
-    for i in range(4):
-        id = controller.goal(bulk(net, i * 1300, 1300))
-        deadline = time.monotonic() + 60
-        while not controller.replies[id]:
-            if time.monotonic() > deadline:
-                raise alcor_relay.WaitTimeout("no reply")
-            warp(net, 100)
-            net.run(0.1)
-    net.wait(lambda: "published-waiting-kB" not in memory(), "room")
-    print("cut off: " + relay("coverage/read-counter", "server_slow_cut"),
-          end="")
-    for agent in a, b, c:
-        n = len([1 for _, id in agent.state if id.startswith("bulk")])
-        print("%s has %d, gaps: %d" % (agent.name, n, agent.gaps))
-    stuck.socket.close()
 
 
 @scenario

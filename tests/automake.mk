@@ -77,6 +77,8 @@ test_scripts = \
 	tests/alcor_goal.py \
 	tests/alcor_process.py \
 	tests/alcor_relay.py \
+	tests/relay_scenarios.py \
+	tests/relay_slow.py \
 	tests/rules.py \
 	tests/rules_delivery.py \
 	tests/rules_resources.py \

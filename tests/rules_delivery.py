@@ -103,14 +103,19 @@ def gaps(t):
     equal(dict(t.asks().positions), {"all": 3})
 
 
-@rule("a new epoch")
-def new_epoch(t):
+def meet_new_epoch(t):
+    """The publisher begins anew, with neighbour n1; its state is asked for."""
     t.start()
     t.expect(NET, "SUBNET s INFO SUCCESS", "VPC v INFO SUCCESS", topic="all")
     t.c.epoch += 1
     t.c._sequences.clear()
     t.expect(n(1), "NEIGHBOR n1 CREATE SUCCESS", topic="all")
     t.asks()
+
+
+@rule("a new epoch")
+def new_epoch(t):
+    meet_new_epoch(t)
     equal(t.answers(t.snapshot(NET + n(1))), ["-"])
     t.expect(n(2), "NEIGHBOR n2 CREATE SUCCESS", topic="all")
     t.does_not_ask()
@@ -184,12 +189,7 @@ def hole(t):
 
 @rule("I hold no state")
 def no_state(t):
-    t.start()
-    t.expect(NET, "SUBNET s INFO SUCCESS", "VPC v INFO SUCCESS", topic="all")
-    t.c.epoch += 1
-    t.c._sequences.clear()
-    t.expect(n(1), "NEIGHBOR n1 CREATE SUCCESS", topic="all")
-    t.asks()
+    meet_new_epoch(t)
     t.verdict("FAILURE")
     t.c.next_sequence("all")
     t.expect(n(2), "NEIGHBOR n2 CREATE SUCCESS", topic="all")

@@ -75,50 +75,51 @@ present_hash(const struct ovsdb_present *present, struct ds_output *output)
             : ~ds_value_hash(0, NULL, 0));
 }
 
-/* True if the desired state is wrong about what is installed. */
+/* Adds to 'count' if the desired state is wrong about what is installed. */
+static void
+count_drift(const struct ovsdb_present *present, struct ds_output *output,
+            struct ds_audit_count *count)
+{
+    bool installed = output && output->flags & DS_INSTALLED;
+
+    if (present->state == OVSDB_ABSENT) {
+        count->missing += installed;
+    } else if (!installed) {
+        count->unknown++;
+    } else if (output->installed_hash != present_hash(present, output)) {
+        count->changed++;
+    }
+}
+
+static struct ds_output *
+find_output(const struct ovsdb_sink *sink, const char *key)
+{
+    return ds_lookup(sink->ovsdb->ds, sink->rows->sink, key, strlen(key));
+}
+
 static bool
 has_drifted(const struct ovsdb_sink *sink, const struct shash *presents)
 {
+    struct ds_audit_count count = { .same = 0 };
     const struct shash_node *node;
 
     SHASH_FOR_EACH (node, presents) {
-        const struct ovsdb_present *present = node->data;
-        struct ds_output *output = ds_lookup(
-            sink->ovsdb->ds, sink->rows->sink, node->name,
-            strlen(node->name));
-        bool installed = output && output->flags & DS_INSTALLED;
-
-        if (present->state == OVSDB_ABSENT
-            ? installed
-            : (!installed
-               || output->installed_hash != present_hash(present, output))) {
-            return true;
-        }
+        count_drift(node->data, find_output(sink, node->name), &count);
     }
-    return false;
+    return count.missing || count.unknown || count.changed;
 }
 
-/* Counts what others have done: the desired state is wrong about that. */
+/* Counts what others have done. */
 static void
 count_repairs(struct ovsdb_sink *sink, const struct shash *presents)
 {
     const struct shash_node *node;
 
     SHASH_FOR_EACH (node, presents) {
-        const struct ovsdb_present *present = node->data;
-        struct ds_output *output = ds_lookup(
-            sink->ovsdb->ds, sink->rows->sink, node->name,
-            strlen(node->name));
-        struct ds_audit_count *count = ds_audit_owner(&sink->repairs, output);
-        bool installed = output && output->flags & DS_INSTALLED;
+        struct ds_output *output = find_output(sink, node->name);
 
-        if (present->state == OVSDB_ABSENT) {
-            count->missing += installed;
-        } else if (!installed) {
-            count->unknown++;
-        } else if (output->installed_hash != present_hash(present, output)) {
-            count->changed++;
-        }
+        count_drift(node->data, output,
+                    ds_audit_owner(&sink->repairs, output));
     }
 }
 
