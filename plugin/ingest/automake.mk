@@ -31,6 +31,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/proto-field.h \
 	plugin/ingest/proto-json.c \
 	plugin/ingest/proto-json.h \
+	plugin/ingest/publishers.c \
+	plugin/ingest/publishers.h \
 	plugin/ingest/resync-private.h \
 	plugin/ingest/resync-replay.c \
 	plugin/ingest/resync.c \

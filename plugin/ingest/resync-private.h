@@ -10,6 +10,7 @@
  *
  * Thread-safety: main thread only. */
 
+#include "ingest/publishers.h"
 #include "ingest/resync.h"
 #include "openvswitch/shash.h"
 #include "sset.h"
@@ -47,10 +48,7 @@ struct resync {
     uint64_t n_gaps;
 
     struct shash followed;      /* "SENDER EPOCH TOPIC" -> followed. */
-    struct sset known;          /* "SENDER EPOCH" of publishers known. */
-    struct sset synced;         /* Same, of those whose state was asked for
-                                 * and answered; this is stored. */
-    struct sset no_state;       /* Same, of those who hold no state. */
+    struct publishers publishers;
 
     bool want_all;              /* A snapshot of everything is wanted... */
     struct sset want_topics;    /* ...or of these. */
@@ -75,7 +73,6 @@ struct resync {
 };
 
 /* resync.c. */
-char *resync_publisher_name(const char *sender, uint64_t epoch);
 void resync_meet_publisher(struct resync *, const char *sender,
                            uint64_t epoch);
 struct followed *resync_follow(struct resync *, const char *sender,

@@ -41,12 +41,16 @@ want_gaps(struct resync *rs)
 void
 resync_say_hello(struct resync *rs, long long int now)
 {
+    const struct publisher *p;
     struct shash_node *node;
+    bool synced = false;
 
+    PUBLISHERS_FOR_EACH (p, &rs->publishers) {
+        synced |= p->synced;
+    }
     free(rs->hello_id);
     rs->hello_id = rs->class->send_hello(NULL, rs->aux);
-    rs->hello_until = (rs->want_all || sset_is_empty(&rs->synced) ? 0
-                       : now + RESYNC_HELLO_MSEC);
+    rs->hello_until = rs->want_all || !synced ? 0 : now + RESYNC_HELLO_MSEC;
     if (!rs->hello_until) {
         want_gaps(rs);
     }
@@ -133,8 +137,9 @@ resync_hello_reply(struct resync *rs, const struct envelope *envelope,
     }
     pp->epoch = pp->epoch ? pp->epoch : envelope->epoch;
 
-    char *name = resync_publisher_name(pp->sender, pp->epoch);
-    if (is_ours && !rs->want_all && sset_contains(&rs->synced, name)) {
+    const struct publisher *p = publishers_find(&rs->publishers, pp->sender,
+                                                pp->epoch);
+    if (is_ours && !rs->want_all && p && p->synced) {
         for (size_t i = 0; i < pp->n_positions; i++) {
             expect_replay(rs, pp, pp->positions[i].topic,
                           pp->positions[i].sequence);
@@ -146,7 +151,6 @@ resync_hello_reply(struct resync *rs, const struct envelope *envelope,
             rs->replay_until = now + RESYNC_ANSWER_MSEC;
         }
     }
-    free(name);
     if (is_ours) {
         want_gaps(rs);
     }

@@ -33,11 +33,7 @@ COVERAGE_DEFINE(resync_stray);
 /* Topics followed at a time; more are not checked for gaps. */
 #define MAX_FOLLOWED 131072
 
-/* Incarnations of publishers that are remembered. */
-#define MAX_PUBLISHERS 4096
-
 LIMIT_DEFINE(followed_topics, MAX_FOLLOWED, LIMIT_FIXED, LIMIT_DROPPED)
-LIMIT_DEFINE(publishers, MAX_PUBLISHERS, LIMIT_FIXED, LIMIT_FORGETS)
 LIMIT_DEFINE(snapshot_KB, RESYNC_MAX_BYTES / 1024, 64, LIMIT_DROPPED)
 
 /* What a message of a snapshot costs beside its payload, about. */
@@ -54,9 +50,7 @@ resync_create(const struct resync_class *class, void *aux)
     rs->aux = aux;
     rs->first_start = true;
     shash_init(&rs->followed);
-    sset_init(&rs->known);
-    sset_init(&rs->synced);
-    sset_init(&rs->no_state);
+    publishers_init(&rs->publishers);
     sset_init(&rs->want_topics);
     sset_init(&rs->asked_topics);
     return rs;
@@ -120,9 +114,7 @@ resync_destroy(struct resync *rs)
         snapshot_clear(rs);
         followed_clear(rs);
         shash_destroy(&rs->followed);
-        sset_destroy(&rs->known);
-        sset_destroy(&rs->synced);
-        sset_destroy(&rs->no_state);
+        publishers_destroy(&rs->publishers);
         sset_destroy(&rs->want_topics);
         sset_destroy(&rs->asked_topics);
         free(rs->message_id);
@@ -134,48 +126,29 @@ resync_destroy(struct resync *rs)
 
 /* Publishers and topics. */
 
-char *
-resync_publisher_name(const char *sender, uint64_t epoch)
-{
-    return xasprintf("%s %"PRIu64, sender, epoch);
-}
-
-/* Adds a publisher to 'set', one of 'known', 'synced' and 'no_state'. */
-static void
-add_publisher(struct sset *set, const char *sender, uint64_t epoch)
-{
-    if (limit_reached(&limit_publishers, sset_count(set))) {
-        sset_clear(set);
-    }
-    sset_add_and_free(set, resync_publisher_name(sender, epoch));
-}
-
 void
 resync_add_synced(struct resync *rs, const char *sender, uint64_t epoch)
 {
+    publishers_add(&rs->publishers, sender, epoch)->synced = true;
     rs->first_start = false;
-    add_publisher(&rs->known, sender, epoch);
-    add_publisher(&rs->synced, sender, epoch);
 }
 
 /* Notes that the publisher exists; if it is news, its state is wanted. */
 void
 resync_meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
 {
-    char *name = resync_publisher_name(sender, epoch);
+    bool is_new = !publishers_find(&rs->publishers, sender, epoch);
 
-    if (!sset_contains(&rs->known, name)) {
-        add_publisher(&rs->known, sender, epoch);
+    publishers_add(&rs->publishers, sender, epoch);
+    if (is_new) {
         followed_drop_older(rs, sender, epoch);
-        if (!sset_contains(&rs->no_state, name)
-            && !(rs->state != S_IDLE && rs->asked_all)) {
+        if (!(rs->state != S_IDLE && rs->asked_all)) {
             VLOG_INFO_RL(&rl, "publisher %s with epoch %"PRIu64" is new: "
                          "asking for its state", sender, epoch);
             rs->no_server_state = false;
             rs->want_all = true;
         }
     }
-    free(name);
 }
 
 /* The state of all publishers known has been asked for and answered: stores
@@ -183,22 +156,15 @@ resync_meet_publisher(struct resync *rs, const char *sender, uint64_t epoch)
 static void
 set_synced(struct resync *rs)
 {
+    struct publisher *p;
+
     rs->answered = true;
-    const char *name;
-
-    SSET_FOR_EACH (name, &rs->known) {
-        if (!sset_contains(&rs->synced, name)) {
-            char *sender = xstrdup(name);
-            char *space = strrchr(sender, ' ');
-
-            *space = '\0';
-            rs->class->set_position(sender, strtoull(space + 1, NULL, 10), "",
-                                    1, rs->aux);
-            free(sender);
+    PUBLISHERS_FOR_EACH (p, &rs->publishers) {
+        if (!p->synced) {
+            rs->class->set_position(p->sender, p->epoch, "", 1, rs->aux);
+            p->synced = true;
         }
     }
-    sset_destroy(&rs->synced);
-    sset_clone(&rs->synced, &rs->known);
 }
 
 struct followed *
@@ -237,12 +203,13 @@ resync_is_asked_for(const struct resync *rs, const char *topic)
 static void
 note_gap(struct resync *rs, struct followed *f, uint64_t missing)
 {
-    char *name = resync_publisher_name(f->sender, f->epoch);
+    const struct publisher *p = publishers_find(&rs->publishers, f->sender,
+                                                f->epoch);
 
     COVERAGE_INC(resync_gap);
     rs->n_gaps++;
     f->n_gaps++;
-    if (rs->no_server_state || sset_contains(&rs->no_state, name)) {
+    if (rs->no_server_state || (p && p->no_state)) {
         VLOG_INFO_RL(&rl, "topic %s of %s: messages up to %"PRIu64" are lost, "
                      "and the server holds no state", f->topic, f->sender,
                      missing);
@@ -257,7 +224,6 @@ note_gap(struct resync *rs, struct followed *f, uint64_t missing)
             rs->want_all = rs->want_all || !resync_is_asked_for(rs, f->topic);
         }
     }
-    free(name);
 }
 
 bool
@@ -319,7 +285,11 @@ resync_joined(struct resync *rs, const char *topic)
 void
 resync_force(struct resync *rs)
 {
-    sset_clear(&rs->no_state);
+    struct publisher *p;
+
+    PUBLISHERS_FOR_EACH (p, &rs->publishers) {
+        p->no_state = false;
+    }
     rs->no_server_state = false;
     rs->want_all = true;
     rs->next_time = 0;
@@ -472,8 +442,8 @@ give_up(struct resync *rs, const struct envelope *envelope)
     COVERAGE_INC(resync_no_state);
     VLOG_INFO_RL(&rl, "%s holds no state: going on with what is there",
                  envelope->sender);
-    add_publisher(&rs->no_state, envelope->sender, envelope->epoch);
-    add_publisher(&rs->known, envelope->sender, envelope->epoch);
+    publishers_add(&rs->publishers, envelope->sender,
+                   envelope->epoch)->no_state = true;
     rs->no_server_state = true;
     rs->state = S_IDLE;
     rs->backoff = 0;
@@ -645,7 +615,8 @@ resync_end(struct resync *rs, const struct envelope *envelope,
         retry_later(rs, "the snapshot could not be applied", now);
         return;
     }
-    add_publisher(&rs->known, snapshot->end.sender, snapshot->end.epoch);
+    publishers_add(&rs->publishers, snapshot->end.sender,
+                   snapshot->end.epoch);
     follow_snapshot(rs, snapshot);
     if (rs->asked_all) {
         set_synced(rs);
@@ -767,8 +738,7 @@ void
 resync_get_memory_usage(const struct resync *rs, struct simap *usage)
 {
     simap_increase(usage, "followed-topics", shash_count(&rs->followed));
-    simap_increase(usage, "publishers", MAX(sset_count(&rs->known),
-                                            sset_count(&rs->synced)));
+    simap_increase(usage, "publishers", publishers_count(&rs->publishers));
     if (rs->state == S_SNAPSHOT) {
         simap_increase(usage, "snapshot-KB", rs->bytes / 1024);
     }

@@ -53,6 +53,10 @@
  * is stored as position 1 of the topic "", which is not a topic: so a restart
  * in between asks again, too.
  *
+ * Of each sender the last few epochs are known (ingest/publishers.h).  A late
+ * message of one of them counts by its own number.  A message of one that has
+ * been forgotten makes it news: it is taken, and the state asked for.
+ *
  * The frames of a snapshot are kept until its end has come (at most
  * RESYNC_MAX_BYTES), since one that is cut off or has a hole changes nothing.
  *
