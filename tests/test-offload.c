@@ -146,7 +146,13 @@ static const struct {
 
     /* One way of a connection, of a gateway. */
     { "table=52,tcp,metadata=0x640000aaaa,nw_src=10.0.0.2,nw_dst=10.0.0.3,"
-      "tp_src=5555,tp_dst=80", "oit" },
+      "tp_src=5555,tp_dst=80", "ot" },
+    { "table=52,tcp,metadata=0x640000aaaa,nw_src=10.0.0.2,nw_dst=10.0.0.3,"
+      "tp_src=5556,tp_dst=80", "o" },
+    { "table=52,icmp,metadata=0x640000aaaa,nw_src=10.0.0.2,nw_dst=10.0.0.3",
+      "ot" },
+    { "table=52,tcp,metadata=0x640000aaaa,nw_src=10.0.0.4,nw_dst=10.0.0.3,"
+      "tp_src=5555,tp_dst=80", "" },
     { "table=52,tcp,metadata=0x640000aaaa,nw_src=10.0.0.2,nw_dst=10.0.0.9",
       "" },
 };

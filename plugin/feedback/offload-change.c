@@ -28,36 +28,78 @@
  *
  * Most flows are about one neighbour or local port, and name its MAC, its
  * address, its OpenFlow port or its conntrack zone.  They are not kept one by
- * one: 'times' says when the last such change was, by hash of that.  Others
- * are, a few of them. */
+ * one: 'times' says when the last such change was, by a hash of that, the
+ * subject, in two places, of which neither may be older: so others that share
+ * one of them do no harm.  Other flows are kept, a few of them. */
 
 /* What changes are about. */
-enum subject { SUBJECT_MAC, SUBJECT_IP, SUBJECT_PORT, SUBJECT_ZONE };
+enum subject {
+    SUBJECT_MAC,
+    SUBJECT_IP,
+    SUBJECT_PAIR,               /* Two addresses, whatever else. */
+    SUBJECT_CONNECTION,         /* Two addresses, protocol and ports. */
+    SUBJECT_ANY_CONNECTION,     /* Some connection between two addresses. */
+    SUBJECT_PORT,
+    SUBJECT_ZONE,
+};
 
-static long long int *
-time_of(const struct offload_changes *c, enum subject subject,
-        const void *value, size_t len)
+static uint32_t
+subject_ip(ovs_be32 ip)
 {
-    return &c->times[hash_bytes(value, len, subject) % OFFLOAD_FILTER];
+    return hash_bytes(&ip, sizeof ip, SUBJECT_IP);
 }
 
-static long long int *
-mac_time(const struct offload_changes *c, const struct eth_addr *mac)
+static uint32_t
+subject_mac(const struct eth_addr *mac)
 {
-    return time_of(c, SUBJECT_MAC, mac, sizeof *mac);
+    return hash_bytes(mac, sizeof *mac, SUBJECT_MAC);
 }
 
-static long long int *
-ip_time(const struct offload_changes *c, ovs_be32 ip)
+static uint32_t
+subject_number(enum subject subject, uint32_t number)
 {
-    return time_of(c, SUBJECT_IP, &ip, sizeof ip);
+    return hash_bytes(&number, sizeof number, subject);
 }
 
-static long long int *
-number_time(const struct offload_changes *c, enum subject subject,
-            uint32_t number)
+static uint32_t
+subject_pair(enum subject subject, ovs_be32 src, ovs_be32 dst)
 {
-    return time_of(c, subject, &number, sizeof number);
+    ovs_be32 pair[2] = { src, dst };
+
+    return hash_bytes(pair, sizeof pair, subject);
+}
+
+static uint32_t
+subject_connection(ovs_be32 src, ovs_be32 dst, uint8_t proto, ovs_be16 sport,
+                   ovs_be16 dport)
+{
+    uint32_t connection[] = {
+        (OVS_FORCE uint32_t) src, (OVS_FORCE uint32_t) dst, proto,
+        (OVS_FORCE uint32_t) sport, (OVS_FORCE uint32_t) dport,
+    };
+
+    return hash_bytes(connection, sizeof connection, SUBJECT_CONNECTION);
+}
+
+/* A subject's two places in 'times'. */
+static long long int *
+time_at(const struct offload_changes *c, uint32_t subject, int i)
+{
+    return &c->times[(i ? subject >> 16 : subject) % OFFLOAD_FILTER];
+}
+
+static void
+note_time(struct offload_changes *c, uint32_t subject, long long int now)
+{
+    *time_at(c, subject, 0) = *time_at(c, subject, 1) = now;
+}
+
+static bool
+is_noted(const struct offload_changes *c, uint32_t subject,
+         long long int since)
+{
+    return (*time_at(c, subject, 0) >= since
+            && *time_at(c, subject, 1) >= since);
 }
 
 void
@@ -106,44 +148,71 @@ is_among(uint64_t stages, uint8_t table)
     return false;
 }
 
-/* Returns where to note a change of a flow with 'match', if it is about one
- * neighbour or port, else null.  Sets '*certain' to false if that does not
- * show in every entry. */
-static long long int *
-find_subject(const struct offload_changes *c, uint8_t table,
-             const struct match *match, bool *certain)
+/* If a flow with 'match' is about one neighbour or port, returns true and
+ * stores that into '*subject'.  Sets '*certain' to false if that does not show
+ * in every entry. */
+static bool
+find_subject(uint8_t table, const struct match *match, uint32_t *subject,
+             bool *certain)
 {
     const struct flow *flow = &match->flow, *wc = &match->wc.masks;
 
-    *certain = true;
+    *certain = wc->nw_dst == OVS_BE32_MAX || wc->nw_src == OVS_BE32_MAX;
     if (wc->nw_dst == OVS_BE32_MAX) {
-        return ip_time(c, flow->nw_dst);
+        *subject = subject_ip(flow->nw_dst);
     } else if (wc->nw_src == OVS_BE32_MAX) {
-        return ip_time(c, flow->nw_src);
-    }
-    *certain = false;
-    if (wc->regs[MFF_ALCOR_OUT - MFF_REG0] == UINT32_MAX) {
-        return number_time(c, SUBJECT_PORT,
-                           flow->regs[MFF_ALCOR_OUT - MFF_REG0]);
+        *subject = subject_ip(flow->nw_src);
+    } else if (wc->regs[MFF_ALCOR_OUT - MFF_REG0] == UINT32_MAX) {
+        *subject = subject_number(SUBJECT_PORT,
+                                  flow->regs[MFF_ALCOR_OUT - MFF_REG0]);
     } else if (wc->in_port.ofp_port) {
-        return number_time(c, SUBJECT_PORT,
-                           ofp_to_u16(flow->in_port.ofp_port));
+        *subject = subject_number(SUBJECT_PORT,
+                                  ofp_to_u16(flow->in_port.ofp_port));
     } else if (wc->regs[MFF_ZONE - MFF_REG0] == UINT32_MAX) {
-        return number_time(c, SUBJECT_ZONE, flow->regs[MFF_ZONE - MFF_REG0]);
+        *subject = subject_number(SUBJECT_ZONE,
+                                  flow->regs[MFF_ZONE - MFF_REG0]);
     } else if (table == OFT_ROUTE_NEXT_HOP
                && wc->regs[MFF_HOP4 - MFF_REG0] == UINT32_MAX) {
-        return ip_time(c, htonl(flow->regs[MFF_HOP4 - MFF_REG0]));
+        *subject = subject_ip(htonl(flow->regs[MFF_HOP4 - MFF_REG0]));
+    } else {
+        *certain = true;
+        if ((table == OFT_L2_LOOKUP || table == OFT_ARRIVAL)
+            && eth_mask_is_exact(wc->dl_dst)) {
+            *subject = subject_mac(&flow->dl_dst);
+        } else if (wc->ct_nw_src == OVS_BE32_MAX) {
+            *subject = subject_ip(flow->ct_nw_src);
+        } else if (wc->ct_nw_dst == OVS_BE32_MAX) {
+            *subject = subject_ip(flow->ct_nw_dst);
+        } else {
+            return false;
+        }
     }
-    *certain = true;
-    if ((table == OFT_L2_LOOKUP || table == OFT_ARRIVAL)
-        && eth_mask_is_exact(wc->dl_dst)) {
-        return mac_time(c, &flow->dl_dst);
-    } else if (wc->ct_nw_src == OVS_BE32_MAX) {
-        return ip_time(c, flow->ct_nw_src);
-    } else if (wc->ct_nw_dst == OVS_BE32_MAX) {
-        return ip_time(c, flow->ct_nw_dst);
+    return true;
+}
+
+/* If 'match' is about packets between two addresses, notes that, and returns
+ * true.  A busy server has connections come and go all the time: those of
+ * others must not keep one from the fast path. */
+static bool
+note_pair(struct offload_changes *c, const struct match *match,
+          long long int now)
+{
+    const struct flow *flow = &match->flow, *wc = &match->wc.masks;
+
+    if (wc->nw_src != OVS_BE32_MAX || wc->nw_dst != OVS_BE32_MAX) {
+        return false;
+    } else if (wc->nw_proto == UINT8_MAX && wc->tp_src == OVS_BE16_MAX
+               && wc->tp_dst == OVS_BE16_MAX) {
+        note_time(c, subject_connection(flow->nw_src, flow->nw_dst,
+                                        flow->nw_proto, flow->tp_src,
+                                        flow->tp_dst), now);
+        note_time(c, subject_pair(SUBJECT_ANY_CONNECTION, flow->nw_src,
+                                  flow->nw_dst), now);
+    } else {
+        note_time(c, subject_pair(SUBJECT_PAIR, flow->nw_src, flow->nw_dst),
+                  now);
     }
-    return NULL;
+    return true;
 }
 
 static void
@@ -166,8 +235,8 @@ note_flow(struct offload_changes *c, const struct ds_output *output,
 {
     const struct flow_wildcards *wc;
     uint8_t table = flow_key_table(output->key);
-    long long int *when;
     struct match match;
+    uint32_t subject;
     bool certain;
 
     if (is_among(NEITHER, table)) {
@@ -181,10 +250,11 @@ note_flow(struct offload_changes *c, const struct ds_output *output,
     if (wc->masks.dl_type == OVS_BE16_MAX
         && match.flow.dl_type != htons(ETH_TYPE_IP)) {
         return;
+    } else if (note_pair(c, &match, now)) {
+        return;
     }
-    when = find_subject(c, table, &match, &certain);
-    if (when) {
-        *when = now;
+    if (find_subject(table, &match, &subject, &certain)) {
+        note_time(c, subject, now);
         c->uncertain = certain ? c->uncertain : now;
     } else {
         note_match(c, table, &match, now);
@@ -202,7 +272,7 @@ offload_changes_note(struct offload_changes *c, const struct ds_output *output,
 
         if (output->key_len == sizeof ip) {
             memcpy(&ip, output->key, sizeof ip);
-            *ip_time(c, in6_addr_get_mapped_ipv4(&ip)) = now;
+            note_time(c, subject_ip(in6_addr_get_mapped_ipv4(&ip)), now);
         }
     } else if (output->sink == DS_OPENFLOW) {
         if (!thorough || output_is_group(output)) {
@@ -338,6 +408,19 @@ match_concerns(const struct offload_match *om,
                     && way_fits(om, s))));
 }
 
+/* True if a change that note_pair() has noted may be about 's'. */
+static bool
+pair_concerns(const struct offload_changes *c,
+              const struct fast_path_sighting *s, long long int since)
+{
+    return (is_noted(c, subject_pair(SUBJECT_PAIR, s->src, s->dst), since)
+            || is_noted(c, s->tracked
+                        ? subject_connection(s->src, s->dst, s->proto,
+                                             s->sport, s->dport)
+                        : subject_pair(SUBJECT_ANY_CONNECTION, s->src,
+                                       s->dst), since));
+}
+
 bool
 offload_changes_concern(const struct offload_changes *c,
                         const struct offload_verdict *verdict,
@@ -346,19 +429,21 @@ offload_changes_concern(const struct offload_changes *c,
     const struct fast_path_sighting *s = &verdict->seen;
 
     if (c->all >= since
-        || *mac_time(c, &s->new_dmac) >= since
-        || *ip_time(c, s->src) >= since
-        || *ip_time(c, s->dst) >= since
-        || *ip_time(c, s->host) >= since) {
+        || is_noted(c, subject_mac(&s->new_dmac), since)
+        || is_noted(c, subject_ip(s->src), since)
+        || is_noted(c, subject_ip(s->dst), since)
+        || is_noted(c, subject_ip(s->host), since)
+        || pair_concerns(c, s, since)) {
         return true;
     }
     if (!verdict->known
         ? c->uncertain >= since
-        : (*ip_time(c, htonl(s->hop4)) >= since
-           || *number_time(c, SUBJECT_PORT, s->ofport) >= since
-           || *number_time(c, SUBJECT_PORT, s->in_port) >= since
+        : (is_noted(c, subject_ip(htonl(s->hop4)), since)
+           || is_noted(c, subject_number(SUBJECT_PORT, s->ofport), since)
+           || is_noted(c, subject_number(SUBJECT_PORT, s->in_port), since)
            || (s->tracked
-               && *number_time(c, SUBJECT_ZONE, s->zone) >= since))) {
+               && is_noted(c, subject_number(SUBJECT_ZONE, s->zone),
+                           since)))) {
         return true;
     }
     for (size_t i = 0; i < MIN(c->n_matches, OFFLOAD_MAX_MATCHES); i++) {

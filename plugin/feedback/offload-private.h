@@ -42,8 +42,8 @@ struct offload_match {
 };
 
 struct offload_changes {
-    long long int *times;       /* OFFLOAD_FILTER, by hash of what it is
-                                 * about: when the last change was. */
+    long long int *times;       /* OFFLOAD_FILTER, by hash of what changes
+                                 * are about: when the last one was. */
     long long int uncertain;    /* Of those: that may concern any entry of
                                  * which not everything is known. */
     struct offload_match *matches; /* OFFLOAD_MAX_MATCHES, a ring. */

@@ -24,13 +24,22 @@ VLOG_DEFINE_THIS_MODULE(offload);
 /* Between two looks at leases. */
 #define TICK_MSEC 1000
 
-/* A commit is in effect within this time, or its changes are looked at anew
- * with the next. */
-#define COMMIT_MSEC 2000
+/* Commits that were confirmed within PERIOD_MSEC of each other are one for
+ * offload_sight(); it remembers so many such periods.  They suffice for
+ * OFFLOAD_SETTLE_MSEC. */
+#define PERIOD_MSEC 25
+#define N_PERIODS (OFFLOAD_SETTLE_MSEC / PERIOD_MSEC + 2)
 
 /* With so many changes at once, and no entries, they are not looked at one by
  * one. */
 #define MANY_CHANGES 256
+
+/* Commits. */
+struct period {
+    long long int begun;        /* The first of them. */
+    long long int confirmed;    /* The first of them; at most PERIOD_MSEC later
+                                 * the last. */
+};
 
 struct offload {
     struct apply_bpf *ab;       /* Null: no tables. */
@@ -38,10 +47,9 @@ struct offload {
     struct offload_changes changes; /* If 'ab'. */
     size_t n_noted;             /* Changes in the present commit. */
     bool busy;                  /* There is one. */
-    long long int begun;        /* When it began... */
-    long long int unsettled;    /* ...or the first of some that follow each
-                                 * other closely. */
-    long long int settled;      /* When the last one is forgotten. */
+    long long int begun;        /* When it began. */
+    struct period periods[N_PERIODS]; /* A ring: those before. */
+    size_t n_periods;           /* Ever. */
     long long int next_tick;
     unsigned long long int n_evicted; /* Of 'ab', last seen. */
     struct offload_stats stats;
@@ -308,16 +316,33 @@ is_fit(const struct fast_path_sighting *s, const struct offload_target *to)
             && (s->tracked || !s->routed || htonl(s->hop4) == s->dst));
 }
 
+/* Returns when the first of those commits began that what was seen at 'when'
+ * may not know of, LLONG_MAX if there are none.  (If a commit fails, its
+ * changes are looked at anew with the next.) */
+static long long int
+unsettled_since(const struct offload *o, long long int when)
+{
+    long long int since = o->busy ? o->begun : LLONG_MAX;
+
+    for (size_t i = 0; i < MIN(o->n_periods, N_PERIODS); i++) {
+        const struct period *p = &o->periods[i];
+
+        if (p->confirmed + PERIOD_MSEC + OFFLOAD_SETTLE_MSEC > when) {
+            since = MIN(since, p->begun);
+        }
+    }
+    return since;
+}
+
 /* True if no change that may be about it is under way. */
 static bool
 is_settled(const struct offload *o, const struct fast_path_sighting *s)
 {
     const struct offload_verdict verdict = { *s, true };
+    long long int since = unsettled_since(o, s->when);
 
-    return ((!o->busy && s->when >= o->settled)
-            || !offload_changes_concern(&o->changes, &verdict,
-                                        MAX(o->unsettled,
-                                            s->when - COMMIT_MSEC)));
+    return (since == LLONG_MAX
+            || !offload_changes_concern(&o->changes, &verdict, since));
 }
 
 /* Writes 'entry', on trial. */
@@ -398,9 +423,6 @@ offload_changes_begin(struct offload *o)
     if (o->ab) {
         o->busy = true;
         o->begun = time_msec();
-        if (o->begun >= o->settled) {
-            o->unsettled = o->begun;
-        }
     }
 }
 
@@ -436,8 +458,15 @@ void
 offload_changes_confirmed(struct offload *o)
 {
     if (o->ab && o->busy) {
+        long long int now = time_msec();
+        const struct period *last
+            = &o->periods[(o->n_periods + N_PERIODS - 1) % N_PERIODS];
+
         o->busy = false;
-        o->settled = time_msec() + OFFLOAD_SETTLE_MSEC;
+        if (!o->n_periods || now > last->confirmed + PERIOD_MSEC) {
+            o->periods[o->n_periods++ % N_PERIODS]
+                = (struct period) { o->begun, now };
+        }
     }
 }
 
