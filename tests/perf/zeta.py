@@ -3,14 +3,14 @@
 """Benchmark of gateways: how long after a gateway has told of a direct path
 packets take it, and what storms of OAM packets cost others.
 
-usage: zeta.py [--destinations=N] [--seconds=N]
+usage: zeta.py [--destinations=N] [--seconds=N] [--fast-path=MODE]
 
 Two hosts, a gateway (tests/zeta_gateway.py).  VM 1 sends to N destinations, one
 after the other, a packet every half millisecond: the time between the
 gateway's first OAM packet and the first packet that goes directly, on the wire.
 Then OAM packets come, 10,000 a second of new flows, and 100,000 a second of
 the same one (as fast as the gateway can): meanwhile VMs talk to each other, and
-a port is bound.
+a port is bound.  MODE is alcor-fast-path, auto unless it is given.
 """
 
 import argparse
@@ -57,7 +57,7 @@ for i in range(int(sys.argv[1])):
 
 
 class Bench:
-    def __init__(self, sandbox, n):
+    def __init__(self, sandbox, n, fast_path="auto"):
         self.sandbox = sandbox
         self.n = n
         self.procs = []
@@ -71,7 +71,10 @@ class Bench:
             sandbox.sh("""set -e
                 sb_host h{0} 172.31.0.{0}/16 02:ac:1f:00:00:0{0}
                 sb_agent_configure h{0} {1} {2}
-                sb_agent_start h{0}""".format(host, publish, control))
+                sb_in h{0} ovs-vsctl set Open_vSwitch . \
+                    external_ids:alcor-fast-path={3}
+                sb_agent_start h{0}""".format(host, publish, control,
+                                              fast_path))
             self.controller.wait_node("h%d" % host, TIMEOUT)
         sandbox.sh("set -e; sb_gateway f1 172.31.0.101 02:67:00:00:00:01 "
                    + " ".join(self.endpoints()))
@@ -232,13 +235,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--destinations", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--fast-path", default="auto")
     args = parser.parse_args()
     sandbox = Sandbox()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     bench = None
     try:
         say("two hosts and a gateway")
-        bench = Bench(sandbox, args.destinations)
+        bench = Bench(sandbox, args.destinations, args.fast_path)
         say("%d destinations, one after the other" % args.destinations)
         ms = sorted(bench.latencies())
         print("OAM packet on the wire -> first packet goes directly: "
