@@ -167,7 +167,7 @@ CLEAN_LOCAL += clean-valgrind
 # Churn, for SOAK_MINUTES: memory, and the equivalence test without an end, of
 # at least SOAK_STEPS steps.
 SOAK_TESTSUITE = tests/soak-testsuite
-SOAK_MINUTES = 60
+SOAK_MINUTES = 30
 SOAK_STEPS = 1200
 check-soak: all $(check_PROGRAMS) tests/atlocal $(SOAK_TESTSUITE)
 	rm -f tests/soak.log
