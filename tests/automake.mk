@@ -211,7 +211,6 @@ tests_alcortest_SOURCES = \
 	tests/goal-text.h \
 	tests/test-ack.c \
 	tests/test-apply-ovsdb.c \
-	tests/test-blast.c \
 	tests/test-desired-chunks.c \
 	tests/test-desired-state.c \
 	tests/test-flow-names.c \
@@ -236,6 +235,7 @@ fast_path_tests = \
 	tests/fast-path-run.c \
 	tests/fast-path-run.h \
 	tests/perf/fast-path-cost.c \
+	tests/perf/live-frames.c \
 	tests/test-apply-bpf.c \
 	tests/test-bpf-gateway.c \
 	tests/test-fast-path-gateway.c \
@@ -248,9 +248,10 @@ endif
 EXTRA_DIST += $(fast_path_tests) $(bench_sources)
 
 # Benchmarks of eBPF programs.
-bench_names = gateway tenant uplink
+bench_names = gateway live tenant uplink
 bench_sources = \
 	tests/perf/bench-gateway.bpf.c \
+	tests/perf/bench-live.bpf.c \
 	tests/perf/bench-tenant.bpf.c \
 	tests/perf/bench-uplink.bpf.c \
 	tests/perf/bench.bpf.h
