@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include "agent-private.h"
+#include "agent-zeta.h"
 #include "apply/commit.h"
 #include "apply/next-hop.h"
+#include "feedback/direct-path.h"
 #include "feedback/offload.h"
 #include "packets.h"
 #include "store/goal-store.h"
@@ -71,7 +73,7 @@ agent_fast_path_flows_init(struct agent *agent)
 }
 
 /* Gateways.  What goes to one of their entrances, or comes from there, is soon
- * to take another way. */
+ * to take another way (feedback/offload.h). */
 
 static bool
 take_entrances(const struct goal_key *key, const char *id OVS_UNUSED,
@@ -122,6 +124,81 @@ lookup_mac(const struct agent *agent, ovs_be32 host, bool check,
     return next_hop_lookup(agent->next_hop, &ip, check, mac);
 }
 
+/* Direct paths. */
+
+static void
+make_path(const struct agent *agent, const struct fast_path_port *port,
+          const struct direct_path_key *key, const struct direct_path_hop *hop,
+          struct offload_path *path)
+{
+    struct in6_addr host;
+
+    *path = (struct offload_path) {
+        .ofport = port->ofport, .vni = key->vni, .dst = key->dst,
+        .by_connection = key->by_connection != 0,
+        .src = key->src, .sport = key->sport, .dport = key->dport,
+        .proto = key->protocol,
+        .host = hop->host_ip, .mac = hop->mac,
+    };
+    in6_addr_set_mapped_ipv4(&host, hop->host_ip);
+    if (!lookup_mac(agent, hop->host_ip, false, &path->host_mac)
+        && next_hop_is_on_link(agent->next_hop, &host)) {
+        path->host_mac = hop->host_mac;
+    }
+}
+
+void
+agent_fast_path_told(struct agent *agent, const char *port_id,
+                     const struct direct_path_key *key,
+                     const struct direct_path_hop *hop)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    const struct fast_path_port *port = shash_find_data(&fp->ports, port_id);
+    struct offload_path path;
+
+    if (fp->ab && port && port->number) {
+        make_path(agent, port, key, hop, &path);
+        offload_take_path(fp->offload, &path);
+    }
+}
+
+void
+agent_fast_path_untold(struct agent *agent, ovs_be32 dst)
+{
+    offload_drop_path(agent->fast_path->offload, dst);
+}
+
+/* Sightings of packets into tunnels. */
+static void
+take_departure(struct agent *agent, const struct fast_path_sighting *s,
+               const struct fast_path_port *port, struct offload_target *to)
+{
+    struct offload *offload = agent->fast_path->offload;
+    bool to_gateway = is_entrance(agent, s->host);
+    struct direct_path_key key;
+    struct direct_path_hop hop;
+    long long int told;
+    bool on_path;
+
+    if (!to_gateway && !lookup_mac(agent, s->host, false, &to->host_mac)) {
+        return;
+    }
+    on_path = (agent_zeta_find_path(agent, s, &key, &hop, &told)
+               && time_msec() - told < OFFLOAD_WAIT_MSEC
+               && (to_gateway || (s->host == hop.host_ip
+                                  && eth_addr_equals(s->new_dmac, hop.mac))));
+    if (on_path) {
+        struct offload_path path;
+
+        make_path(agent, port, &key, &hop, &path);
+        offload_sight_path(offload, s, to, &path, to_gateway);
+    } else if (to_gateway) {
+        offload_wait_for_path(offload, s, to);
+    } else {
+        offload_sight(offload, s, to);
+    }
+}
+
 /* Returns true if 'event' was a sighting. */
 bool
 agent_fast_path_event(struct agent *agent, const struct packet_event *event)
@@ -133,8 +210,7 @@ agent_fast_path_event(struct agent *agent, const struct packet_event *event)
     const struct fast_path_port *port
         = s ? agent_fast_path_find(agent, s->ofport) : NULL;
 
-    if (port && (!fp->interposed || fp->exchanged)
-        && !is_entrance(agent, s->host)) {
+    if (port && (!fp->interposed || fp->exchanged)) {
         uint32_t mtu = (underlay && underlay->mtu ? underlay->mtu
                         : DEFAULT_MTU);
         struct offload_target to = {
@@ -145,8 +221,10 @@ agent_fast_path_event(struct agent *agent, const struct packet_event *event)
             .mtu = MIN(mtu, UINT16_MAX) - FP_VXLAN_OVERHEAD,
         };
 
-        if (s->arrival || lookup_mac(agent, s->host, false, &to.host_mac)) {
-            offload_sight(agent->fast_path->offload, s, &to);
+        if (!s->arrival) {
+            take_departure(agent, s, port, &to);
+        } else if (!is_entrance(agent, s->host)) {
+            offload_sight(fp->offload, s, &to);
         }
     }
     return s != NULL;

@@ -42,6 +42,8 @@
 
 struct agent;
 struct alcor_db;
+struct direct_path_hop;
+struct direct_path_key;
 struct offload;
 struct unixctl_client;
 
@@ -111,6 +113,12 @@ const struct fast_path_port *agent_fast_path_find(const struct agent *,
 /* agent-fast-path-flows.c. */
 void agent_fast_path_flows_init(struct agent *);
 void agent_fast_path_flows_run(struct agent *);
+
+/* A gateway has told of a direct path; the path is no longer taken. */
+void agent_fast_path_told(struct agent *, const char *port_id,
+                          const struct direct_path_key *,
+                          const struct direct_path_hop *);
+void agent_fast_path_untold(struct agent *, ovs_be32 dst);
 
 /* agent-fast-path-ct.c. */
 void agent_fast_path_ct_run(struct agent *, bool liberal);

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include "agent-fast-path.h"
 #include "apply/flow-stats.h"
 #include "feedback/direct-path.h"
 #include "feedback/liveness.h"
@@ -21,6 +22,7 @@
 #include "packets.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
+#include "translate/fast-path.h"
 #include "translate/gateway-map.h"
 #include "translate/plugin-registry.h"
 #include "translate/plugin-provider.h"
@@ -48,6 +50,12 @@ publish_path(const char *id, const struct vol_direct_path *record,
     if (record) {
         vol_set(agent->vol, VOL_DIRECT_PATH, id, record);
     } else {
+        const struct vol_direct_path *old = vol_get(agent->vol,
+                                                    VOL_DIRECT_PATH, id);
+
+        if (old) {
+            agent_fast_path_untold(agent, old->dst);
+        }
         vol_remove(agent->vol, VOL_DIRECT_PATH, id);
     }
 }
@@ -117,11 +125,34 @@ make_key(const struct oam_message *m, const struct gm_port *port)
     return key;
 }
 
+bool
+agent_zeta_find_path(const struct agent *agent,
+                     const struct fast_path_sighting *s,
+                     struct direct_path_key *key, struct direct_path_hop *hop,
+                     long long int *told)
+{
+    const struct agent_zeta *zeta = agent->zeta;
+    const struct gm_port *port = (zeta->map
+                                  ? gateway_map_port(zeta->map, s->vni, s->src)
+                                  : NULL);
+    const struct oam_message m = {
+        .vni = s->vni, .src = s->src, .dst = s->dst, .sport = s->sport,
+        .dport = s->dport, .protocol = s->proto,
+    };
+
+    if (!port) {
+        return false;
+    }
+    *key = make_key(&m, port);
+    return direct_paths_find(zeta->paths, key, hop, told);
+}
+
 /* Takes the path over, if it is news and allowed. */
 static enum oam_verdict
-inject(struct agent_zeta *zeta, const struct oam_message *m,
+inject(struct agent *agent, const struct oam_message *m,
        const struct gm_port *port, const struct gm_gateway *gateway)
 {
+    struct agent_zeta *zeta = agent->zeta;
     const struct direct_path_key key = make_key(m, port);
     const struct direct_path_hop hop = {
         .host_ip = m->host_ip, .host_mac = m->host_mac,
@@ -142,6 +173,7 @@ inject(struct agent_zeta *zeta, const struct oam_message *m,
     }
     direct_paths_set(zeta->paths, &key, port->id, &hop, m->idle_secs,
                      time_msec());
+    agent_fast_path_told(agent, port->id, &key, &hop);
     return (news == DIRECT_PATH_NEW ? OAM_NEW
             : news == DIRECT_PATH_MOVED ? OAM_MOVED : OAM_RENEWED);
 }
@@ -183,7 +215,7 @@ judge(struct agent *agent, const struct oam_packet *packet,
         direct_paths_remove(zeta->paths, &key);
         return OAM_OWN_HOST;
     }
-    return inject(zeta, &m, port, gateway);
+    return inject(agent, &m, port, gateway);
 }
 
 static struct gateway_counts *

@@ -18,7 +18,10 @@
 #include "openvswitch/shash.h"
 #include "openvswitch/token-bucket.h"
 
+struct direct_path_hop;
+struct direct_path_key;
 struct direct_paths;
+struct fast_path_sighting;
 struct gateway_map;
 struct liveness;
 struct oam_sockets;
@@ -56,6 +59,13 @@ struct agent_zeta {
     size_t n_held;
     bool connected;             /* Questions can be sent. */
 };
+
+/* The direct path that what was sighted might take, and when it was told of.
+ * Returns false if there is none. */
+bool agent_zeta_find_path(const struct agent *,
+                          const struct fast_path_sighting *,
+                          struct direct_path_key *, struct direct_path_hop *,
+                          long long int *told);
 
 /* agent-zeta-xsk.c.  Follows the uplink's program, and the map. */
 void agent_zeta_xsk_run(struct agent *);

@@ -92,6 +92,9 @@ make_verdicts(void)
     s->vpc = 0x77;
 }
 
+#define PATH_FLOW "table=52,ip,in_port=1," \
+                  "metadata=0x6400000000/0xffffffff00000000,nw_dst=10.0.0.3"
+
 /* A flow, and whom it concerns: "oirt". */
 static const struct {
     const char *flow;
@@ -155,6 +158,9 @@ static const struct {
       "tp_src=5555,tp_dst=80", "" },
     { "table=52,tcp,metadata=0x640000aaaa,nw_src=10.0.0.2,nw_dst=10.0.0.9",
       "" },
+
+    /* A direct path. */
+    { PATH_FLOW, "ot" },
 };
 
 static void
@@ -244,12 +250,39 @@ check_unknown(const struct offload_changes *changes, const char *flow)
     }
 }
 
+/* What a gateway has told of is not concerned by the path itself, as long as
+ * that is the last news of it, but by all else. */
+static void
+check_told(void)
+{
+    struct offload_verdict told = verdicts[OUT];
+    struct offload_changes changes;
+
+    offload_changes_init(&changes);
+    offload_changes_note_news(&changes, told.seen.dst);
+    told.told = offload_changes_news(&changes, told.seen.dst);
+    note(&changes, PATH_FLOW);
+    ovs_assert(offload_changes_concern(&changes, &verdicts[OUT], 1000));
+    ovs_assert(!offload_changes_concern(&changes, &told, 1000));
+    offload_changes_note_news(&changes, told.seen.dst);
+    ovs_assert(offload_changes_concern(&changes, &told, 1000));
+    offload_changes_uninit(&changes);
+
+    offload_changes_init(&changes);
+    offload_changes_note_news(&changes, told.seen.dst);
+    note(&changes, "table=8,in_port=1,ip,dl_src=02:00:00:00:00:02,"
+         "nw_src=10.0.0.2");
+    ovs_assert(offload_changes_concern(&changes, &told, 1000));
+    offload_changes_uninit(&changes);
+}
+
 static void
 offload_changes(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 {
     size_t n = 0;
 
     make_verdicts();
+    check_told();
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct offload_changes changes;
         char *whom, *later;

@@ -301,6 +301,12 @@ next_hop_lookup(struct next_hop *nh, const struct in6_addr *ip, bool check,
     return true;
 }
 
+bool
+next_hop_is_on_link(const struct next_hop *nh, const struct in6_addr *ip)
+{
+    return nh->underlay && underlay_is_on_link(nh->underlay, ip);
+}
+
 const char *
 next_hop_device(const struct next_hop *nh)
 {

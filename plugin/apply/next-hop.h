@@ -95,6 +95,9 @@ const struct ds_audit *next_hop_repairs(const struct next_hop *);
 bool next_hop_lookup(struct next_hop *, const struct in6_addr *ip, bool check,
                      struct eth_addr *mac);
 
+/* True if 'ip' needs no router. */
+bool next_hop_is_on_link(const struct next_hop *, const struct in6_addr *ip);
+
 /* Name of the device that has 'host_ip', null if there is none. */
 const char *next_hop_device(const struct next_hop *);
 

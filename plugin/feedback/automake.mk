@@ -8,6 +8,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/feedback/ack.c \
 	plugin/feedback/ack.h \
 	plugin/feedback/offload-change.c \
+	plugin/feedback/offload-told.c \
 	plugin/feedback/offload-private.h \
 	plugin/feedback/offload.c \
 	plugin/feedback/offload.h \

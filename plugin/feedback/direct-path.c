@@ -51,6 +51,7 @@ struct path {
     uint32_t idle_msec;
     long long int check;        /* When to look at it; if it is being renewed,
                                  * when to give up. */
+    long long int told;
     long long int used;
     uint64_t n_packets;
     uint16_t port_ofs;          /* Where in 'id' the port's is. */
@@ -208,6 +209,21 @@ direct_paths_compare(const struct direct_paths *paths,
             : DIRECT_PATH_SAME);
 }
 
+bool
+direct_paths_find(const struct direct_paths *paths,
+                  const struct direct_path_key *key,
+                  struct direct_path_hop *hop, long long int *told)
+{
+    const struct path *path = find_path(paths, key);
+
+    if (!path || path->state == PATH_RENEW) {
+        return false;
+    }
+    *hop = path->hop;
+    *told = path->told;
+    return true;
+}
+
 static char *
 make_id(const struct direct_path_key *key, const char *port_id,
         uint16_t *port_ofs)
@@ -290,6 +306,7 @@ direct_paths_set(struct direct_paths *paths, const struct direct_path_key *key,
     path->n_packets = 0;
     path->idle_msec = 1000 * MIN(MAX(idle_secs, DIRECT_PATH_MIN_IDLE_SECS),
                                  DIRECT_PATH_MAX_IDLE_SECS);
+    path->told = now;
     set_used(paths, path, now);
     set_check(paths, path, now + DIRECT_PATH_CHECK_MSEC);
     publish(paths, path);

@@ -115,6 +115,12 @@ enum direct_path_news direct_paths_compare(const struct direct_paths *,
                                            const struct direct_path_key *,
                                            const struct direct_path_hop *);
 
+/* Returns true and stores in '*hop' where the path leads and in '*told' since
+ * when, or returns false if there is none. */
+bool direct_paths_find(const struct direct_paths *,
+                       const struct direct_path_key *,
+                       struct direct_path_hop *, long long int *told);
+
 /* 'port_id' is the id of the local port. */
 void direct_paths_set(struct direct_paths *, const struct direct_path_key *,
                       const char *port_id, const struct direct_path_hop *,

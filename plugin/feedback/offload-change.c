@@ -7,6 +7,7 @@
 #include "feedback/offload-private.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "apply/desired-state.h"
 #include "apply/flow-encode.h"
 #include "apply/group-encode.h"
@@ -14,6 +15,7 @@
 #include "byte-order.h"
 #include "flow.h"
 #include "hash.h"
+#include "openvswitch/ofpbuf.h"
 #include "packets.h"
 #include "translate/l3-router.h"
 #include "translate/security-rules.h"
@@ -41,6 +43,10 @@ enum subject {
     SUBJECT_ANY_CONNECTION,     /* Some connection between two addresses. */
     SUBJECT_PORT,
     SUBJECT_ZONE,
+    SUBJECT_PATH,               /* A direct path, by its destination... */
+    SUBJECT_PATH_CONNECTION,    /* ...and by the connection. */
+    SUBJECT_HOST,               /* The next hop to a host, by address... */
+    SUBJECT_HOP,                /* ...and by address and MAC. */
 };
 
 static uint32_t
@@ -70,15 +76,15 @@ subject_pair(enum subject subject, ovs_be32 src, ovs_be32 dst)
 }
 
 static uint32_t
-subject_connection(ovs_be32 src, ovs_be32 dst, uint8_t proto, ovs_be16 sport,
-                   ovs_be16 dport)
+subject_connection(enum subject subject, ovs_be32 src, ovs_be32 dst,
+                   uint8_t proto, ovs_be16 sport, ovs_be16 dport)
 {
     uint32_t connection[] = {
         (OVS_FORCE uint32_t) src, (OVS_FORCE uint32_t) dst, proto,
         (OVS_FORCE uint32_t) sport, (OVS_FORCE uint32_t) dport,
     };
 
-    return hash_bytes(connection, sizeof connection, SUBJECT_CONNECTION);
+    return hash_bytes(connection, sizeof connection, subject);
 }
 
 /* A subject's two places in 'times'. */
@@ -102,12 +108,59 @@ is_noted(const struct offload_changes *c, uint32_t subject,
             && *time_at(c, subject, 1) >= since);
 }
 
+static long long int
+noted_time(const struct offload_changes *c, uint32_t subject)
+{
+    return MIN(*time_at(c, subject, 0), *time_at(c, subject, 1));
+}
+
+static uint32_t
+subject_path(ovs_be32 dst)
+{
+    return hash_bytes(&dst, sizeof dst, SUBJECT_PATH);
+}
+
+static uint32_t
+subject_host(ovs_be32 host)
+{
+    return hash_bytes(&host, sizeof host, SUBJECT_HOST);
+}
+
+static uint32_t
+subject_hop(ovs_be32 host, const struct eth_addr *mac)
+{
+    uint8_t hop[sizeof host + sizeof *mac];
+
+    memcpy(hop, &host, sizeof host);
+    memcpy(hop + sizeof host, mac, sizeof *mac);
+    return hash_bytes(hop, sizeof hop, SUBJECT_HOP);
+}
+
+static uint64_t *
+news_of(const struct offload_changes *c, ovs_be32 dst)
+{
+    return &c->news[hash_bytes(&dst, sizeof dst, 0) % OFFLOAD_NEWS];
+}
+
+uint64_t
+offload_changes_news(const struct offload_changes *c, ovs_be32 dst)
+{
+    return *news_of(c, dst);
+}
+
+void
+offload_changes_note_news(struct offload_changes *c, ovs_be32 dst)
+{
+    *news_of(c, dst) = ++c->n_news;
+}
+
 void
 offload_changes_init(struct offload_changes *c)
 {
     *c = (struct offload_changes) {
         .times = xcalloc(OFFLOAD_FILTER, sizeof *c->times),
         .matches = xcalloc(OFFLOAD_MAX_MATCHES, sizeof *c->matches),
+        .news = xcalloc(OFFLOAD_NEWS, sizeof *c->news),
     };
 }
 
@@ -116,6 +169,7 @@ offload_changes_uninit(struct offload_changes *c)
 {
     free(c->times);
     free(c->matches);
+    free(c->news);
 }
 
 /* Noting. */
@@ -148,6 +202,14 @@ is_among(uint64_t stages, uint8_t table)
     return false;
 }
 
+/* True of flows of direct paths (translate/zeta-path.c). */
+static bool
+is_path(uint8_t table, const struct match *match)
+{
+    return (table == OFT_UNKNOWN && match->wc.masks.in_port.ofp_port
+            && match->wc.masks.nw_dst == OVS_BE32_MAX);
+}
+
 /* If a flow with 'match' is about one neighbour or port, returns true and
  * stores that into '*subject'.  Sets '*certain' to false if that does not show
  * in every entry. */
@@ -158,7 +220,9 @@ find_subject(uint8_t table, const struct match *match, uint32_t *subject,
     const struct flow *flow = &match->flow, *wc = &match->wc.masks;
 
     *certain = wc->nw_dst == OVS_BE32_MAX || wc->nw_src == OVS_BE32_MAX;
-    if (wc->nw_dst == OVS_BE32_MAX) {
+    if (is_path(table, match)) {
+        *subject = subject_path(flow->nw_dst);
+    } else if (wc->nw_dst == OVS_BE32_MAX) {
         *subject = subject_ip(flow->nw_dst);
     } else if (wc->nw_src == OVS_BE32_MAX) {
         *subject = subject_ip(flow->nw_src);
@@ -194,7 +258,7 @@ find_subject(uint8_t table, const struct match *match, uint32_t *subject,
  * true.  A busy server has connections come and go all the time: those of
  * others must not keep one from the fast path. */
 static bool
-note_pair(struct offload_changes *c, const struct match *match,
+note_pair(struct offload_changes *c, uint8_t table, const struct match *match,
           long long int now)
 {
     const struct flow *flow = &match->flow, *wc = &match->wc.masks;
@@ -203,7 +267,10 @@ note_pair(struct offload_changes *c, const struct match *match,
         return false;
     } else if (wc->nw_proto == UINT8_MAX && wc->tp_src == OVS_BE16_MAX
                && wc->tp_dst == OVS_BE16_MAX) {
-        note_time(c, subject_connection(flow->nw_src, flow->nw_dst,
+        note_time(c, subject_connection((is_path(table, match)
+                                         ? SUBJECT_PATH_CONNECTION
+                                         : SUBJECT_CONNECTION),
+                                        flow->nw_src, flow->nw_dst,
                                         flow->nw_proto, flow->tp_src,
                                         flow->tp_dst), now);
         note_time(c, subject_pair(SUBJECT_ANY_CONNECTION, flow->nw_src,
@@ -250,7 +317,7 @@ note_flow(struct offload_changes *c, const struct ds_output *output,
     if (wc->masks.dl_type == OVS_BE16_MAX
         && match.flow.dl_type != htons(ETH_TYPE_IP)) {
         return;
-    } else if (note_pair(c, &match, now)) {
+    } else if (note_pair(c, table, &match, now)) {
         return;
     }
     if (find_subject(table, &match, &subject, &certain)) {
@@ -261,6 +328,33 @@ note_flow(struct offload_changes *c, const struct ds_output *output,
     }
 }
 
+/* A next hop: to a host, there is another MAC or none. */
+static void
+note_hop(struct offload_changes *c, const struct ds_output *output,
+         long long int now)
+{
+    struct in6_addr ip;
+    struct eth_addr mac;
+
+    if (output->key_len == sizeof ip) {
+        memcpy(&ip, output->key, sizeof ip);
+
+        ovs_be32 host = in6_addr_get_mapped_ipv4(&ip);
+        struct ofpbuf value;
+
+        ofpbuf_init(&value, sizeof mac);
+        if (ds_output_wanted(output)) {
+            ds_output_value(output, &value);
+        }
+        note_time(c, subject_host(host), now);
+        if (value.size == sizeof mac) {
+            memcpy(&mac, value.data, sizeof mac);
+            note_time(c, subject_hop(host, &mac), now);
+        }
+        ofpbuf_uninit(&value);
+    }
+}
+
 /* Notes that 'output' is about to change; if it is not worth being 'thorough',
  * that everything is. */
 void
@@ -268,12 +362,7 @@ offload_changes_note(struct offload_changes *c, const struct ds_output *output,
                      bool thorough, long long int now)
 {
     if (output->sink == DS_NEXT_HOP) {
-        struct in6_addr ip;
-
-        if (output->key_len == sizeof ip) {
-            memcpy(&ip, output->key, sizeof ip);
-            note_time(c, subject_ip(in6_addr_get_mapped_ipv4(&ip)), now);
-        }
+        note_hop(c, output, now);
     } else if (output->sink == DS_OPENFLOW) {
         if (!thorough || output_is_group(output)) {
             c->all = now;
@@ -415,10 +504,36 @@ pair_concerns(const struct offload_changes *c,
 {
     return (is_noted(c, subject_pair(SUBJECT_PAIR, s->src, s->dst), since)
             || is_noted(c, s->tracked
-                        ? subject_connection(s->src, s->dst, s->proto,
-                                             s->sport, s->dport)
+                        ? subject_connection(SUBJECT_CONNECTION, s->src,
+                                             s->dst, s->proto, s->sport,
+                                             s->dport)
                         : subject_pair(SUBJECT_ANY_CONNECTION, s->src,
                                        s->dst), since));
+}
+
+/* The direct path that has been told of, and what comes with it, are no
+ * changes to what was told. */
+static bool
+way_has_changed(const struct offload_changes *c,
+                const struct offload_verdict *verdict, long long int since)
+{
+    const struct fast_path_sighting *s = &verdict->seen;
+    uint32_t host = subject_host(s->host);
+    bool is_news = (verdict->told
+                    && verdict->told == offload_changes_news(c, s->dst));
+
+    if (!s->arrival && !is_news
+        && (is_noted(c, subject_path(s->dst), since)
+            || (s->tracked
+                && is_noted(c, subject_connection(
+                                SUBJECT_PATH_CONNECTION, s->src, s->dst,
+                                s->proto, s->sport, s->dport), since)))) {
+        return true;
+    }
+    return (is_noted(c, host, since)
+            && (!is_news
+                || (noted_time(c, subject_hop(s->host, &verdict->host_mac))
+                    < noted_time(c, host))));
 }
 
 bool
@@ -432,7 +547,7 @@ offload_changes_concern(const struct offload_changes *c,
         || is_noted(c, subject_mac(&s->new_dmac), since)
         || is_noted(c, subject_ip(s->src), since)
         || is_noted(c, subject_ip(s->dst), since)
-        || is_noted(c, subject_ip(s->host), since)
+        || way_has_changed(c, verdict, since)
         || pair_concerns(c, s, since)) {
         return true;
     }

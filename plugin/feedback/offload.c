@@ -24,36 +24,9 @@ VLOG_DEFINE_THIS_MODULE(offload);
 /* Between two looks at leases. */
 #define TICK_MSEC 1000
 
-/* Commits that were confirmed within PERIOD_MSEC of each other are one for
- * offload_sight(); it remembers so many such periods.  They suffice for
- * OFFLOAD_SETTLE_MSEC. */
-#define PERIOD_MSEC 25
-#define N_PERIODS (OFFLOAD_SETTLE_MSEC / PERIOD_MSEC + 2)
-
 /* With so many changes at once, and no entries, they are not looked at one by
  * one. */
 #define MANY_CHANGES 256
-
-/* Commits. */
-struct period {
-    long long int begun;        /* The first of them. */
-    long long int confirmed;    /* The first of them; at most PERIOD_MSEC later
-                                 * the last. */
-};
-
-struct offload {
-    struct apply_bpf *ab;       /* Null: no tables. */
-    struct hmap entries;        /* Contains "struct offload_entry"s. */
-    struct offload_changes changes; /* If 'ab'. */
-    size_t n_noted;             /* Changes in the present commit. */
-    bool busy;                  /* There is one. */
-    long long int begun;        /* When it began. */
-    struct period periods[N_PERIODS]; /* A ring: those before. */
-    size_t n_periods;           /* Ever. */
-    long long int next_tick;
-    unsigned long long int n_evicted; /* Of 'ab', last seen. */
-    struct offload_stats stats;
-};
 
 struct offload *
 offload_create(void)
@@ -61,6 +34,8 @@ offload_create(void)
     struct offload *o = xzalloc(sizeof *o);
 
     hmap_init(&o->entries);
+    ovs_list_init(&o->told);
+    offload_told_init(o);
     return o;
 }
 
@@ -68,6 +43,7 @@ static void
 forget(struct offload *o, struct offload_entry *entry)
 {
     hmap_remove(&o->entries, &entry->hmap_node);
+    ovs_list_remove(&entry->told_node);
     free(entry);
 }
 
@@ -86,6 +62,8 @@ offload_destroy(struct offload *o)
 {
     if (o) {
         offload_set_tables(o, NULL);
+        offload_told_clear(o);
+        hmap_destroy(&o->waiting);
         hmap_destroy(&o->entries);
         free(o);
     }
@@ -121,6 +99,7 @@ add(struct offload *o, enum apply_bpf_table table, const struct fp_key *key)
 
     entry->table = table;
     entry->key = *key;
+    ovs_list_init(&entry->told_node);
     hmap_insert(&o->entries, &entry->hmap_node, key_hash(table, key));
     return entry;
 }
@@ -177,6 +156,7 @@ offload_set_tables(struct offload *o, struct apply_bpf *ab)
 {
     if (o->ab) {
         forget_all(o);
+        offload_told_clear(o);
         offload_changes_uninit(&o->changes);
     }
     o->ab = ab;
@@ -222,11 +202,10 @@ offload_resync(struct offload *o)
     }
 }
 
-/* Removes, from the tables as well, the entries that 'is_meant' is true of.
- * Returns how many. */
-static size_t
-remove_if(struct offload *o,
-          bool (*is_meant)(const struct offload_entry *, void *aux), void *aux)
+size_t
+offload_remove(struct offload *o,
+               bool (*is_meant)(const struct offload_entry *, void *aux),
+               void *aux)
 {
     size_t n[2] = { 0, 0 };
     struct fp_key *keys[2];
@@ -324,10 +303,10 @@ unsettled_since(const struct offload *o, long long int when)
 {
     long long int since = o->busy ? o->begun : LLONG_MAX;
 
-    for (size_t i = 0; i < MIN(o->n_periods, N_PERIODS); i++) {
-        const struct period *p = &o->periods[i];
+    for (size_t i = 0; i < MIN(o->n_periods, OFFLOAD_PERIODS); i++) {
+        const struct offload_period *p = &o->periods[i];
 
-        if (p->confirmed + PERIOD_MSEC + OFFLOAD_SETTLE_MSEC > when) {
+        if (p->confirmed + OFFLOAD_PERIOD_MSEC + OFFLOAD_SETTLE_MSEC > when) {
             since = MIN(since, p->begun);
         }
     }
@@ -336,13 +315,12 @@ unsettled_since(const struct offload *o, long long int when)
 
 /* True if no change that may be about it is under way. */
 static bool
-is_settled(const struct offload *o, const struct fast_path_sighting *s)
+is_settled(const struct offload *o, const struct offload_verdict *verdict)
 {
-    const struct offload_verdict verdict = { *s, true };
-    long long int since = unsettled_since(o, s->when);
+    long long int since = unsettled_since(o, verdict->seen.when);
 
     return (since == LLONG_MAX
-            || !offload_changes_concern(&o->changes, &verdict, since));
+            || !offload_changes_concern(&o->changes, verdict, since));
 }
 
 /* Writes 'entry', on trial. */
@@ -375,9 +353,12 @@ is_same(const struct offload_entry *entry, const struct fp_flow *flow)
 }
 
 void
-offload_sight(struct offload *o, const struct fast_path_sighting *s,
-              const struct offload_target *to)
+offload_take(struct offload *o, const struct fast_path_sighting *s,
+             const struct offload_target *to, uint64_t told)
 {
+    const struct offload_verdict verdict = {
+        .seen = *s, .known = true, .told = told, .host_mac = to->host_mac,
+    };
     enum apply_bpf_table table = s->arrival ? APPLY_BPF_UPLINK
                                             : APPLY_BPF_TENANT;
     struct offload_entry *entry;
@@ -387,7 +368,7 @@ offload_sight(struct offload *o, const struct fast_path_sighting *s,
     if (!o->ab || !is_fit(s, to)) {
         o->stats.unfit++;
         return;
-    } else if (!is_settled(o, s)) {
+    } else if (!is_settled(o, &verdict)) {
         o->stats.unsettled++;
         return;
     }
@@ -395,6 +376,9 @@ offload_sight(struct offload *o, const struct fast_path_sighting *s,
     make_flow(s, to, &flow);
     entry = find(o, table, &key);
     if (entry && is_same(entry, &flow)) {
+        if (told) {
+            return;             /* That is nothing that OVS has said. */
+        }
         entry->lease = time_msec() + OFFLOAD_LEASE_MSEC;
         o->stats.renewed++;
     } else {
@@ -406,12 +390,24 @@ offload_sight(struct offload *o, const struct fast_path_sighting *s,
             return;
         }
     }
-    entry->verdict.seen = *s;
-    entry->verdict.known = true;
+    entry->verdict = verdict;
+    ovs_list_remove(&entry->told_node);
+    ovs_list_init(&entry->told_node);
+    if (told) {
+        ovs_list_push_back(&o->told, &entry->told_node);
+        o->stats.told++;
+    }
     if (apply_bpf_n_evicted(o->ab) != o->n_evicted) {
         o->n_evicted = apply_bpf_n_evicted(o->ab);
         offload_resync(o);
     }
+}
+
+void
+offload_sight(struct offload *o, const struct fast_path_sighting *s,
+              const struct offload_target *to)
+{
+    offload_take(o, s, to, 0);
 }
 
 /* Changes. */
@@ -450,7 +446,7 @@ void
 offload_changes_end(struct offload *o)
 {
     if (o->ab && o->n_noted && !hmap_is_empty(&o->entries)) {
-        o->stats.invalidated += remove_if(o, is_concerned, o);
+        o->stats.invalidated += offload_remove(o, is_concerned, o);
     }
 }
 
@@ -459,13 +455,14 @@ offload_changes_confirmed(struct offload *o)
 {
     if (o->ab && o->busy) {
         long long int now = time_msec();
-        const struct period *last
-            = &o->periods[(o->n_periods + N_PERIODS - 1) % N_PERIODS];
+        const struct offload_period *last
+            = &o->periods[(o->n_periods + OFFLOAD_PERIODS - 1)
+                          % OFFLOAD_PERIODS];
 
         o->busy = false;
-        if (!o->n_periods || now > last->confirmed + PERIOD_MSEC) {
-            o->periods[o->n_periods++ % N_PERIODS]
-                = (struct period) { o->begun, now };
+        if (!o->n_periods || now > last->confirmed + OFFLOAD_PERIOD_MSEC) {
+            o->periods[o->n_periods++ % OFFLOAD_PERIODS]
+                = (struct offload_period) { o->begun, now };
         }
     }
 }
@@ -498,7 +495,7 @@ offload_remove_if(struct offload *o,
     struct host_test test = { is_meant, aux };
 
     if (o->ab) {
-        o->stats.invalidated += remove_if(o, is_host_meant, &test);
+        o->stats.invalidated += offload_remove(o, is_host_meant, &test);
     }
 }
 
@@ -518,7 +515,7 @@ offload_run(struct offload *o)
     if (o->ab && now >= o->next_tick) {
         o->next_tick = now + TICK_MSEC;
         if (!hmap_is_empty(&o->entries)) {
-            o->stats.expired += remove_if(o, has_expired, &now);
+            o->stats.expired += offload_remove(o, has_expired, &now);
         }
     }
 }
@@ -547,4 +544,5 @@ void
 offload_get_memory_usage(const struct offload *o, struct simap *usage)
 {
     simap_increase(usage, "fast-path-entries", hmap_count(&o->entries));
+    simap_increase(usage, "fast-path-waiting", hmap_count(&o->waiting));
 }

@@ -52,6 +52,18 @@
  * cache: sightings that the change may be about are not believed until
  * OFFLOAD_SETTLE_MSEC after it is in effect.
  *
+ * Direct paths
+ * ------------
+ *
+ * What goes to a gateway soon takes another way, so there is no entry for it;
+ * but it is remembered for OFFLOAD_WAIT_MSEC (offload_wait_for_path()).  When
+ * the gateway tells of the direct path (offload_take_path()), OVS's verdict is
+ * known: it is what it was, but for the destination's MAC and host, which the
+ * path's flow will set.  So the entry is made at once, while that flow is on
+ * its way.  It is on trial, too: OVS has four seconds to say the same.  Until
+ * then, the path's flow is no change to this entry; that the path is gone
+ * (offload_drop_path()), or any other flow, is.
+ *
  * Restarts
  * --------
  *
@@ -77,9 +89,14 @@ struct simap;
 #define OFFLOAD_TRIAL_LEASE_MSEC 4000
 #define OFFLOAD_SETTLE_MSEC 250
 
+/* So long, packets to gateways are remembered, and so many. */
+#define OFFLOAD_WAIT_MSEC 1000
+#define OFFLOAD_MAX_WAITING 1024
+
 /* OFFLOAD_COUNTER(member, "what sightings came to") */
 #define OFFLOAD_COUNTERS                                                \
     OFFLOAD_COUNTER(installed, "entries made")                          \
+    OFFLOAD_COUNTER(told, "of these, as soon as a gateway had told")    \
     OFFLOAD_COUNTER(renewed, "leases renewed")                          \
     OFFLOAD_COUNTER(changed, "entries with another verdict than before") \
     OFFLOAD_COUNTER(unsettled, "not believed: policy had just changed") \
@@ -120,6 +137,39 @@ void offload_changes_begin(struct offload *);
 void offload_change(struct offload *, const struct ds_output *);
 void offload_changes_end(struct offload *);
 void offload_changes_confirmed(struct offload *);
+
+/* Direct paths around gateways. */
+
+struct offload_path {
+    uint32_t ofport;            /* Of the local port. */
+    uint32_t vni;
+    ovs_be32 dst;
+    bool by_connection;         /* Of the port: for the following, alone. */
+    ovs_be32 src;
+    ovs_be16 sport, dport;
+    uint8_t proto;
+
+    ovs_be32 host;              /* Where it leads. */
+    struct eth_addr mac;        /* Of 'dst'. */
+    struct eth_addr host_mac;   /* The next hop to 'host'; zeros: it is not
+                                 * known. */
+};
+
+/* The sighting is of a packet to a gateway; 'to' lacks the host's MAC. */
+void offload_wait_for_path(struct offload *, const struct fast_path_sighting *,
+                           const struct offload_target *);
+
+/* A gateway has told of 'path', and is believed. */
+void offload_take_path(struct offload *, const struct offload_path *path);
+
+/* The sighting is of a packet that has taken 'path', of which a gateway told a
+ * moment ago, or of one that still went to the gateway. */
+void offload_sight_path(struct offload *, const struct fast_path_sighting *,
+                        const struct offload_target *,
+                        const struct offload_path *path, bool to_gateway);
+
+/* A path to 'dst' will no longer be taken. */
+void offload_drop_path(struct offload *, ovs_be32 dst);
 
 /* Removes the entries that 'is_meant' is true of.  'mac' is that of 'host' in
  * entries into tunnels. */

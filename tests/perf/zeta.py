@@ -7,7 +7,8 @@ usage: zeta.py [--destinations=N] [--seconds=N] [--fast-path=MODE]
 
 Two hosts, a gateway (tests/zeta_gateway.py).  VM 1 sends to N destinations, one
 after the other, a packet every half millisecond: the time between the
-gateway's first OAM packet and the first packet that goes directly, on the wire.
+gateway's first OAM packet and the first packet that goes directly, on the wire,
+and the first of these that eBPF sends (which is known by its source port).
 Then OAM packets come, 10,000 a second of new flows, and 100,000 a second of
 the same one (as fast as the gateway can): meanwhile VMs talk to each other, and
 a port is bound.  MODE is alcor-fast-path, auto unless it is given.
@@ -17,7 +18,9 @@ import argparse
 import os
 import re
 import signal
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -54,6 +57,47 @@ for i in range(int(sys.argv[1])):
         due += 0.0005
         time.sleep(max(0, due - time.monotonic()))
 """
+
+
+PACKET = re.compile(r"IP ([\d.]+)\.(\d+) > ([\d.]+)\.(\d+): ")
+
+
+def entropy(src, sport, dst, dport):
+    """The outer source port of such a UDP packet, as bpf/ makes it."""
+    src, dst, ports = (struct.unpack("<I", data)[0] for data in (
+        socket.inet_aton(src), socket.inet_aton(dst),
+        struct.pack("!HH", sport, dport)))
+    x = src ^ (dst << 16 & 0xffffffff | dst >> 16) ^ ports ^ 17
+    return 0xc000 | (x * 0x9e3779b1 & 0xffffffff) >> 18
+
+
+def parse(lines):
+    """Milliseconds from the first OAM packet of each destination, to the first
+    packet that goes directly, and to the first that eBPF sends."""
+    told = current = outer = None
+    times = {}                  # Destination -> [direct, eBPF].
+    for line in lines:
+        m = PACKET.search(line)
+        if not m:
+            continue
+        src, sport, dst, dport = m.group(1), int(m.group(2)), m.group(3), int(
+            m.group(4))
+        if (dst, dport) == ("172.31.0.1", 8300):
+            told = told or float(line.split()[0])
+        elif dport == 4789:
+            outer = (float(line.split()[0]), src, sport, dst)
+        elif dst.startswith("10.0.1.") and outer:
+            when, host, port, to = outer
+            outer = None
+            if dst != current:
+                current, told = dst, None
+            if (host, to) == ("172.31.0.1", "172.31.0.2") and told:
+                ms = (when - told) * 1000
+                row = times.setdefault(dst, [ms, None])
+                if row[1] is None and port == entropy(src, sport, dst, dport):
+                    row[1] = ms
+    return ([row[0] for row in times.values()],
+            [row[1] for row in times.values() if row[1] is not None])
 
 
 class Bench:
@@ -115,7 +159,7 @@ class Bench:
         return int(re.search("^%s,(.*)$" % name, text, re.M).group(1))
 
     def latencies(self):
-        """Milliseconds, for each destination."""
+        """Milliseconds, for each destination: see parse()."""
         # Else each has to be asked for first.
         self.sandbox.sh("for i in `seq %d`; do ip -n perf-vm1 neigh replace "
                         "10.0.1.$i lladdr 02:00:00:00:00:99 dev eth0; done"
@@ -131,33 +175,10 @@ class Bench:
         time.sleep(1)
         dump.terminate()
         dump.wait()
-        return self.parse(subprocess.run(
+        return parse(subprocess.run(
             ["tcpdump", "-n", "-tt", "-r", name], check=True,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True).stdout.splitlines())
-
-    @staticmethod
-    def parse(lines):
-        told = None
-        result = []
-        direct = None
-        current = None
-        outer = ""
-        for line in lines:
-            if "> 172.31.0.1.8300" in line:
-                told = told or float(line.split()[0])
-            elif "4789" in line:
-                outer = line
-            elif "> 10.0.1." in line and outer:
-                destination = re.search(r"> (10\.0\.1\.\d+)", line).group(1)
-                if destination != current:
-                    current, direct, told = destination, None, None
-                if "172.31.0.1." in outer and "> 172.31.0.2.4789" in outer:
-                    if not direct and told:
-                        direct = float(outer.split()[0])
-                        result.append((direct - told) * 1000)
-                outer = ""
-        return result
 
     def bind(self, vm):
         """Milliseconds from plugging a VM in to its being installed."""
@@ -244,12 +265,17 @@ def main():
         say("two hosts and a gateway")
         bench = Bench(sandbox, args.destinations, args.fast_path)
         say("%d destinations, one after the other" % args.destinations)
-        ms = sorted(bench.latencies())
-        print("OAM packet on the wire -> first packet goes directly: "
-              "%d of %d, p50 %.2f ms, p90 %.2f ms, max %.2f ms" % (
-                  len(ms), args.destinations, statistics.median(ms),
-                  ms[len(ms) * 9 // 10], ms[-1]))
-        target("OAM to direct path, p50", statistics.median(ms), 5, "%.2f ms")
+        for what, ms, limit in zip(("goes directly", "is sent by eBPF"),
+                                   bench.latencies(), (5, 1)):
+            ms.sort()
+            print("OAM packet on the wire -> first packet %s: "
+                  "%d of %d, p50 %.2f ms, p90 %.2f ms, max %.2f ms" % (
+                      what, len(ms), args.destinations,
+                      statistics.median(ms or [999]),
+                      (ms or [999])[len(ms) * 9 // 10], (ms or [999])[-1]))
+            if limit == 5 or args.fast_path != "off":
+                target("OAM to first packet that %s, p50" % what,
+                       statistics.median(ms or [999]), limit, "%.2f ms")
         storms(bench, args.seconds)
     finally:
         if bench:
