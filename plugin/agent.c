@@ -402,6 +402,7 @@ phase_run(struct agent *agent)
                                               &agent->registry);
         agent_lazy_configure(agent);
         translator_recompute(agent->translator);
+        apply_openflow_expect(agent->openflow);
         agent_resync_init(agent);
         agent_transactions_load(agent);
         agent_transport_configure(agent);

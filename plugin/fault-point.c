@@ -25,9 +25,10 @@
 
 VLOG_DEFINE_THIS_MODULE(fault_point);
 
-enum fault_mode { MODE_OFF, MODE_FAIL, MODE_STALL, MODE_KILL };
+enum fault_mode { MODE_OFF, MODE_FAIL, MODE_STALL, MODE_KILL, MODE_HOLD };
 
-static const char *const mode_names[] = { "off", "fail", "stall", "kill" };
+static const char *const mode_names[] = { "off", "fail", "stall", "kill",
+                                         "hold" };
 
 /* A point's state.  A stall begins with the verdict FAULT_STALL and ends when
  * the point is looked at after 'until', which is no new pass. */
@@ -59,8 +60,8 @@ take(struct fault *f)
     enum fault_mode mode = f->mode;
 
     f->passes++;
-    if (mode == MODE_OFF) {
-        return MODE_OFF;
+    if (mode == MODE_OFF || mode == MODE_HOLD) {
+        return mode;
     }
     f->count--;
     if (mode == MODE_KILL) {
@@ -92,7 +93,7 @@ fault_point_pass(enum fault_point point)
 
         f->stalled = mode == MODE_STALL;
         f->until = time_msec() + FAULT_STALL_TIME;
-        verdict = (mode == MODE_STALL ? FAULT_STALL
+        verdict = (mode == MODE_STALL || mode == MODE_HOLD ? FAULT_STALL
                    : mode == MODE_FAIL ? FAULT_FAIL
                    : FAULT_NONE);
     }
@@ -159,8 +160,8 @@ set(unsigned int program, const char *name, const char *mode,
                 m++;
             }
             if (m >= ARRAY_SIZE(mode_names)) {
-                error = xasprintf("%s: neither fail, stall, kill nor off",
-                                  mode);
+                error = xasprintf("%s: neither fail, stall, kill, hold nor "
+                                  "off", mode);
             } else {
                 f->mode = m;
                 f->count = count;

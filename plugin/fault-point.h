@@ -22,6 +22,9 @@
  *
  *    - stall: it is not done for FAULT_STALL_TIME;
  *
+ *    - hold: it is not done before that is taken back (only where the main
+ *      loop does it);
+ *
  *    - kill: the process gets SIGKILL, right there.
  *
  * In all other builds nothing of this exists: FAULT_POINT() is a constant.
@@ -97,6 +100,9 @@
           "setting the MAC of a next hop")                              \
     FAULT(NEXT_HOP_SET_AFTER, FAULT_AGENT, "next-hop-set-after",        \
           "setting the MAC of a next hop")                              \
+    FAULT(OPENFLOW_READBACK_BEFORE, FAULT_AGENT,                        \
+          "openflow-readback-before",                                   \
+          "reading what is installed, which was asked for at the start") \
     FAULT(OPENFLOW_FLUSH_BEFORE, FAULT_AGENT, "openflow-flush-before",  \
           "flushing conntrack zones")                                   \
     FAULT(OPENFLOW_METER_BEFORE, FAULT_AGENT, "openflow-meter-before",  \

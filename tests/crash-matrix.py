@@ -99,6 +99,7 @@ POINTS = {
     "ovsdb-txn-after": ("message stored",),
     "next-hop-set-before": ("message stored",),
     "next-hop-set-after": ("message stored",),
+    "openflow-readback-before": ("start",),
     "openflow-flush-before": ("message stored",),
     "openflow-meter-before": ("message stored",),
     "openflow-bundle-before": ("message stored", "snapshot stored", "again"),

@@ -17,10 +17,9 @@ VLOG_DEFINE_THIS_MODULE(openflow_audit);
 void
 apply_openflow_audit(struct apply_openflow *of)
 {
-    struct ofpbuf *requests[OPENFLOW_N_READBACKS];
+    struct ofpbuf *requests[OPENFLOW_N_BEGINS];
 
-    if (of->auditing.n_left || of->state == S_NEW
-        || of->state == S_READBACK) {
+    if (of->auditing.n_left || of->state < S_IDLE) {
         return;
     }
     of->audit = (struct ds_audit) { .n_foreign = 0 };
@@ -29,6 +28,7 @@ apply_openflow_audit(struct apply_openflow *of)
     for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
         apply_openflow_send(of, requests[i]);
     }
+    apply_openflow_send(of, openflow_readback_flows());
 }
 
 bool

@@ -6,7 +6,8 @@
 #define APPLY_APPLY_OPENFLOW_PRIVATE_H 1
 
 /* apply-openflow.c has the connection and bundles, apply-openflow-sinks.c what
- * the commit sees; apply-openflow-audit.c compares in the background;
+ * the commit sees; apply-openflow-readback.c compares at the start of a
+ * connection, apply-openflow-audit.c in the background;
  * apply-openflow-settle.c waits for vswitchd's caches.  Essay:
  * apply-openflow.h.
  *
@@ -25,6 +26,7 @@ struct unixctl_client;
 
 enum openflow_state {
     S_NEW,                      /* Not connected, or nothing done yet. */
+    S_ASKED,                    /* Flows are asked for, for later. */
     S_READBACK,                 /* Awaiting statistics. */
     S_IDLE,                     /* Nothing under way. */
     S_FLUSHING,                 /* Zones flushed, awaiting the barrier. */
@@ -73,6 +75,9 @@ struct apply_openflow {
     enum openflow_held held;
     struct openflow_readback readback;
     uint32_t readback_xid;      /* Of its first request. */
+    bool ask_early;             /* Do so as soon as connected... */
+    bool asked_early;           /* ...and so did this read-back. */
+    uint32_t monitor_xid;       /* Of the request to be told of changes. */
 
     struct openflow_readback auditing; /* 'n_left' is 0 if none is. */
     struct ds_audit audit;      /* What it has found so far. */
@@ -126,6 +131,11 @@ void apply_openflow_settle_begin(struct apply_openflow *);
 void apply_openflow_settle_barrier(struct apply_openflow *);
 bool apply_openflow_settle_run(struct apply_openflow *);
 void apply_openflow_settle_wait(const struct apply_openflow *);
+
+/* apply-openflow-readback.c. */
+void apply_openflow_readback_run(struct apply_openflow *);
+bool apply_openflow_readback_reply(struct apply_openflow *, enum ofptype,
+                                   const struct ofp_header *);
 
 /* apply-openflow-audit.c. */
 bool apply_openflow_audit_reply(struct apply_openflow *, enum ofptype,

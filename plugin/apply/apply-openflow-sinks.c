@@ -13,7 +13,8 @@
 #include "util.h"
 
 static const char *const state_names[] = {
-    "connecting", "reading back", "idle", "flushing zones", "sending meters",
+    "connecting", "flows asked for", "reading back", "idle",
+    "flushing zones", "sending meters",
     "staging", "committing", "waiting for caches"
 };
 
@@ -71,7 +72,7 @@ openflow_sink_is_ready(const struct sink *sink)
 {
     const struct apply_openflow *of = apply_openflow_cast(sink);
 
-    return (of->state != S_NEW && of->state != S_READBACK
+    return (of->state >= S_IDLE
             && !ds_wants_readback(of->ds, DS_OPENFLOW));
 }
 

@@ -581,31 +581,14 @@ handle_msg(struct apply_openflow *of, const struct ofpbuf *msg)
         rconn_send(of->rconn, ofputil_encode_echo_reply(oh), NULL);
     } else if (apply_openflow_audit_reply(of, type, oh)) {
         /* It was an answer to the audit. */
-    } else if (of->state == S_READBACK
-               && ntohl(oh->xid) - of->readback_xid < OPENFLOW_N_READBACKS) {
-        if (openflow_readback_reply(of->ds, &of->readback, type, oh)) {
-            apply_openflow_start(of);
-        }
+    } else if (apply_openflow_readback_reply(of, type, oh)) {
+        /* It was an answer to the read-back. */
     } else if (type == OFPTYPE_ERROR) {
         handle_error(of, oh);
     } else if (type == OFPTYPE_BARRIER_REPLY
                && ntohl(oh->xid) == of->barrier_xid) {
         handle_barrier(of);
     }
-}
-
-static void
-start_readback(struct apply_openflow *of)
-{
-    struct ofpbuf *requests[OPENFLOW_N_READBACKS];
-
-    of->auditing.n_left = 0;
-    of->readback_xid = of->next_xid;
-    openflow_readback_begin(of->ds, &of->readback, requests);
-    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
-        apply_openflow_send(of, requests[i]);
-    }
-    of->state = S_READBACK;
 }
 
 /* A new connection: nothing is known of what is installed. */
@@ -616,6 +599,7 @@ handle_connect(struct apply_openflow *of)
     of->held = HELD_NOTHING;
     of->n_sent = 0;
     of->n_flushed = 0;
+    of->asked_early = false;
     of->auditing.n_left = 0;
     of->batch_max = SIZE_MAX;
     of->rounds = 0;
@@ -640,6 +624,22 @@ has_pending(const struct apply_openflow *of)
             || !ovs_list_is_empty(&of->pending));
 }
 
+static void
+receive(struct apply_openflow *of)
+{
+    long long int deadline = time_msec() + RUN_MSEC;
+
+    do {
+        struct ofpbuf *msg = rconn_recv(of->rconn);
+        if (!msg) {
+            return;
+        }
+        handle_msg(of, msg);
+        ofpbuf_delete(msg);
+    } while (time_msec() < deadline);
+    poll_immediate_wake();
+}
+
 void
 apply_openflow_run(struct apply_openflow *of)
 {
@@ -658,11 +658,7 @@ apply_openflow_run(struct apply_openflow *of)
         of->seqno = seqno;
         handle_connect(of);
     }
-    if ((of->state == S_NEW && ds_is_complete(of->ds))
-        || (of->state == S_IDLE
-            && ds_wants_readback(of->ds, DS_OPENFLOW))) {
-        start_readback(of);
-    }
+    apply_openflow_readback_run(of);
     if (of->held == HELD_REQUEST) {
         send_barrier(of);
     } else if (of->held == HELD_REPLY) {
@@ -671,24 +667,18 @@ apply_openflow_run(struct apply_openflow *of)
     if (of->state == S_IDLE && has_pending(of)) {
         apply_openflow_start(of);
     }
-
-    long long int deadline = time_msec() + RUN_MSEC;
-    do {
-        struct ofpbuf *msg = rconn_recv(of->rconn);
-        if (!msg) {
-            return;
-        }
-        handle_msg(of, msg);
-        ofpbuf_delete(msg);
-    } while (time_msec() < deadline);
-    poll_immediate_wake();
+    if (of->state != S_ASKED) {
+        receive(of);
+    }
 }
 
 void
 apply_openflow_wait(struct apply_openflow *of)
 {
     rconn_run_wait(of->rconn);
-    rconn_recv_wait(of->rconn);
+    if (of->state != S_ASKED) {
+        rconn_recv_wait(of->rconn);
+    }
     apply_openflow_settle_wait(of);
     if (is_backing_off(of)) {
         poll_timer_wait_until(of->look_time);

@@ -30,6 +30,12 @@
  *                                                                      |
  *                      chunk done <-- S_SETTLING <--barrier, revoked --+
  *
+ * At the agent's start there is a state more, before S_READBACK: S_ASKED.
+ * Flows have been asked for as soon as there was a connection, and vswitchd
+ * makes its answer while what is stored is being translated.  It is not read
+ * before that is done, so that it waits in vswitchd and is nowhere kept twice.
+ * If others have changed flows in between, everything is read again.
+ *
  * S_STAGED: bundle opened, all messages added, barrier sent: vswitchd has
  * looked at each message by itself.  Those it refuses name their flow by xid.
  * S_COMMITTING: commit and barrier sent.  A commit that is refused names one
@@ -77,6 +83,9 @@ struct ds;
 
 struct apply_openflow *apply_openflow_create(struct desired_state *);
 void apply_openflow_destroy(struct apply_openflow *);
+
+/* The desired state will soon be complete: flows are asked for at once. */
+void apply_openflow_expect(struct apply_openflow *);
 
 /* Sets the bridge to connect to, by name; null: disconnect. */
 void apply_openflow_set_bridge(struct apply_openflow *, const char *name);

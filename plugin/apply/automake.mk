@@ -12,6 +12,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/alcor-db.c \
 	plugin/apply/alcor-db.h \
 	plugin/apply/apply-openflow-audit.c \
+	plugin/apply/apply-openflow-readback.c \
 	plugin/apply/apply-openflow-private.h \
 	plugin/apply/apply-openflow-settle.c \
 	plugin/apply/apply-openflow-sinks.c \

@@ -28,6 +28,8 @@ struct desired_state {
     bool complete;
     bool keep;                  /* See ds_set_keep(). */
     bool wants_readback[DS_N_SINKS];
+    bool any_installed[DS_N_SINKS]; /* False: no output is marked so. */
+    size_t n_same[DS_N_SINKS];  /* Read back as wanted, by the last one. */
     bool atomic;                /* See ds_atomic_begin(). */
     char *atomic_error;         /* Or null. */
 };

@@ -130,6 +130,7 @@ void
 ds_output_queue(struct desired_state *ds, struct ds_output *output,
              enum ds_priority priority)
 {
+    output->flags &= ~DS_SAME;
     if (output->flags & DS_QUEUED) {
         return;
     }
@@ -269,7 +270,7 @@ ds_output_hash(struct ds_output *output)
 bool
 ds_output_is_dirty(struct ds_output *output)
 {
-    if (output->flags & DS_FROZEN) {
+    if (output->flags & (DS_FROZEN | DS_SAME)) {
         return false;
     } else if (!ds_output_wanted(output)) {
         return output->flags & DS_INSTALLED;
@@ -494,17 +495,19 @@ ds_atomic_break(struct desired_state *ds, const char *error)
 }
 
 void
-ds_set_installed(struct desired_state *ds OVS_UNUSED,
+ds_set_installed(struct desired_state *ds,
                  struct ds_output *output, uint64_t hash)
 {
+    ds->any_installed[output->sink] = true;
     output->flags |= DS_INSTALLED | DS_READ_BACK;
+    output->flags &= ~DS_SAME;
     output->installed_hash = hash;
 }
 
 void
 ds_set_removed(struct desired_state *ds OVS_UNUSED, struct ds_output *output)
 {
-    output->flags &= ~DS_INSTALLED;
+    output->flags &= ~(DS_INSTALLED | DS_SAME);
 }
 
 void
@@ -555,10 +558,23 @@ ds_readback_begin(struct desired_state *ds, enum ds_sink sink)
     struct ds_output *output;
 
     ds->wants_readback[sink] = false;
+    ds->n_same[sink] = 0;
+    if (!ds->any_installed[sink]) {
+        ds->any_installed[sink] = true;
+        return;
+    }
     HMAP_FOR_EACH_SAFE (output, hmap_node, &ds->outputs[sink]) {
-        output->flags &= ~(DS_INSTALLED | DS_FOREIGN | DS_READ_BACK);
+        output->flags &= ~(DS_INSTALLED | DS_FOREIGN | DS_READ_BACK
+                           | DS_SAME);
         ds_output_gc(ds, output);
     }
+}
+
+static void
+set_same(struct desired_state *ds, struct ds_output *output)
+{
+    ds->n_same[output->sink] += !(output->flags & DS_SAME);
+    output->flags |= DS_SAME;
 }
 
 struct ds_output *
@@ -572,14 +588,19 @@ ds_readback(struct desired_state *ds, enum ds_sink sink,
     }
     output->flags |= foreign ? DS_FOREIGN : DS_INSTALLED;
     output->installed_hash = hash;
+    if (!foreign && ds_output_wanted(output)
+        && hash == ds_output_hash(output)) {
+        set_same(ds, output);
+    }
     return output;
 }
 
 void
-ds_readback_same(struct ds_output *output)
+ds_readback_same(struct desired_state *ds, struct ds_output *output)
 {
     output->flags |= DS_INSTALLED;
     output->installed_hash = ds_output_hash(output);
+    set_same(ds, output);
 }
 
 enum ds_priority
@@ -596,6 +617,10 @@ ds_readback_end(struct desired_state *ds, enum ds_sink sink)
 {
     struct ds_output *output;
 
+    /* What was as it was wanted, and has changed since, is queued already. */
+    if (ds->n_same[sink] == hmap_count(&ds->outputs[sink])) {
+        return;
+    }
     HMAP_FOR_EACH_SAFE (output, hmap_node, &ds->outputs[sink]) {
         if (!ds_output_wanted(output)
             ? (output->flags & DS_INSTALLED

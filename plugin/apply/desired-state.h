@@ -134,6 +134,8 @@ enum ds_output_flags {
     DS_FOREIGN   = 1 << 4,      /* Somebody else's occupies the key. */
     DS_READ_BACK = 1 << 5,      /* Seen since the audit began. */
     DS_FROZEN    = 1 << 6,      /* In flight, and not to be sent any more. */
+    DS_SAME      = 1 << 7,      /* Was read back as it is wanted, and has not
+                                 * changed since. */
 };
 
 struct ds_output {
@@ -297,12 +299,13 @@ void ds_confirm(struct desired_state *);
  * ds_readback() reports one thing that is (creating an output without
  * contributions when nobody wants it, so that it will be removed); 'foreign'
  * says that it is not ours; ds_readback_same() reports that 'output' is as it
- * is wanted.  ds_readback_end() queues every difference. */
+ * is wanted.  ds_readback_end() queues every difference; if there is none it
+ * takes no time. */
 void ds_readback_begin(struct desired_state *, enum ds_sink);
 struct ds_output *ds_readback(struct desired_state *, enum ds_sink,
                               const void *key, size_t key_len,
                               uint64_t hash, bool foreign);
-void ds_readback_same(struct ds_output *);
+void ds_readback_same(struct desired_state *, struct ds_output *);
 void ds_readback_end(struct desired_state *, enum ds_sink);
 
 /* Audit: read-back while commits go on, of what is believed to be known.

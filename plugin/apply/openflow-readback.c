@@ -17,6 +17,7 @@
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-flow.h"
+#include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
@@ -24,8 +25,8 @@
 
 VLOG_DEFINE_THIS_MODULE(openflow_readback);
 
-static void
-make_requests(struct ofpbuf *requests[OPENFLOW_N_READBACKS])
+struct ofpbuf *
+openflow_readback_flows(void)
 {
     struct ofputil_flow_stats_request fsr = {
         .table_id = OFPTT_ALL,
@@ -34,16 +35,20 @@ make_requests(struct ofpbuf *requests[OPENFLOW_N_READBACKS])
     };
 
     match_init_catchall(&fsr.match);
+    return ofputil_encode_flow_stats_request(&fsr, OFPUTIL_P_OF15_OXM);
+}
+
+static void
+make_requests(struct ofpbuf *requests[OPENFLOW_N_BEGINS])
+{
     requests[0] = meter_readback_request();
     requests[1] = group_readback_request();
-    requests[2] = ofputil_encode_flow_stats_request(&fsr,
-                                                    OFPUTIL_P_OF15_OXM);
 }
 
 void
 openflow_readback_begin(struct desired_state *ds,
                         struct openflow_readback *rb,
-                        struct ofpbuf *requests[OPENFLOW_N_READBACKS])
+                        struct ofpbuf *requests[OPENFLOW_N_BEGINS])
 {
     *rb = (struct openflow_readback) { .n_left = OPENFLOW_N_READBACKS };
     ds_readback_begin(ds, DS_OPENFLOW);
@@ -55,7 +60,7 @@ openflow_readback_begin(struct desired_state *ds,
 void
 openflow_audit_begin(struct desired_state *ds, struct openflow_readback *rb,
                      struct ds_audit *audit,
-                     struct ofpbuf *requests[OPENFLOW_N_READBACKS])
+                     struct ofpbuf *requests[OPENFLOW_N_BEGINS])
 {
     *rb = (struct openflow_readback) {
         .n_left = OPENFLOW_N_READBACKS, .audit = audit,
@@ -247,7 +252,7 @@ pull_same(struct desired_state *ds, struct openflow_readback *rb,
         ds_audit(ds, rb->audit, DS_OPENFLOW, output->key, output->key_len,
                  output->installed_hash, false);
     } else {
-        ds_readback_same(output);
+        ds_readback_same(ds, output);
     }
     rb->n_same++;
     ofpbuf_pull(msg, ntohs(ofd->length));
@@ -326,4 +331,48 @@ openflow_readback_reply(struct desired_state *ds,
               rb->n_same, rb->n_different, rb->n_foreign,
               rb->n_foreign_elsewhere);
     return true;
+}
+
+/* News of flows. */
+
+#define MONITOR_ID 1
+
+/* Of the header that all requests for statistics, and answers, have in
+ * front. */
+#define MULTIPART_LEN 16
+
+/* Returns the request that begins or ends to be told what others do to
+ * flows. */
+struct ofpbuf *
+openflow_monitor_encode(bool on)
+{
+    struct ofputil_flow_monitor_request request = {
+        .id = MONITOR_ID,
+        .flags = OFPFMF_ADD | OFPFMF_REMOVED | OFPFMF_MODIFY,
+        .out_port = OFPP_ANY,
+        .out_group = OFPG_ANY,
+        .table_id = OFPTT_ALL,
+    };
+    struct ofpbuf *msg = ofpbuf_new(0);
+
+    match_init_catchall(&request.match);
+    ofputil_append_flow_monitor_request(&request, msg, OFPUTIL_P_OF15_OXM);
+    if (!on) {
+        /* libopenvswitch always adds. */
+        struct ofp14_flow_monitor_request *rq = ofpbuf_at_assert(
+            msg, MULTIPART_LEN, sizeof *rq);
+
+        rq->command = OFPFMC_DELETE;
+    }
+    ofpmsg_update_length(msg);
+    return msg;
+}
+
+/* True if 'oh' is about a change of a flow; answers to requests are empty. */
+bool
+openflow_is_news(enum ofptype type, const struct ofp_header *oh)
+{
+    return (type == OFPTYPE_FLOW_MONITOR_PAUSED
+            || (type == OFPTYPE_FLOW_MONITOR_STATS_REPLY
+                && ntohs(oh->length) > MULTIPART_LEN));
 }
