@@ -34,6 +34,7 @@ testsuite_at = \
 	tests/transaction.at \
 	tests/security-group.at \
 	tests/smoke.at \
+	tests/store-convert.at \
 	tests/store-rules.at \
 	tests/store.at \
 	tests/translate.at \
@@ -160,6 +161,7 @@ external_plugin = \
 	tests/external-plugin/refused.c \
 	tests/external-plugin/vlan-guard.c
 
+EXTRA_DIST += tests/store-v3.mdb.gz
 EXTRA_DIST += \
 	$(external_plugin) \
 	$(fuzz_corpus) \

@@ -184,11 +184,12 @@ cmd_second(struct test *test, int n OVS_UNUSED, char *words[] OVS_UNUSED)
     free(error);
 }
 
-/* Makes the store, which is closed, one of another version. */
+/* [VERSION]: makes the store, which is closed, one of another version, or
+ * prints of which it is. */
 static void
-cmd_set_version(struct test *test, int n OVS_UNUSED, char *words[])
+cmd_version(struct test *test, int n, char *words[])
 {
-    test_store_set_version(test->dir, atoi(words[0]));
+    test_store_version(test->dir, n ? atoi(words[0]) : 0);
 }
 
 static void
@@ -688,7 +689,7 @@ static const struct command commands[] = {
     { "many", 4, 4, cmd_many },
     { "delete-many", 5, 5, cmd_delete_many },
     { "second", 0, 0, cmd_second },
-    { "set-version", 1, 1, cmd_set_version },
+    { "version", 0, 1, cmd_version },
     { "commit", 0, 1, cmd_commit },
     { "abort", 0, 0, cmd_abort },
     { "txn", 1, 3, cmd_txn },

@@ -11,7 +11,7 @@ struct goal_changes;
 struct goal_store;
 
 /* test-store-raw.c: past the store, to its LMDB databases. */
-void test_store_set_version(const char *dir, uint64_t version);
+void test_store_version(const char *dir, uint64_t version);
 void test_store_print_names(const char *dir);
 
 /* test-store-txn.c. */

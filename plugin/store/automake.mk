@@ -18,6 +18,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/store/goal-print.c \
 	plugin/store/goal-record.c \
 	plugin/store/goal-record.h \
+	plugin/store/goal-store-convert.c \
 	plugin/store/goal-store-copy.c \
 	plugin/store/goal-store-count.c \
 	plugin/store/goal-store-env.c \

@@ -36,7 +36,7 @@ VLOG_DEFINE_THIS_MODULE(goal_store_env);
 enum verdict {
     STORE_OK,                   /* Nothing. */
     STORE_DAMAGED,              /* It is not readable. */
-    STORE_FOREIGN,              /* It is of another version. */
+    STORE_FOREIGN,              /* It is of a version that is not known. */
     STORE_ERROR,                /* It cannot be opened for another reason. */
 };
 
@@ -331,10 +331,14 @@ load_store(struct goal_store *store, MDB_txn *txn)
     } else {
         version = 0;
     }
-    if (version != GOAL_STORE_VERSION) {
+    if (version < GOAL_STORE_OLDEST || version > GOAL_STORE_VERSION) {
+        store->found_version = version;
         return MDB_VERSION_MISMATCH;
     }
     error = open_dbs(store, txn);
+    if (!error) {
+        error = goal_store_convert(store, txn, version);
+    }
     k = goal_val("head", 4);
     if (!error) {
         error = mdb_get(txn, meta, &k, &v);
@@ -451,16 +455,20 @@ examine(struct goal_store *store)
 static char *
 start_afresh(struct goal_store *store, enum verdict verdict)
 {
-    bool damaged = verdict == STORE_DAMAGED;
     struct goal_numbers numbers = { .n = 0 };
+    char *why;
 
-    if (!damaged) {
+    if (verdict == STORE_DAMAGED) {
+        why = xstrdup("the store is damaged");
+    } else {
+        why = xasprintf("the store is of version %"PRIu64", known are "
+                        "versions %d to %d", store->found_version,
+                        GOAL_STORE_OLDEST, GOAL_STORE_VERSION);
         goal_numbers_save(store, &numbers);
     }
     close_env(store);
-    char *message = move_aside(store, (damaged
-                                       ? "the store is damaged"
-                                       : "the store is of another version"));
+    char *message = move_aside(store, why);
+    free(why);
     if (!message) {
         store->was_restored = store->copy_is_old = false;
         int error = open_store(store);
@@ -493,6 +501,7 @@ goal_env_open(struct goal_store *store)
     if (verdict == STORE_OK) {
         error = open_store(store);
         verdict = judge(error);
+        store->copy_is_old |= store->was_converted;
     }
     if (verdict == STORE_DAMAGED || verdict == STORE_FOREIGN) {
         message = start_afresh(store, verdict);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * goal-store-numbers: numbers outlive a store of another version. */
+ * goal-store-numbers: numbers outlive a store that cannot be converted. */
 
 #include <config.h>
 
@@ -14,7 +14,7 @@
 
 VLOG_DEFINE_THIS_MODULE(goal_store_numbers);
 
-/* A store of another version is started afresh, and filled by the servers.
+/* A store of an unknown version is started afresh, and filled by the servers.
  * The numbers that an agent has given (id-store.h) are nobody else's: they are
  * carried over, so that an upgrade changes no flow and flushes no conntrack
  * zone.  Their database has been the same in all versions; what is not

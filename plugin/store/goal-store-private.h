@@ -18,7 +18,8 @@
  *    goal-store-graves.c    tombstones
  *    goal-store-sweep.c     removing what nothing refers to any more
  *    goal-store-env.c       the LMDB environment: lock, damage, version
- *    goal-store-numbers.c   what outlives a store of another version
+ *    goal-store-convert.c   stores of earlier versions
+ *    goal-store-numbers.c   what outlives a store that cannot be converted
  *    goal-store-verify.c    looking for damage
  *    goal-store-copy.c      the copy for power failures
  *    goal-store-sync.c      the sync thread
@@ -41,8 +42,10 @@
 #include "store/goal-record.h"
 #include "store/goal-store.h"
 
-/* Version of everything on disk; a store of another one is started afresh. */
+/* Version of everything on disk, and the earliest one that is converted to it
+ * (goal-store-convert.c); a store of another one is started afresh. */
 #define GOAL_STORE_VERSION 4
+#define GOAL_STORE_OLDEST 3
 
 #define GOAL_MAX_ID 255
 
@@ -136,6 +139,8 @@ struct goal_store {
     int lock_fd;                /* Of the lock file, -1 if none. */
     bool is_new;                /* Created by goal_store_open(). */
     bool was_restored;          /* See goal_store_was_restored(). */
+    bool was_converted;         /* By goal_store_open(). */
+    uint64_t found_version;     /* That is not known. */
     bool copy_is_old;           /* The copy is to be made again, even if
                                  * nothing changes. */
     uint64_t map_size;          /* Of the environment. */
@@ -303,6 +308,9 @@ uint64_t goal_undo_count_refs(const void *data, size_t len);
 /* goal-store-env.c. */
 char *goal_env_open(struct goal_store *);
 void goal_env_close(struct goal_store *);
+
+/* goal-store-convert.c. */
+int goal_store_convert(struct goal_store *, MDB_txn *, uint64_t version);
 
 /* goal-store-numbers.c. */
 struct goal_numbers {

@@ -49,7 +49,7 @@ struct tally {
     uint64_t saved;             /* Of those: by what is to be undone. */
     struct goal_head head;
     bool has_head;
-    bool has_version;           /* Of a version that we know. */
+    bool has_version;           /* Of a version that is converted, or ours. */
 };
 
 /* Checks one entry. */
@@ -172,11 +172,13 @@ verify_meta(const MDB_val *k, const MDB_val *v, struct tally *tally)
         memcpy(&tally->head, v->mv_data, v->mv_size);
         tally->has_head = true;
     } else if (k->mv_size == 7 && !memcmp(k->mv_data, "version", 7)) {
-        const uint64_t version = GOAL_STORE_VERSION;
+        uint64_t version;
 
-        tally->has_version = (v->mv_size == sizeof version
-                              && !memcmp(v->mv_data, &version,
-                                         sizeof version));
+        if (v->mv_size == sizeof version) {
+            memcpy(&version, v->mv_data, sizeof version);
+            tally->has_version = (version >= GOAL_STORE_OLDEST
+                                  && version <= GOAL_STORE_VERSION);
+        }
     }
     return true;
 }

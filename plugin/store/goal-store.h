@@ -181,7 +181,8 @@ struct goal_changes {
 void goal_changes_destroy(struct goal_changes *);
 
 /* Opens the store in directory 'dir', creating both when absent.  A store of
- * an unknown version, or one that is damaged and has no good copy, is moved
+ * an earlier version is converted (goal-store-convert.c).  One of a version
+ * that is not known, or one that is damaged and has no good copy, is moved
  * aside (to 'dir'.bad-TIME) with a warning and started afresh; of one of
  * another version, numbers (id-store.h) are carried over. */
 char *goal_store_open(const char *dir, struct goal_store **)
