@@ -16,6 +16,7 @@
 #include "feedback/told-paths.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "limit-show.h"
 #include "limit.h"
 #include "simap.h"
 #include "store/volatile-store.h"
@@ -75,57 +76,16 @@ agent_limits_get_usage(const struct agent *agent, struct simap *usage)
     }
 }
 
-/* True if 'limit' is one of each message or resource, not of all. */
-static bool
-is_of_each(const struct limit *limit)
-{
-    return (!strcmp(limit->name, "transaction-resources")
-            || !strcmp(limit->name, "claimed-addresses"));
-}
-
-static void
-put_limit(struct table *table, const struct limit *limit,
-          const struct simap *usage)
-{
-    table_add_row(table);
-    agent_add_cell(table, "%s", limit->name);
-    if (is_of_each(limit)) {
-        agent_add_cell(table, "-");
-    } else {
-        agent_add_cell(table, "%u", simap_get(usage, limit->name));
-    }
-    agent_add_cell(table, "%"PRIuSIZE, limit_max(limit));
-    agent_add_cell(table, "%"PRIu64, limit_hits(limit));
-    agent_add_cell(table, "%s", limit_action_to_string(limit->action));
-    if (limit->least == LIMIT_FIXED) {
-        agent_add_cell(table, "fixed");
-    } else {
-        agent_add_cell(table, "%"PRIuSIZE"-%"PRIuSIZE, limit->least,
-                       limit->standard * LIMIT_MAX_FACTOR);
-    }
-}
-
 static void
 cmd_show(struct unixctl_conn *conn, int argc, const char *argv[],
          void *agent_)
 {
-    static const char *const columns[] = {
-        "name", "current", "limit", "reached", "what is too much",
-        "alcor-limits",
-    };
     struct agent *agent = agent_;
     struct simap usage = SIMAP_INITIALIZER(&usage);
     struct table table;
 
-    table_init(&table);
-    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
-        table_add_column(&table, "%s", columns[i]);
-    }
     agent_get_memory_usage(agent, &usage);
-    for (const struct limit *limit = limit_first(); limit;
-         limit = limit_next(limit)) {
-        put_limit(&table, limit, &usage);
-    }
+    limits_to_table(&table, &usage, "alcor-limits");
     agent_reply_table(conn, &table, argc, argv);
     simap_destroy(&usage);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # alcor-agent, and the library of everything in plugin/ but its main().
 #
-# fault-point.[ch] and limit.[ch] may be used by all folders.
+# fault-point.[ch], limit.[ch] and limit-show.[ch] may be used by all folders.
 #
 # To add a file, add it to plugin_libalcor_a_SOURCES in the automake.mk of its
 # folder (the .h as well, so that it is distributed).  make reruns automake by
@@ -11,6 +11,8 @@ noinst_LIBRARIES += plugin/libalcor.a
 plugin_libalcor_a_SOURCES = \
 	plugin/fault-point.c \
 	plugin/fault-point.h \
+	plugin/limit-show.c \
+	plugin/limit-show.h \
 	plugin/limit.c \
 	plugin/limit.h
 

@@ -44,6 +44,31 @@ limit_register(struct limit *limit, const char *identifier)
     *prev = limit;
 }
 
+static bool
+is_in(const struct limit *limit, const char *const folders[])
+{
+    for (; *folders; folders++) {
+        if (strstr(limit->file, *folders)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+limits_restrict(const char *const folders[])
+{
+    const struct limit **prev = &limits;
+
+    while (*prev) {
+        if (is_in(*prev, folders)) {
+            prev = &CONST_CAST(struct limit *, *prev)->next;
+        } else {
+            *prev = (*prev)->next;
+        }
+    }
+}
+
 const struct limit *
 limit_first(void)
 {

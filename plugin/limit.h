@@ -65,6 +65,7 @@ const char *limit_action_to_string(enum limit_action);
 struct limit {
     const struct limit *next;   /* Among all. */
     char *name;                 /* For people. */
+    const char *file;           /* Where it is defined. */
     size_t standard;            /* As long as nobody has changed it. */
     size_t least;               /* LIMIT_FIXED: cannot be changed. */
     enum limit_action action;
@@ -75,6 +76,7 @@ struct limit {
 
 #define LIMIT_DEFINE(NAME, MAX, LEAST, ACTION)                          \
     static struct limit limit_##NAME = {                                \
+        .file = __FILE__,                                               \
         .standard = (MAX), .least = (LEAST), .action = (ACTION),        \
         .max = ATOMIC_VAR_INIT(MAX), .hits = ATOMIC_VAR_INIT(0),        \
         .reached = ATOMIC_VAR_INIT(false),                              \
@@ -115,9 +117,20 @@ limit_reached(struct limit *limit, size_t current)
     return reached;
 }
 
+/* True if 'current' is more than there may be, which is counted likewise. */
+static inline bool
+limit_exceeded(struct limit *limit, size_t current)
+{
+    return current && limit_reached(limit, current - 1);
+}
+
 /* All of them, sorted by name: limit_first(), limit_next(). */
 const struct limit *limit_first(void);
 const struct limit *limit_next(const struct limit *);
+
+/* From now on there are only those that are defined in one of 'folders', which
+ * end with null: a program may link others that it does not use. */
+void limits_restrict(const char *const folders[]);
 
 /* Changes whenever a limit was reached that people should know of. */
 uint64_t limit_seqno(void);

@@ -133,6 +133,15 @@ def gap(net):
                 "n1: %s" % c.has("NEIGHBOR", "n1")])
 
 
+@scenario
+def limits(net):
+    """More answers than are remembered."""
+    controller = alcor_relay.Controller(net)
+    for i in range(20):
+        controller.wait_reply(controller.goal(net.network(
+            "vpc v%d vni=%d cidr=10.0.0.0/16\n" % (i, i + 1))))
+
+
 def leave(net, agent):
     """The agent is gone, and the relay knows."""
     agent.close()

@@ -106,11 +106,11 @@ def stuck_host(net):
                b"all")
     stuck.hang()
     window = 1024 + 2 * 64      # kB.
-    net.wait(lambda: memory().get("control-waiting-kB", 0) > window / 2,
+    net.wait(lambda: memory().get("control-waiting-KB", 0) > window / 2,
              "full window")
     b.ask()
     net.wait(lambda: b.n_snapshots, "snapshot of h2")
-    waiting = memory()["control-waiting-kB"]
+    waiting = memory()["control-waiting-KB"]
     print("waits: %s" % ("the window" if waiting <= window else waiting))
     stuck.socket.close()
 
@@ -132,7 +132,7 @@ def slow(net):
     # Less than a quarter of what may wait: that is nobody's fault.
     controller.wait_reply(controller.goal(bulk(net, 0, 500)))
     warp(net, 6000)
-    waiting = memory().get("published-waiting-kB", 0)
+    waiting = memory().get("published-waiting-KB", 0)
     print("one message: %s" % ("waits" if 0 < waiting < 512 else waiting))
     print("cut off: " + relay("coverage/read-counter", "server_slow_cut"),
           end="")
@@ -146,7 +146,7 @@ def slow(net):
                 raise alcor_relay.WaitTimeout("no reply")
             warp(net, 100)
             net.run(0.1)
-    net.wait(lambda: "published-waiting-kB" not in memory(), "room")
+    net.wait(lambda: "published-waiting-KB" not in memory(), "room")
     print("cut off: " + relay("coverage/read-counter", "server_slow_cut"),
           end="")
     for agent in a, b, c:

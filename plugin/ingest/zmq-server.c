@@ -19,6 +19,7 @@
 #include "ingest/zap.h"
 #include "ingest/zmq-backlog.h"
 #include "ingest/zmq-channel.h"
+#include "limit.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -46,6 +47,10 @@ COVERAGE_DEFINE(server_slow_cut);
  * message is always taken for a peer for which nothing waits. */
 #define PEER_BYTES (64 * 1024 * 1024)
 #define CONTROL_BYTES (256 * 1024 * 1024)
+
+LIMIT_DEFINE(published_waiting, PUBLISH_MESSAGES, LIMIT_FIXED, LIMIT_WAITS)
+LIMIT_DEFINE(peer_waiting_KB, PEER_BYTES / 1024, 1024, LIMIT_WAITS)
+LIMIT_DEFINE(control_waiting_KB, CONTROL_BYTES / 1024, 1024, LIMIT_WAITS)
 
 /* While there is too much, this often it is looked whether there still is. */
 #define CONGESTED_MSEC 20
@@ -307,8 +312,10 @@ peer_has_room(const struct zmq_server *server, const char *peer, size_t n)
     uint64_t waiting = zmq_server_waiting(server, peer);
 
     return (!waiting
-            || (waiting + n <= PEER_BYTES
-                && zmq_backlog_bytes(&server->sent) + n <= CONTROL_BYTES));
+            || (!limit_reached(&limit_peer_waiting_KB, (waiting + n) / 1024)
+                && !limit_reached(&limit_control_waiting_KB,
+                                  (zmq_backlog_bytes(&server->sent) + n)
+                                  / 1024)));
 }
 
 int
@@ -362,7 +369,9 @@ is_loaded(const struct zmq_server *server, unsigned int part)
 bool
 zmq_server_is_congested(const struct zmq_server *server)
 {
-    return is_loaded(server, 1);
+    return (limit_reached(&limit_published_waiting,
+                          zmq_backlog_messages(&server->published))
+            || is_loaded(server, 1));
 }
 
 /* Receiving. */
@@ -509,10 +518,10 @@ zmq_server_get_memory_usage(const struct zmq_server *server,
 {
     simap_increase(usage, "published-waiting",
                    zmq_backlog_messages(&server->published));
-    simap_increase(usage, "published-waiting-kB",
+    simap_increase(usage, "published-waiting-KB",
                    published_bytes(server) / 1024);
     simap_increase(usage, "subscribers-behind",
                    slow_peers_n_behind(server->slow));
-    simap_increase(usage, "control-waiting-kB",
+    simap_increase(usage, "control-waiting-KB",
                    zmq_backlog_bytes(&server->sent) / 1024);
 }

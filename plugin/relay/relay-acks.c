@@ -12,6 +12,7 @@
 
 #include "fault-point.h"
 #include "hash.h"
+#include "limit.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -22,6 +23,10 @@ VLOG_DEFINE_THIS_MODULE(relay_acks);
 #define MAX_PENDING 65536
 #define MAX_HISTORY 1024
 #define MAX_HISTORY_BYTES (16 * 1024 * 1024)
+
+LIMIT_DEFINE(pending_resources, MAX_PENDING, 16, LIMIT_FORGETS)
+LIMIT_DEFINE(reply_history, MAX_HISTORY, 16, LIMIT_FORGETS)
+LIMIT_DEFINE(reply_history_KB, MAX_HISTORY_BYTES / 1024, 64, LIMIT_FORGETS)
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
@@ -225,8 +230,10 @@ remember_answer(struct ack_request *r, const struct ofpbuf *payload)
     relay->history_bytes += payload->size;
     ovs_list_push_back(&relay->history, &a->list_node);
     shash_add(&relay->history_ids, a->name, a);
-    while (shash_count(&relay->history_ids) > MAX_HISTORY
-           || relay->history_bytes > MAX_HISTORY_BYTES) {
+    while (limit_exceeded(&limit_reply_history,
+                          shash_count(&relay->history_ids))
+           || limit_exceeded(&limit_reply_history_KB,
+                             relay->history_bytes / 1024)) {
         answer_destroy(relay, CONTAINER_OF(ovs_list_front(&relay->history),
                                            struct ack_answer, list_node));
     }
@@ -351,10 +358,12 @@ relay_ack_request_check(struct ack_request *r)
     } else {
         request_answer_healed(r);
     }
-    if (r->n_pending && relay->n_pending > MAX_PENDING) {
+    if (r->n_pending
+        && limit_exceeded(&limit_pending_resources, relay->n_pending)) {
         relay->counters.forgotten += r->n_pending;
-        VLOG_WARN_RL(&rl, "more than %d resources are PENDING: no second "
-                     "reply to %s", MAX_PENDING, r->id);
+        VLOG_WARN_RL(&rl, "more than %"PRIuSIZE" resources are PENDING: no "
+                     "second reply to %s",
+                     limit_max(&limit_pending_resources), r->id);
         request_destroy(r);
     } else if (!r->n_pending) {
         request_destroy(r);

@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "openvswitch/json.h"
+#include "limit-show.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "simap.h"
 #include "svec.h"
 #include "table.h"
 #include "unixctl.h"
@@ -277,6 +279,20 @@ status(struct unixctl_conn *conn, int argc OVS_UNUSED,
 }
 
 static void
+limits_show(struct unixctl_conn *conn, int argc, const char *argv[],
+            void *relay_)
+{
+    struct simap usage = SIMAP_INITIALIZER(&usage);
+    struct relay *relay = relay_;
+    struct table table;
+
+    relay_get_memory_usage(relay, &usage);
+    limits_to_table(&table, &usage, "--limits");
+    reply_table(conn, &table, argc, argv);
+    simap_destroy(&usage);
+}
+
+static void
 do_exit(struct unixctl_conn *conn, int argc OVS_UNUSED,
         const char *argv[] OVS_UNUSED, void *relay_)
 {
@@ -295,6 +311,8 @@ relay_commands_init(struct relay *relay)
 {
     unixctl_command_register("exit", "", 0, 0, do_exit, relay);
     unixctl_command_register("connection-status", "", 0, 0, status, relay);
+    unixctl_command_register("limits/show", "[--format=FORMAT]", 0, 1,
+                             limits_show, relay);
     unixctl_command_register("node/list", "[--format=FORMAT]", 0, 1,
                              node_list, relay);
     unixctl_command_register("topic/list", "[--format=FORMAT]", 0, 1,

@@ -13,6 +13,7 @@
 #include "ingest/host-lists.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "store/goal-admission.h"
@@ -32,6 +33,9 @@ COVERAGE_DEFINE(relay_intake_full);
 
 /* No message is taken while so many resources wait for answers of hosts. */
 #define MAX_REQUESTS 4096
+
+LIMIT_DEFINE(inbox_KB, TRANSPORT_MAX_QUEUE / 1024, 1024, LIMIT_REFUSED)
+LIMIT_DEFINE(unanswered_messages, MAX_REQUESTS, 1, LIMIT_WAITS)
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
@@ -78,7 +82,8 @@ relay_intake_put(struct relay *relay, struct server_message *msg,
                  struct envelope *envelope, struct intake_upstream *up)
 {
     /* Who puts in what comes from upstream has asked for room. */
-    if (!up && relay->inbox_bytes + msg->payload_len > TRANSPORT_MAX_QUEUE) {
+    if (!up && limit_reached(&limit_inbox_KB, (relay->inbox_bytes
+                                               + msg->payload_len) / 1024)) {
         COVERAGE_INC(relay_intake_full);
         VLOG_WARN_RL(&rl, "message %s of %s refused: too much is waiting",
                      envelope->message_id, msg->peer);
@@ -604,15 +609,15 @@ relay_intake_snapshot(struct relay *relay, const struct snapshot *snapshot)
 bool
 relay_intake_has_room(const struct relay *relay)
 {
-    return relay->inbox_bytes < TRANSPORT_MAX_QUEUE / 2;
+    return relay->inbox_bytes / 1024 < limit_max(&limit_inbox_KB) / 2;
 }
 
 static bool
 has_room(const struct relay *relay)
 {
     return (!ovs_list_is_empty(&relay->inbox)
-            && hmap_count(&relay->requests) - relay->n_answered
-               < MAX_REQUESTS
+            && !limit_reached(&limit_unanswered_messages,
+                              hmap_count(&relay->requests) - relay->n_answered)
             && !zmq_server_is_congested(relay->server));
 }
 

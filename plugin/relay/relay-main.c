@@ -17,6 +17,7 @@
 #include "fatal-signal.h"
 #include "fault-point.h"
 #include "ingest/zmq-server.h"
+#include "limit.h"
 #include "memory.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -70,6 +71,7 @@ usage(void)
            "                          in a second (default: %d)\n"
            "  --max-waiting=MB        what may wait for slow subscribers\n"
            "                          (default: %d)\n"
+           "  --limits=NAME=N,...     limits: see limits/show\n"
            "  --curve-key=FILE        our keys: encrypt\n"
            "  --curve-clients=DIR     keys of those who may connect\n"
            "  --unixctl=SOCKET        override default control socket name\n"
@@ -101,6 +103,7 @@ enum {
     OPT_UNICAST_HOSTS,
     OPT_ON_DEMAND_RATE,
     OPT_MAX_WAITING,
+    OPT_LIMITS,
     OPT_CURVE_KEY,
     OPT_CURVE_CLIENTS,
     OPT_UNIXCTL,
@@ -151,6 +154,28 @@ parse_upstream(struct arguments *args)
     ds_put_cstr(&args->upstream_control, comma + 1);
     args->relay.upstream_publish = ds_cstr(&args->upstream_publish);
     args->relay.upstream_control = ds_cstr(&args->upstream_control);
+}
+
+/* Those that the relay uses: it links a library that has more. */
+static void
+restrict_limits(void)
+{
+    static const char *const folders[] = {
+        "/ingest/", "/relay/", "/store/", NULL,
+    };
+
+    limits_restrict(folders);
+}
+
+static void
+parse_limits(void)
+{
+    char *error = limits_check(optarg);
+
+    if (error) {
+        VLOG_FATAL("--limits: %s", error);
+    }
+    limits_set(optarg);
 }
 
 static bool
@@ -221,6 +246,10 @@ parse_option(int c, struct arguments *args)
         parse_upstream(args);
         break;
 
+    case OPT_LIMITS:
+        parse_limits();
+        break;
+
     case OPT_UNIXCTL:
         args->unixctl_path = optarg;
         break;
@@ -280,6 +309,7 @@ parse_options(int argc, char *argv[], struct arguments *args)
         {"unicast-hosts", required_argument, NULL, OPT_UNICAST_HOSTS},
         {"on-demand-rate", required_argument, NULL, OPT_ON_DEMAND_RATE},
         {"max-waiting", required_argument, NULL, OPT_MAX_WAITING},
+        {"limits", required_argument, NULL, OPT_LIMITS},
         {"curve-key", required_argument, NULL, OPT_CURVE_KEY},
         {"curve-clients", required_argument, NULL, OPT_CURVE_CLIENTS},
         {"unixctl", required_argument, NULL, OPT_UNIXCTL},
@@ -347,6 +377,7 @@ main(int argc, char *argv[])
     struct relay *relay;
 
     ovs_set_program_name(argv[0], ALCOR_VERSION);
+    restrict_limits();
     ovs_cmdl_proctitle_init(argc, argv);
     service_start(&argc, &argv);
     parse_options(argc, argv, &args);

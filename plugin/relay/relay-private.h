@@ -335,6 +335,8 @@ bool relay_upstream_is_overtaken(const struct relay_upstream *,
 void relay_upstream_round_done(struct relay_upstream *, bool failed);
                                                     /* Or null. */
 void relay_upstream_describe(const struct relay_upstream *, struct ds *);
+void relay_upstream_get_memory_usage(const struct relay_upstream *,
+                                     struct simap *);
                                                     /* Or null. */
 
 /* relay-resolve.c. */

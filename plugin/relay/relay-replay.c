@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "limit.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "simap.h"
@@ -49,6 +50,11 @@ COVERAGE_DEFINE(relay_replay_cut);
 /* What is sent to one node.  More is no replay. */
 #define REPLAY_MESSAGES 4096
 #define REPLAY_BYTES (16 * 1024 * 1024)
+
+LIMIT_DEFINE(log_messages, LOG_MESSAGES, 16, LIMIT_FORGETS)
+LIMIT_DEFINE(log_KB, LOG_BYTES / 1024, 64, LIMIT_FORGETS)
+LIMIT_DEFINE(replay_messages, REPLAY_MESSAGES, 1, LIMIT_REFUSED)
+LIMIT_DEFINE(replay_KB, REPLAY_BYTES / 1024, 1, LIMIT_REFUSED)
 
 /* Work done in one round, and how long a node may take nothing, in ms. */
 #define RUN_MSEC 20
@@ -140,7 +146,8 @@ relay_log_put(struct relay *relay, struct relay_topic *topic,
     topic->n_logged++;
     relay->n_logged++;
     relay->log_bytes += entry_bytes(e);
-    while (relay->log_bytes > LOG_BYTES || relay->n_logged > LOG_MESSAGES) {
+    while (limit_exceeded(&limit_log_KB, relay->log_bytes / 1024)
+           || limit_exceeded(&limit_log_messages, relay->n_logged)) {
         log_remove(relay, CONTAINER_OF(ovs_list_front(&relay->log),
                                        struct log_entry, log_node));
     }
@@ -212,7 +219,7 @@ find_missed(struct relay_replay *r, const struct publisher_positions *pp)
         }
         uint64_t missed = topic->sequence - from;
         if (topic->published != topic->sequence || missed > topic->n_logged
-            || (n_missed += missed) > REPLAY_MESSAGES) {
+            || limit_exceeded(&limit_replay_messages, n_missed += missed)) {
             return false;
         }
         r->topics[r->n_topics++] = (struct replay_topic) { topic, from };
@@ -243,7 +250,7 @@ collect(struct relay_replay *r)
         }
     }
     qsort(r->entries, r->n, sizeof *r->entries, compare_entries);
-    return bytes <= REPLAY_BYTES;
+    return !limit_exceeded(&limit_replay_KB, bytes / 1024);
 }
 
 /* 'node' is at 'pp'.  Returns null if what it has missed cannot be replayed,
@@ -397,5 +404,5 @@ relay_replays_get_memory_usage(const struct relay *relay, struct simap *usage)
 {
     simap_increase(usage, "replays", relay->n_replays);
     simap_increase(usage, "log-messages", relay->n_logged);
-    simap_increase(usage, "log-kB", relay->log_bytes / 1024);
+    simap_increase(usage, "log-KB", relay->log_bytes / 1024);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "coverage.h"
+#include "limit.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "store/vni-claims.h"
@@ -45,6 +46,8 @@ COVERAGE_DEFINE(relay_snapshot_cut);
 
 /* SNAPSHOT_ENDs whose answers are awaited. */
 #define MAX_ENDS 65536
+
+LIMIT_DEFINE(snapshot_ends, MAX_ENDS, 16, LIMIT_FORGETS)
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
@@ -393,7 +396,8 @@ send_end(struct snapshot_job *job)
     int error = send_part(job, MSG_SNAPSHOT_END, id, &payload);
     ofpbuf_uninit(&payload);
     if (!error) {
-        if (shash_count(&relay->snapshot_ends) >= MAX_ENDS) {
+        if (limit_reached(&limit_snapshot_ends,
+                          shash_count(&relay->snapshot_ends))) {
             forget_ends(relay);
         }
         remember_end(job, id);

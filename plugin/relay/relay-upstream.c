@@ -13,9 +13,11 @@
 #include "ingest/curve-key.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "limit.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "simap.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -42,6 +44,8 @@ COVERAGE_DEFINE(relay_upstream_snapshot);
 
 /* Topics that we are told to join. */
 #define MAX_JOINED 4096
+
+LIMIT_DEFINE(joined_topics, MAX_JOINED, 1, LIMIT_REFUSED)
 
 /* Messages taken in one round. */
 #define MAX_MESSAGES 64
@@ -326,7 +330,9 @@ bad_payload(struct relay_upstream *up, const struct envelope *e, char *error)
 static void
 join(struct relay_upstream *up, const char *topic)
 {
-    if (sset_count(&up->topics) < MAX_JOINED && sset_add(&up->topics, topic)) {
+    if (!sset_contains(&up->topics, topic)
+        && !limit_reached(&limit_joined_topics, sset_count(&up->topics))) {
+        sset_add(&up->topics, topic);
         transport_set_topics(up->transport, &up->topics);
     }
 }
@@ -651,5 +657,16 @@ relay_upstream_close(struct relay *relay)
         sset_destroy(&up->topics);
         free(up);
         relay->upstream = NULL;
+    }
+}
+
+void
+relay_upstream_get_memory_usage(const struct relay_upstream *up,
+                                struct simap *usage)
+{
+    if (up) {
+        simap_increase(usage, "joined-topics", sset_count(&up->topics));
+        transport_get_memory_usage(up->transport, usage);
+        resync_get_memory_usage(up->resync, usage);
     }
 }

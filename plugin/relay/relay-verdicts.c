@@ -6,12 +6,15 @@
 
 #include "relay/relay-acks-private.h"
 
+#include "limit.h"
 #include "openvswitch/json.h"
 #include "packets.h"
 #include "util.h"
 
 /* Lines kept of one message. */
 #define MAX_VERDICTS 256
+
+LIMIT_DEFINE(verdict_lines, MAX_VERDICTS, 1, LIMIT_DROPPED)
 
 static const char *const states[] = {
     [ACK_HOST_WAITING] = "waiting",
@@ -42,7 +45,7 @@ relay_ack_verdict(struct ack_host *ah, size_t entry, enum goal_status status)
     char *name = host_name(ah->host);
 
     if (resource && status != GOAL_STATUS_SUCCESS
-        && r->n_verdicts++ < MAX_VERDICTS) {
+        && !limit_reached(&limit_verdict_lines, r->n_verdicts++)) {
         ds_put_format(&r->verdicts, "  %s: %s %s %s\n", name,
                       goal_kinds[resource->kind].name, resource->id,
                       goal_status_to_string(status));
@@ -82,9 +85,9 @@ relay_ack_request_show(const struct ack_request *r, struct ds *ds)
         }
     }
     ds_put_cstr(ds, ds_cstr_ro(&r->verdicts));
-    if (r->n_verdicts > MAX_VERDICTS) {
+    if (r->n_verdicts > limit_max(&limit_verdict_lines)) {
         ds_put_format(ds, "  and %"PRIuSIZE" more\n",
-                      r->n_verdicts - MAX_VERDICTS);
+                      r->n_verdicts - limit_max(&limit_verdict_lines));
     }
 }
 

@@ -325,5 +325,12 @@ relay_get_memory_usage(const struct relay *relay, struct simap *usage)
     simap_increase(usage, "snapshots", relay->n_snapshots);
     relay_replays_get_memory_usage(relay, usage);
     zmq_server_get_memory_usage(relay->server, usage);
-    simap_increase(usage, "inbox-kB", relay->inbox_bytes / 1024);
+    relay_upstream_get_memory_usage(relay->upstream, usage);
+    simap_increase(usage, "inbox-KB", relay->inbox_bytes / 1024);
+    simap_increase(usage, "unanswered-messages",
+                   hmap_count(&relay->requests) - relay->n_answered);
+    simap_increase(usage, "pending-resources", relay->n_pending);
+    simap_increase(usage, "reply-history", shash_count(&relay->history_ids));
+    simap_increase(usage, "reply-history-KB", relay->history_bytes / 1024);
+    simap_increase(usage, "snapshot-ends", shash_count(&relay->snapshot_ends));
 }
