@@ -13,6 +13,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include "apply/next-hop.h"
 #include "coverage.h"
 #include "fault-point.h"
 #include "netlink.h"
@@ -46,6 +47,7 @@ struct nh_kernel {
 /* What the kernel has on a host. */
 struct entry {
     bool known;                 /* False: the kernel cannot be asked. */
+    bool ours;                  /* Made by an agent. */
     uint16_t state;             /* NUD_*, 0 if there is no entry. */
     struct eth_addr mac;        /* If 'state' is one of NUD_WITH_MAC. */
 };
@@ -107,7 +109,9 @@ request_put(struct nh_kernel *kernel, struct request *request, uint16_t type,
     struct ndmsg ndm = {
         .ndm_family = ip4 ? AF_INET : AF_INET6,
         .ndm_ifindex = kernel->ifindex,
-        .ndm_state = type == RTM_NEWNEIGH ? NUD_STALE : 0,
+        .ndm_state = (type != RTM_NEWNEIGH ? 0
+                      : host->fixed ? NUD_NOARP : NUD_STALE),
+        .ndm_flags = type == RTM_NEWNEIGH ? NTF_EXT_LEARNED : 0,
     };
     struct ofpbuf *msg = &request->msg;
 
@@ -121,6 +125,7 @@ request_put(struct nh_kernel *kernel, struct request *request, uint16_t type,
     }
     if (type == RTM_NEWNEIGH) {
         nl_msg_put_unspec(msg, NDA_LLADDR, &host->mac, sizeof host->mac);
+        nl_msg_put_u8(msg, NDA_PROTOCOL, NEXT_HOP_PROTOCOL);
     }
     ofpbuf_use_stub(&request->reply, request->reply_stub,
                     sizeof request->reply_stub);
@@ -152,29 +157,47 @@ request_clear(struct request *request)
 
 /* Asking. */
 
+/* Returns the header of RTM_NEWNEIGH in 'msg', and its attributes in 'attrs';
+ * or null. */
+static const struct ndmsg *
+neigh_parse(const struct ofpbuf *msg, struct nlattr *attrs[NDA_PROTOCOL + 1])
+{
+    static const struct nl_policy policy[NDA_PROTOCOL + 1] = {
+        [NDA_DST] = { .type = NL_A_UNSPEC, .optional = true },
+        [NDA_LLADDR] = { .type = NL_A_UNSPEC, .optional = true },
+        [NDA_PROTOCOL] = { .type = NL_A_U8, .optional = true },
+    };
+
+    return (msg->size >= NLMSG_HDRLEN + sizeof(struct ndmsg)
+            && nl_policy_parse(msg, NLMSG_HDRLEN + sizeof(struct ndmsg),
+                               policy, attrs, ARRAY_SIZE(policy))
+            ? ofpbuf_at_assert(msg, NLMSG_HDRLEN, sizeof(struct ndmsg))
+            : NULL);
+}
+
+static bool
+is_ours(struct nlattr *attrs[NDA_PROTOCOL + 1])
+{
+    return (attrs[NDA_PROTOCOL]
+            && nl_attr_get_u8(attrs[NDA_PROTOCOL]) == NEXT_HOP_PROTOCOL);
+}
+
 /* Parses the reply to RTM_GETNEIGH into 'entry'. */
 static void
 entry_parse(const struct nl_transaction *txn, struct entry *entry)
 {
-    static const struct nl_policy policy[] = {
-        [NDA_LLADDR] = { .type = NL_A_UNSPEC, .optional = true },
-    };
-    struct nlattr *attrs[ARRAY_SIZE(policy)];
+    struct nlattr *attrs[NDA_PROTOCOL + 1];
+    const struct ndmsg *ndm;
 
     /* Kernels before 5.0 cannot be asked about one entry. */
     *entry = (struct entry) { .known = !txn->error || txn->error == ENOENT };
-    if (txn->error
-        || !txn->reply
-        || txn->reply->size < NLMSG_HDRLEN + sizeof(struct ndmsg)
-        || !nl_policy_parse(txn->reply, NLMSG_HDRLEN + sizeof(struct ndmsg),
-                            policy, attrs, ARRAY_SIZE(policy))) {
+    if (txn->error || !txn->reply) {
         return;
     }
-
-    const struct ndmsg *ndm = ofpbuf_at_assert(txn->reply, NLMSG_HDRLEN,
-                                               sizeof *ndm);
-    if (attrs[NDA_LLADDR]
+    ndm = neigh_parse(txn->reply, attrs);
+    if (ndm && attrs[NDA_LLADDR]
         && nl_attr_get_size(attrs[NDA_LLADDR]) == sizeof entry->mac) {
+        entry->ours = is_ours(attrs);
         entry->state = ndm->ndm_state;
         memcpy(&entry->mac, nl_attr_get(attrs[NDA_LLADDR]),
                sizeof entry->mac);
@@ -210,6 +233,16 @@ batch_ask(struct nh_kernel *kernel, enum nh_state state, struct batch *batch)
 
 /* Setting. */
 
+/* True if 'entry', which has the right MAC, is verified by use, or is not, as
+ * it is to be. */
+static bool
+is_as_fixed(const struct nh_host *host, const struct entry *entry)
+{
+    return (host->fixed
+            ? (entry->state & (NUD_PERMANENT | NUD_NOARP)) != 0
+            : !(entry->ours && entry->state & NUD_NOARP));
+}
+
 /* Decides on a host.  Returns true if it is to be set, otherwise is done with
  * it. */
 static bool
@@ -224,11 +257,12 @@ must_set(struct nh_kernel *kernel, struct nh_host *host,
 
     enum nh_verdict verdict = nh_judge(host, has_mac ? &entry->mac : NULL);
 
-    if (verdict == NH_RIGHT) {
+    if (verdict == NH_RIGHT && is_as_fixed(host, entry)) {
         nh_done(kernel->nh, host, NH_OUTCOME_INSTALLED);
         return false;
-    } else if (verdict == NH_LEARNED
-               || entry->state & (NUD_PERMANENT | NUD_NOARP)) {
+    } else if ((verdict == NH_LEARNED && !host->fixed)
+               || (!entry->ours
+                   && entry->state & (NUD_PERMANENT | NUD_NOARP))) {
         nh_done(kernel->nh, host, NH_OUTCOME_LEARNED);
         return false;
     }
@@ -308,7 +342,8 @@ remove_batch(struct nh_kernel *kernel)
         struct nh_host *host = batch.requests[i].host;
         struct entry entry = batch.requests[i].entry;
 
-        if (entry.state == NUD_STALE
+        if ((entry.state == NUD_STALE
+             || (entry.ours && entry.state == NUD_NOARP))
             && eth_addr_equals(entry.mac, host->mac)) {
             struct request *request = &batch.requests[n++];
 
@@ -327,6 +362,69 @@ remove_batch(struct nh_kernel *kernel)
         /* If it is gone or refused: nothing else can be done. */
         nh_removed(kernel->nh, request->host);
         request_clear(request);
+    }
+}
+
+/* Stores in '*ip' the address of the entry 'msg' and returns true if an agent
+ * has made it and nobody wants it. */
+static bool
+is_left_over(const struct nh_kernel *kernel, const struct ofpbuf *msg,
+             struct in6_addr *ip)
+{
+    struct nlattr *attrs[NDA_PROTOCOL + 1];
+    const struct ndmsg *ndm = neigh_parse(msg, attrs);
+
+    if (!ndm || ndm->ndm_ifindex != kernel->ifindex || !is_ours(attrs)
+        || !attrs[NDA_DST]) {
+        return false;
+    }
+    if (ndm->ndm_family == AF_INET
+        && nl_attr_get_size(attrs[NDA_DST]) == sizeof(ovs_be32)) {
+        in6_addr_set_mapped_ipv4(ip, nl_attr_get_be32(attrs[NDA_DST]));
+    } else if (ndm->ndm_family == AF_INET6
+               && nl_attr_get_size(attrs[NDA_DST]) == sizeof *ip) {
+        *ip = nl_attr_get_in6_addr(attrs[NDA_DST]);
+    } else {
+        return false;
+    }
+    return !nh_find(kernel->nh, ip);
+}
+
+/* Removes what an agent has left that was killed, up to BATCH_SIZE entries. */
+static void
+nh_kernel_sweep(struct nh_cache *cache)
+{
+    struct nh_kernel *kernel = nh_kernel_cast(cache);
+    struct nh_host hosts[BATCH_SIZE];
+    struct batch batch = { .n = 0 };
+    struct ndmsg ndm = { .ndm_family = AF_UNSPEC };
+    uint64_t stub[NL_DUMP_BUFSIZE / 8];
+    struct ofpbuf request, msg, buffer;
+    struct nl_dump dump;
+
+    ofpbuf_init(&request, 0);
+    nl_msg_put_nlmsghdr(&request, sizeof ndm, RTM_GETNEIGH, NLM_F_REQUEST);
+    nl_msg_put(&request, &ndm, sizeof ndm);
+    nl_dump_start(&dump, NETLINK_ROUTE, &request);
+    ofpbuf_uninit(&request);
+
+    ofpbuf_use_stub(&buffer, stub, sizeof stub);
+    while (nl_dump_next(&dump, &msg, &buffer)) {
+        struct nh_host *host = &hosts[batch.n];
+
+        if (batch.n < BATCH_SIZE && is_left_over(kernel, &msg, &host->ip)) {
+            COVERAGE_INC(next_hop_kernel_remove);
+            batch.requests[batch.n].host = host;
+            request_put(kernel, &batch.requests[batch.n++], RTM_DELNEIGH,
+                        NLM_F_ACK);
+        }
+    }
+    ofpbuf_uninit(&buffer);
+    nl_dump_done(&dump);
+
+    batch_transact(&batch);
+    for (size_t i = 0; i < batch.n; i++) {
+        request_clear(&batch.requests[i]);
     }
 }
 
@@ -376,5 +474,6 @@ const struct nh_cache_class nh_kernel_class = {
     .destroy = nh_kernel_destroy,
     .run = nh_kernel_run,
     .wait = nh_kernel_wait,
+    .sweep = nh_kernel_sweep,
     .is_reachable = nh_kernel_is_reachable,
 };

@@ -68,6 +68,7 @@ struct nh_host {
     struct eth_addr mac;        /* The goal state's. */
     struct eth_addr held;       /* What the cache held when it was looked at
                                  * last; zeros: nothing. */
+    bool fixed;                 /* Answers no ARP. */
     bool seen;                  /* The cache held 'mac' at some time. */
     bool learned;               /* The cache knows another one since. */
     bool refresh;               /* In NH_CHECK and NH_LOOKING: set it again
@@ -101,6 +102,10 @@ struct nh_cache_class {
 
     /* The switch has just come back.  May be null. */
     void (*hurry)(struct nh_cache *);
+
+    /* Everything that is wanted has been said: looks for what is not.  May be
+     * null. */
+    void (*sweep)(struct nh_cache *);
 
     /* False if waiting for it is likely to be in vain. */
     bool (*is_reachable)(const struct nh_cache *);

@@ -46,6 +46,7 @@ struct next_hop {
 
     /* Hosts. */
     struct hmap hosts;          /* Contains "struct nh_host"s, by address. */
+    struct hmap fixed;          /* Contains "struct nh_fixed"s, by address. */
     struct ovs_list lists[NH_N_STATES]; /* Hosts by state, but NH_REST. */
     struct ovs_list slots[N_SLOTS]; /* Hosts in NH_REST, by hash. */
     unsigned int slot;          /* Whose turn is next. */
@@ -69,6 +70,12 @@ struct next_hop {
     int ifindex;                /* ...as above. */
 };
 
+/* An address that is fixed, whether there is a host or not yet. */
+struct nh_fixed {
+    struct hmap_node hmap_node;
+    struct in6_addr ip;
+};
+
 static const struct sink_class next_hop_sink_class;
 
 static struct next_hop *
@@ -85,6 +92,7 @@ next_hop_create(struct desired_state *ds)
     nh->up.class = &next_hop_sink_class;
     nh->ds = ds;
     hmap_init(&nh->hosts);
+    hmap_init(&nh->fixed);
     for (int i = 0; i < NH_N_STATES; i++) {
         ovs_list_init(&nh->lists[i]);
     }
@@ -118,6 +126,7 @@ void
 next_hop_destroy(struct next_hop *nh)
 {
     struct nh_host *host;
+    struct nh_fixed *fixed;
 
     if (!nh) {
         return;
@@ -132,6 +141,10 @@ next_hop_destroy(struct next_hop *nh)
         host_free(nh, host);
     }
     hmap_destroy(&nh->hosts);
+    HMAP_FOR_EACH_POP (fixed, hmap_node, &nh->fixed) {
+        free(fixed);
+    }
+    hmap_destroy(&nh->fixed);
     free(nh->datapath_type);
     free(nh);
 }
@@ -429,6 +442,9 @@ next_hop_reset(struct next_hop *nh)
 void
 next_hop_audit(struct next_hop *nh)
 {
+    if (nh->cache && nh->cache->class->sweep) {
+        nh->cache->class->sweep(nh->cache);
+    }
     for (int i = 0; nh->cache && i < N_SLOTS; i++) {
         while (!ovs_list_is_empty(&nh->slots[i])) {
             nh_set_state(nh, CONTAINER_OF(ovs_list_front(&nh->slots[i]),
@@ -538,6 +554,54 @@ next_hop_sink(struct next_hop *nh)
     return &nh->up;
 }
 
+static struct nh_fixed *
+find_fixed(struct next_hop *nh, const struct in6_addr *ip)
+{
+    struct nh_fixed *fixed;
+
+    HMAP_FOR_EACH_WITH_HASH (fixed, hmap_node, ip_hash(ip), &nh->fixed) {
+        if (ipv6_addr_equals(&fixed->ip, ip)) {
+            return fixed;
+        }
+    }
+    return NULL;
+}
+
+/* 'output' says that an address is fixed, or no longer.  Done at once, since
+ * it takes effect with the host. */
+static void
+take_fixed(struct next_hop *nh, struct ds_output *output)
+{
+    bool wanted = ds_output_wanted(output);
+    struct nh_fixed *fixed;
+    struct nh_host *host;
+    struct in6_addr ip;
+
+    memcpy(&ip, output->key, sizeof ip);
+    fixed = find_fixed(nh, &ip);
+    if (wanted && !fixed) {
+        fixed = xmalloc(sizeof *fixed);
+        fixed->ip = ip;
+        hmap_insert(&nh->fixed, &fixed->hmap_node, ip_hash(&ip));
+    } else if (!wanted && fixed) {
+        hmap_remove(&nh->fixed, &fixed->hmap_node);
+        free(fixed);
+    }
+    host = nh_find(nh, &ip);
+    if (host && host->fixed != wanted) {
+        host->fixed = wanted;
+        if (host->state == NH_REST) {
+            nh_set_state(nh, host, NH_CHECK);
+        }
+    }
+    if (wanted) {
+        ds_set_installed(nh->ds, output, ds_output_hash(output));
+    } else {
+        ds_set_removed(nh->ds, output);
+    }
+    ds_release(nh->ds, output);
+}
+
 static void
 fail_unit(struct ds_unit *unit, void *ds)
 {
@@ -571,6 +635,7 @@ take_wanted(struct next_hop *nh, struct ds_output *output,
     if (is_new) {
         host = xzalloc(sizeof *host);
         host->ip = *ip;
+        host->fixed = find_fixed(nh, ip) != NULL;
         ovs_list_init(&host->node);
         hmap_insert(&nh->hosts, &host->hmap_node, ip_hash(ip));
     }
@@ -622,6 +687,10 @@ next_hop_sink_begin(struct sink *sink, struct ovs_list *outputs)
     LIST_FOR_EACH_SAFE (output, queue_node, &nh->outputs) {
         struct in6_addr ip;
 
+        if (output->key_len == sizeof ip + 1) {
+            take_fixed(nh, output);
+            continue;
+        }
         if (output->key_len != sizeof ip) {
             ds_output_for_each_unit(output, fail_unit, nh->ds);
             ds_set_removed(nh->ds, output);

@@ -19,7 +19,8 @@
  * of the commit and before the flows that need them.
  *
  * Outputs: sink DS_NEXT_HOP, key: the host's address as 16 bytes (IPv4
- * mapped), value: its MAC, 6 bytes.
+ * mapped), value: its MAC, 6 bytes.  Beside that, for one that is "fixed",
+ * key: its address and an 'f', value: "1".
  *
  * Only hosts that are on-link are installed, i.e. those in a subnet of the
  * device that owns alcor-host-ip; others are reached through a router whose
@@ -37,6 +38,14 @@
  * goal state wins, since what is there may be left over from a goal state of
  * the past.  Entries in the kernel that are permanent are never touched.
  *
+ * Entrances of gateways may answer no ARP: these are fixed.  In the kernel,
+ * their entries are of state "noarp", else the first use would end in a failed
+ * verification and in silence; what was learned is overwritten.
+ *
+ * The kernel marks our entries by protocol NEXT_HOP_PROTOCOL, and as learned
+ * externally: so it does not count them among those that it keeps a thousand
+ * of, and does not drop them by age.
+ *
  * So vswitchd gets a host that is new, or whose MAC has changed, without a
  * look at what it has; at every other time (connection, refresh) the cache is
  * looked at first, with one "tnl/neigh/show" for all hosts whose turn it is.
@@ -46,7 +55,7 @@
  * they are refreshed in half that time, a sixteenth of the hosts at a time.
  * There is no command to remove a single one, so removal is to stop
  * refreshing.  In the kernel, an entry is removed if it still has our MAC and
- * is stale.
+ * is stale, or fixed by us.
  *
  * Failure
  * -------
@@ -71,6 +80,9 @@ struct sink;
 
 #define NEXT_HOP_WAIT_MSEC 1000
 
+/* Of entries in the kernel: "ip neigh show proto 161". */
+#define NEXT_HOP_PROTOCOL 161
+
 struct next_hop *next_hop_create(struct desired_state *);
 void next_hop_destroy(struct next_hop *);
 
@@ -84,7 +96,8 @@ void next_hop_set(struct next_hop *, const char *datapath_type,
 void next_hop_reset(struct next_hop *);
 
 /* Has the cache looked at for all hosts, and what is not there any more set
- * again.  True while that goes on.  What was missing since the start. */
+ * again, and what a killed agent has left removed.  True while that goes on.
+ * What was missing since the start. */
 void next_hop_audit(struct next_hop *);
 bool next_hop_is_auditing(const struct next_hop *);
 const struct ds_audit *next_hop_repairs(const struct next_hop *);

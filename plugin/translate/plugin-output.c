@@ -146,3 +146,15 @@ output_next_hop(struct plugin_output *out, const struct in6_addr *ip,
 {
     contribute(out, DS_NEXT_HOP, ip, sizeof *ip, mac, sizeof *mac);
 }
+
+void
+output_fixed_next_hop(struct plugin_output *out, const struct in6_addr *ip,
+                      const struct eth_addr *mac)
+{
+    uint8_t key[sizeof *ip + 1];
+
+    memcpy(key, ip, sizeof *ip);
+    key[sizeof *ip] = 'f';
+    contribute(out, DS_NEXT_HOP, key, sizeof key, "1", 1);
+    output_next_hop(out, ip, mac);
+}

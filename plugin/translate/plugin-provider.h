@@ -241,4 +241,8 @@ void output_installed(struct plugin_output *, const char *iface_id);
 void output_next_hop(struct plugin_output *, const struct in6_addr *ip,
                      const struct eth_addr *mac);
 
+/* The same of one that answers no ARP. */
+void output_fixed_next_hop(struct plugin_output *, const struct in6_addr *ip,
+                           const struct eth_addr *mac);
+
 #endif /* translate/plugin-provider.h */

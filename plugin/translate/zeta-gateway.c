@@ -306,7 +306,8 @@ translate_cluster(struct goal_view *view, const struct goal_network *net,
     }
     for (size_t i = 0; i < c.n; i++) {
         if (!eth_addr_is_zero(c.entrances[i].mac)) {
-            output_next_hop(out, &c.entrances[i].ip, &c.entrances[i].mac);
+            output_fixed_next_hop(out, &c.entrances[i].ip,
+                                  &c.entrances[i].mac);
         }
     }
     if (c.n) {
