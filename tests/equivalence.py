@@ -95,8 +95,9 @@ class Host:
                               timeout=TIMEOUT, text=True).stdout
 
     def ctl(self, *command):
-        """Talks to ovsdb-server, again if it has hung up: it does when the
-        agent adds its database, which it has lost when it was restarted."""
+        """Talks to ovsdb-server or ovs-vswitchd, again if it has hung up: the
+        former does when the agent adds its database, which it has lost when it
+        was restarted, the latter if it could not answer for a second."""
         deadline = time.monotonic() + TIMEOUT
         while True:
             try:
@@ -197,8 +198,8 @@ class Host:
 
     def ofctl(self, command, pattern):
         """What 'command' prints that 'pattern' is in, as sorted lines."""
-        lines = self.call("ovs-ofctl", "-O", "OpenFlow15", "--names",
-                          *command, "br-int").splitlines()
+        lines = self.ctl("ovs-ofctl", "-O", "OpenFlow15", "--names",
+                         *command, "br-int").splitlines()
         return sorted(command[-1] + " " + line.strip() for line in lines
                       if pattern in line)
 
