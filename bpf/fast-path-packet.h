@@ -239,14 +239,14 @@ fp_csum_replace(struct iphdr *ip, __u16 old, __u16 new)
     ip->check = ~fp_csum_fold((__u16) ~ip->check + (__u16) ~old + new);
 }
 
+/* The TTL, more than 1, is the lower byte of its word (little endian), so that
+ * ~old + new is this.  Bytes are not accessed: a processor cannot forward what
+ * has been stored in parts to a load of the whole. */
 FP_INLINE void
 fp_decrement_ttl(struct iphdr *ip)
 {
-    __u16 *word = (__u16 *) &ip->ttl;
-    __u16 old = *word;
-
-    ip->ttl--;
-    fp_csum_replace(ip, old, *word);
+    --*(__u16 *) &ip->ttl;
+    ip->check = ~fp_csum_fold((__u16) ~ip->check + 0xfffe);
 }
 
 FP_INLINE void
@@ -254,9 +254,10 @@ fp_set_tos(struct iphdr *ip, __u8 tos)
 {
     __u16 *word = (__u16 *) ip;
     __u16 old = *word;
+    __u16 new = (old & 0xff) | tos << 8;
 
-    ip->tos = tos;
-    fp_csum_replace(ip, old, *word);
+    *word = new;
+    fp_csum_replace(ip, old, new);
 }
 
 #endif /* bpf/fast-path-packet.h */
