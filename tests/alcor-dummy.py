@@ -44,7 +44,7 @@ import alcor_schema
 
 HOSTS = "".join("host host%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
                 % (i, i, i) for i in range(1, 5))
-TIMEOUT = 60
+TIMEOUT = 60 * alcor_controller.TIME_FACTOR
 MAX_USEC = 10**9                # No test takes longer.
 
 

@@ -21,7 +21,9 @@ import zmq
 
 import alcor_schema
 
-DEFAULT_TIMEOUT = 15
+# How many times longer everything may take (under valgrind).
+TIME_FACTOR = int(os.environ.get("ALCOR_TIME_FACTOR") or 1)
+DEFAULT_TIMEOUT = 15 * TIME_FACTOR
 HEARTBEAT_FIRST = 1
 HEARTBEAT_INTERVAL = 10
 
@@ -115,6 +117,7 @@ class Controller:
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.LINGER, 1000)
         socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2000 * TIME_FACTOR)
         self.secure(socket)
         socket.bind(endpoint)
         self.poller.register(socket, zmq.POLLIN)

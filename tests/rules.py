@@ -8,20 +8,20 @@ usage: rules.py RULE        what RULE says holds for the agent in $OVS_RUNDIR,
        rules.py --list      the rules that there are
 """
 
-import os
 import subprocess
 import sys
 
 import alcor_controller
 import alcor_goal
 import alcor_schema
+from alcor_controller import TIME_FACTOR
 
 NODE = "host1"
 HOSTS = "".join("host host%d ip=172.31.0.%d mac=02:ac:1f:00:00:%02x\n"
                 % (i, i, i) for i in range(1, 5))
 NET = "vpc v vni=100 cidr=10.0.0.0/16\nsubnet s vpc=v cidr=10.0.0.0/24\n"
 QUIET = 0.3                     # Seconds in which nothing is to happen.
-TIMEOUT = 60 * int(os.environ.get("ALCOR_TIME_FACTOR") or 1)
+TIMEOUT = 60 * TIME_FACTOR
 
 RULES = {}
 
