@@ -245,6 +245,7 @@ def order(net):
         "mac=02:00:00:00:00:99 host=h1 to=h2,h3 revision=%s %s\n"
     send(net, controller, HOSTS + neighbor % (5, ""), "newer")
     send(net, controller, HOSTS + neighbor % (4, ""), "older")
+    send(net, controller, HOSTS + neighbor % (4, "op=DELETE"), "older delete")
     id = send(net, controller, HOSTS + neighbor % (6, "op=DELETE"), "delete")
     controller.goal(net.network(HOSTS + neighbor % (6, "op=DELETE")),
                     message_id=id)

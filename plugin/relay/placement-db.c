@@ -19,7 +19,8 @@ VLOG_DEFINE_THIS_MODULE(placement_db);
 #define PLACEMENT_VERSION 1
 
 /* Room in the address space. */
-#define MAP_SIZE (UINT64_C(64) << 30)
+#define MAX_MAP_SIZE (UINT64_C(64) << 30)
+#define MIN_MAP_SIZE (UINT64_C(256) << 20)
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
@@ -297,6 +298,40 @@ open_dbs(struct placement *p)
     return error ? error : mdb_txn_commit(txn);
 }
 
+static int
+create_env(struct placement *p, uint64_t map_size)
+{
+    int error = mdb_env_create(&p->env);
+
+    if (error) {
+        p->env = NULL;
+        return error;
+    }
+    mdb_env_set_maxdbs(p->env, N_DBS);
+    mdb_env_set_mapsize(p->env, map_size);
+    error = mdb_env_open(p->env, p->dir, MDB_NOTLS, 0600);
+    if (error) {
+        mdb_env_close(p->env);
+        p->env = NULL;
+    }
+    return error;
+}
+
+/* Opens the environment, with as much address space as there is, as a store
+ * does (goal-store-env.c). */
+static int
+open_env(struct placement *p)
+{
+    uint64_t size = MAX_MAP_SIZE;
+    int error;
+
+    while (((error = create_env(p, size)) == ENOMEM || error == EINVAL)
+           && size > MIN_MAP_SIZE) {
+        size /= 2;
+    }
+    return error;
+}
+
 char *
 placement_open(const char *dir, struct placement **pp)
 {
@@ -307,12 +342,7 @@ placement_open(const char *dir, struct placement **pp)
     hmap_init(&p->hosts);
     hmap_init(&p->vpcs);
     error = mkdir(dir, 0700) && errno != EEXIST ? errno : 0;
-    error = error ? error : mdb_env_create(&p->env);
-    if (!error) {
-        mdb_env_set_maxdbs(p->env, N_DBS);
-        mdb_env_set_mapsize(p->env, MAP_SIZE);
-        error = mdb_env_open(p->env, dir, MDB_NOTLS, 0600);
-    }
+    error = error ? error : open_env(p);
     error = error ? error : open_dbs(p);
     error = error ? error : mdb_txn_begin(p->env, NULL, MDB_RDONLY,
                                           &p->read_txn);
