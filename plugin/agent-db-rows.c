@@ -547,7 +547,7 @@ fill_port(const struct goal_key *key, const char *id, void *walk_)
     struct agent_port_stats stats;
 
     if (binding) {
-        agent_port_stats_get(agent, binding->ofport, &stats);
+        agent_port_stats_get(agent, id, binding->ofport, &stats);
         row.statistics = stats.totals;
         row.n_statistics = stats.n_totals;
         row.drops = stats.drops;

@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "agent-private.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/unixctl-client.h"
+#include "dirs.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
@@ -27,10 +29,84 @@ VLOG_DEFINE_THIS_MODULE(agent_fast_path_ct);
  *
  *    "system"   the kernel, by nf_conntrack_tcp_be_liberal.
  *
- * It is told the opposite when that is over, but not when the agent exits and
- * the programs stay. */
+ * When that is over (but not when the agent exits and the programs stay), it
+ * is as it was before: an operator may have wanted it so.  What it was is in a
+ * file beside the agent's socket, which says, too, that it is no longer so
+ * because of us: whichever agent runs then.  Both are gone after a boot. */
 
 #define SYSCTL "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
+#define WAS_STRICT '0'
+#define WAS_LIBERAL '1'
+
+/* What it was before. */
+
+static char *
+file_name(void)
+{
+    return xasprintf("%s/alcor-agent.tcp-liberal", ovs_rundir());
+}
+
+/* Reads the first character of file 'name'; 0 if there is none. */
+static char
+read_char(const char *name)
+{
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    char c = 0;
+
+    if (fd >= 0) {
+        if (read(fd, &c, 1) != 1) {
+            c = 0;
+        }
+        close(fd);
+    }
+    return c;
+}
+
+static void
+write_char(const char *name, int flags, char c)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
+    int fd = open(name, O_WRONLY | O_CLOEXEC | flags, 0600);
+
+    if (fd < 0 || write(fd, &c, 1) != 1) {
+        VLOG_WARN_RL(&rl, "%s: %s", name, ovs_strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+/* Returns 0 if nobody has written it down. */
+static char
+recall(void)
+{
+    char *name = file_name();
+    char was = read_char(name);
+
+    free(name);
+    return was;
+}
+
+static void
+write_down(bool was_liberal)
+{
+    char *name = file_name();
+
+    write_char(name, O_CREAT | O_TRUNC, was_liberal ? WAS_LIBERAL
+                                                    : WAS_STRICT);
+    free(name);
+}
+
+static void
+forget(void)
+{
+    char *name = file_name();
+
+    unlink(name);
+    free(name);
+}
+
+/* ovs-vswitchd. */
 
 static void
 told(enum unixctl_outcome outcome, const char *text, void *aux OVS_UNUSED)
@@ -44,29 +120,60 @@ told(enum unixctl_outcome outcome, const char *text, void *aux OVS_UNUSED)
     }
 }
 
+/* The answer is "TCP sequence checking: enabled" or "disabled". */
+static void
+take_present(enum unixctl_outcome outcome, const char *text, void *fp_)
+{
+    struct agent_fast_path *fp = fp_;
+
+    fp->ct_asked = false;
+    if (outcome != UNIXCTL_LOST) {
+        write_down(outcome == UNIXCTL_DONE && strstr(text, "disabled"));
+    }
+}
+
 static void
 tell_vswitchd(struct agent_fast_path *fp, bool liberal)
 {
-    unixctl_client_send(fp->vswitchd, told, NULL,
-                        (liberal ? "dpctl/ct-disable-tcp-seq-chk"
-                         : "dpctl/ct-enable-tcp-seq-chk"), NULL);
+    char was = recall();
+
+    if (liberal && !was) {
+        if (!fp->ct_asked) {
+            fp->ct_asked = true;
+            unixctl_client_send(fp->vswitchd, take_present, fp,
+                                "dpctl/ct-get-tcp-seq-chk", NULL);
+        }
+        return;
+    }
+    if (liberal || was != WAS_LIBERAL) {
+        unixctl_client_send(fp->vswitchd, told, NULL,
+                            (liberal ? "dpctl/ct-disable-tcp-seq-chk"
+                             : "dpctl/ct-enable-tcp-seq-chk"), NULL);
+    }
+    if (!liberal) {
+        forget();
+    }
     fp->vswitchd_seqno = unixctl_client_seqno(fp->vswitchd);
     fp->liberal = liberal;
 }
 
+/* The kernel. */
+
 static void
 tell_kernel(struct agent_fast_path *fp, bool liberal)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
-    int fd = open(SYSCTL, O_WRONLY | O_CLOEXEC);
+    char was = recall();
 
+    if (!liberal) {
+        write_char(SYSCTL, 0, was ? was : WAS_STRICT);
+        forget();
+    } else {
+        if (!was) {
+            write_down(read_char(SYSCTL) == WAS_LIBERAL);
+        }
+        write_char(SYSCTL, 0, WAS_LIBERAL);
+    }
     fp->liberal = liberal;
-    if (fd < 0 || write(fd, liberal ? "1" : "0", 1) != 1) {
-        VLOG_WARN_RL(&rl, "%s: %s", SYSCTL, ovs_strerror(errno));
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
 }
 
 void

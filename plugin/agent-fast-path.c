@@ -37,6 +37,7 @@ agent_fast_path_init(struct agent *agent)
     agent->fast_path = fp;
     shash_init(&fp->ports);
     smap_init(&fp->stand_ins);
+    shash_init(&fp->delivered);
     sset_init(&fp->entrances);
     fp->offload = offload_create();
     fp->entrances_changed = true;
@@ -154,6 +155,7 @@ forget_ports(struct agent *agent)
 
     vol_remove(agent->vol, VOL_FAST_PATH, "");
     SHASH_FOR_EACH_SAFE (node, ports) {
+        agent_fast_path_keep_stats(agent->fast_path, node->name, node->data);
         vol_remove(agent->vol, VOL_FAST_PATH, node->name);
         port_destroy(node->data);
         shash_delete(ports, node);
@@ -366,6 +368,7 @@ detach(struct agent *agent, const char *id, struct fast_path_port *port)
 
     vol_remove(agent->vol, VOL_FAST_PATH, id);
     if (port->number && fp->ab) {
+        agent_fast_path_keep_stats(fp, id, port);
         apply_bpf_remove_port(fp->ab, port->number);
         offload_resync(fp->offload);
     }
@@ -453,6 +456,7 @@ take_ports(struct agent *agent)
 
         if (!port->present && !is_being_exchanged(agent, port)) {
             detach(agent, node->name, port);
+            free(shash_find_and_delete(&fp->delivered, node->name));
             port_destroy(port);
             shash_delete(&fp->ports, node);
         } else {
@@ -765,6 +769,7 @@ agent_fast_path_destroy(struct agent *agent)
     offload_destroy(fp->offload);
     unixctl_client_close(fp->vswitchd);
     smap_destroy(&fp->stand_ins);
+    shash_destroy_free_data(&fp->delivered);
     sset_destroy(&fp->entrances);
     free(fp->error);
     free(fp);

@@ -21,6 +21,8 @@
  * agent-fast-path-flows.c  passes sightings on to feedback/offload.h, and
  *                          changes of flows, before they are made.
  *
+ * agent-fast-path-stats.c  what the switch does not count of ports.
+ *
  * agent-fast-path-ct.c     connection tracking as offload needs it.
  *
  * agent-fast-path-show.c   commands and rows.
@@ -45,6 +47,7 @@ struct alcor_db;
 struct direct_path_hop;
 struct direct_path_key;
 struct offload;
+struct port_counters;
 struct unixctl_client;
 
 /* Between attempts, and looks at what does not tell by itself. */
@@ -84,6 +87,7 @@ struct agent_fast_path {
     long long int check_time;
 
     struct offload *offload;
+    struct shash delivered;     /* agent-fast-path-stats.c, by port. */
     struct sset entrances;      /* Addresses of gateways, as text. */
     bool entrances_changed;
     uint64_t seqno;             /* Changes with what is in rows. */
@@ -91,6 +95,7 @@ struct agent_fast_path {
     struct unixctl_client *vswitchd; /* Null: never needed. */
     unsigned int vswitchd_seqno;
     bool liberal;               /* What connection tracking was told. */
+    bool ct_asked;              /* What it is was asked for. */
 };
 
 /* agent-fast-path.c. */
@@ -119,6 +124,12 @@ void agent_fast_path_told(struct agent *, const char *port_id,
                           const struct direct_path_key *,
                           const struct direct_path_hop *);
 void agent_fast_path_untold(struct agent *, ovs_be32 dst);
+
+/* agent-fast-path-stats.c. */
+void agent_fast_path_keep_stats(struct agent_fast_path *, const char *id,
+                                const struct fast_path_port *);
+void agent_fast_path_add_stats(const struct agent *, const char *id,
+                               struct port_counters *);
 
 /* agent-fast-path-ct.c. */
 void agent_fast_path_ct_run(struct agent *, bool liberal);

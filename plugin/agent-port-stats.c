@@ -7,6 +7,7 @@
 #include "agent-port-stats.h"
 
 #include <string.h>
+#include "agent-fast-path.h"
 #include "agent-private.h"
 #include "apply/port-stats.h"
 #include "openvswitch/dynamic-string.h"
@@ -52,16 +53,20 @@ name_drops(const uint64_t counts[OF_N_DROPS],
 }
 
 void
-agent_port_stats_get(const struct agent *agent, uint32_t ofport,
-                     struct agent_port_stats *stats)
+agent_port_stats_get(const struct agent *agent, const char *id,
+                     uint32_t ofport, struct agent_port_stats *stats)
 {
     const struct port_counters *c = port_stats_get(agent->port_stats, ofport);
 
     memset(stats, 0, sizeof *stats);
     if (c) {
+        struct port_counters all = *c;
+
+        agent_fast_path_add_stats(agent, id, &all);
+
         const struct alcor_db_number totals[AGENT_PORT_N_TOTALS] = {
-            { "rx_packets", c->rx_packets }, { "rx_bytes", c->rx_bytes },
-            { "tx_packets", c->tx_packets }, { "tx_bytes", c->tx_bytes },
+            { "rx_packets", all.rx_packets }, { "rx_bytes", all.rx_bytes },
+            { "tx_packets", all.tx_packets }, { "tx_bytes", all.tx_bytes },
         };
 
         memcpy(stats->totals, totals, sizeof totals);
@@ -104,7 +109,7 @@ add_port(const struct goal_key *key OVS_UNUSED, const char *id, void *walk_)
     if (!binding || (walk->port_id && strcmp(walk->port_id, id))) {
         return true;
     }
-    agent_port_stats_get(walk->agent, binding->ofport, &stats);
+    agent_port_stats_get(walk->agent, id, binding->ofport, &stats);
     table_add_row(&walk->table);
     agent_add_cell(&walk->table, "%s", id);
     for (size_t i = 0; i < AGENT_PORT_N_TOTALS; i++) {

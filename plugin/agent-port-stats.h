@@ -36,8 +36,8 @@ void agent_port_stats_destroy(struct agent *);
 void agent_port_stats_run(struct agent *);
 void agent_port_stats_wait(struct agent *);
 
-/* Stores what is known of an OpenFlow port. */
-void agent_port_stats_get(const struct agent *, uint32_t ofport,
-                          struct agent_port_stats *);
+/* Stores what is known of port 'id', which is bound to an OpenFlow port. */
+void agent_port_stats_get(const struct agent *, const char *id,
+                          uint32_t ofport, struct agent_port_stats *);
 
 #endif /* agent-port-stats.h */

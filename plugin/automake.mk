@@ -27,6 +27,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-fast-path-ct.c \
 	plugin/agent-fast-path-flows.c \
 	plugin/agent-fast-path-show.c \
+	plugin/agent-fast-path-stats.c \
 	plugin/agent-fast-path.c \
 	plugin/agent-fast-path.h \
 	plugin/agent-gateway-claims.c \

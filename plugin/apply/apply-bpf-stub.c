@@ -157,6 +157,13 @@ apply_bpf_set_oam_socket(struct apply_bpf *ab OVS_UNUSED,
     OVS_NOT_REACHED();
 }
 
+bool
+apply_bpf_get_device_stats(uint32_t ifindex OVS_UNUSED,
+                           struct apply_bpf_device_stats *stats OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
 void
 apply_bpf_get_counters(const struct apply_bpf *ab OVS_UNUSED,
                        uint32_t port OVS_UNUSED,

@@ -24,6 +24,48 @@ apply_bpf_ifindex(const char *device)
     return if_nametoindex(device);
 }
 
+/* Returns what rtnetlink says about a device, which the caller must free, or
+ * null. */
+static struct ofpbuf *
+ask_link(uint32_t ifindex)
+{
+    struct ofpbuf request, *reply;
+    int error;
+
+    ofpbuf_init(&request, 64);
+    nl_msg_put_nlmsghdr(&request, sizeof(struct ifinfomsg), RTM_GETLINK,
+                        NLM_F_REQUEST);
+    struct ifinfomsg *ifi = ofpbuf_put_zeros(&request, sizeof *ifi);
+    ifi->ifi_index = ifindex;
+    error = nl_transact(NETLINK_ROUTE, &request, &reply);
+    ofpbuf_uninit(&request);
+    return error ? NULL : reply;
+}
+
+bool
+apply_bpf_get_device_stats(uint32_t ifindex,
+                           struct apply_bpf_device_stats *stats)
+{
+    static const struct nl_policy policy[] = {
+        [IFLA_STATS64] = { NL_POLICY_FOR(struct rtnl_link_stats64) },
+    };
+    struct nlattr *attrs[ARRAY_SIZE(policy)];
+    struct rtnl_link_stats64 link;
+    struct ofpbuf *reply = ask_link(ifindex);
+    bool ok = reply && nl_policy_parse(
+        reply, NLMSG_HDRLEN + sizeof(struct ifinfomsg), policy, attrs,
+        ARRAY_SIZE(policy));
+
+    if (ok) {
+        memcpy(&link, nl_attr_get(attrs[IFLA_STATS64]), sizeof link);
+        *stats = (struct apply_bpf_device_stats) {
+            link.rx_packets, link.rx_bytes, link.tx_packets, link.tx_bytes,
+        };
+    }
+    ofpbuf_delete(reply);
+    return ok;
+}
+
 bool
 apply_bpf_get_link(uint32_t ifindex, struct link_info *info)
 {
@@ -38,18 +80,11 @@ apply_bpf_get_link(uint32_t ifindex, struct link_info *info)
     };
     struct nlattr *attrs[ARRAY_SIZE(policy)];
     struct nlattr *infos[ARRAY_SIZE(info_policy)];
-    struct ofpbuf request, *reply;
+    struct ofpbuf *reply = ask_link(ifindex);
     bool ok;
 
     *info = (struct link_info) { .mtu = 1500, .peer_netns = -1 };
-    ofpbuf_init(&request, 64);
-    nl_msg_put_nlmsghdr(&request, sizeof(struct ifinfomsg), RTM_GETLINK,
-                        NLM_F_REQUEST);
-    struct ifinfomsg *ifi = ofpbuf_put_zeros(&request, sizeof *ifi);
-    ifi->ifi_index = ifindex;
-    ok = !nl_transact(NETLINK_ROUTE, &request, &reply);
-    ofpbuf_uninit(&request);
-    if (!ok) {
+    if (!reply) {
         return false;
     }
     ok = nl_policy_parse(reply, NLMSG_HDRLEN + sizeof(struct ifinfomsg),

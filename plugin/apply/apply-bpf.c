@@ -472,6 +472,17 @@ apply_bpf_set_uplink(struct apply_bpf *ab, const char *name)
 }
 
 /* The port that 'name' has, or else a free one; 0 if there is none. */
+/* The number may have been another device's. */
+static void
+clear_counters(struct apply_bpf *ab, uint32_t port)
+{
+    int n_cpus = libbpf_num_possible_cpus();
+    struct fp_counters *zeros = xcalloc(MAX(n_cpus, 1), sizeof *zeros);
+
+    bpf_map_update_elem(ab->counters_fd, &port, zeros, BPF_ANY);
+    free(zeros);
+}
+
 static uint32_t
 choose_port(const struct apply_bpf *ab, const char *name)
 {
@@ -534,6 +545,9 @@ apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
     }
     device.by_connection = by_connection;
     replace_device(ab, port, &device);
+    if (!ab->devices[port].ifindex) {
+        clear_counters(ab, port);
+    }
     rekeyed = (ab->devices[port].ifindex
                && ab->devices[port].by_connection != by_connection);
     error = interpose(ab, &device);

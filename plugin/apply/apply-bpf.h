@@ -185,7 +185,16 @@ void apply_bpf_set_oam_sources(struct apply_bpf *,
                                const struct fp_oam_source *, size_t n);
 void apply_bpf_set_oam_socket(struct apply_bpf *, uint32_t queue, int fd);
 
+/* Of the port since its device has a program. */
 void apply_bpf_get_counters(const struct apply_bpf *, uint32_t port,
                             struct fp_counters *);
+
+/* What the kernel has counted of a device since it was made. */
+struct apply_bpf_device_stats {
+    uint64_t rx_packets, rx_bytes;
+    uint64_t tx_packets, tx_bytes;
+};
+bool apply_bpf_get_device_stats(uint32_t ifindex,
+                                struct apply_bpf_device_stats *);
 
 #endif /* apply/apply-bpf.h */
