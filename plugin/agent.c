@@ -161,9 +161,9 @@ agent_destroy(struct agent *agent)
     for (int i = 0; i < DS_N_SINKS; i++) {
         sink_dummy_destroy(agent->dummies[i]);
     }
+    agent_ids_destroy(agent->id_sink);
     translator_destroy(agent->translator);
     desired_state_destroy(agent->ds);
-    agent_ids_destroy(agent->id_sink);
     plugin_registry_destroy(&agent->registry);
     vol_store_destroy(agent->vol);
     id_store_destroy(agent->ids);
