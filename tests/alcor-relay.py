@@ -629,8 +629,8 @@ def upstream_keys(net):
 
     try:
         above = Above(net, secure=secure)
-        above.wait(lambda: above.controller.subscriptions["node/r1"],
-                   "subscription")
+        # What is published before would have to be in the snapshot.
+        above.wait(above.requests, "AGENT_RESTARTED")
         id = above.controller.publish("node/r1", "GOAL_STATE_V2", net.network(
             HOSTS + "vpc v vni=100 to=h1\n"))
         show("reply", above.replies(id))
