@@ -129,6 +129,8 @@ def gap(net):
     net.wait(lambda: a.has("NEIGHBOR", "n1") and b.has("NEIGHBOR", "n1"),
              "n1")
     show("reply", controller.wait_reply(id))
+    # It was said before the end of the snapshot.
+    net.wait(lambda: c.n_snapshots, "snapshot")
     show("h3", ["gaps: %d" % c.gaps, "snapshots: %d" % c.n_snapshots,
                 "n1: %s" % c.has("NEIGHBOR", "n1")])
 
