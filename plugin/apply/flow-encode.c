@@ -156,6 +156,39 @@ put_match(const void *key, size_t key_len, struct ofpbuf *msg)
     ofpbuf_put_zeros(msg, PAD_SIZE(sizeof *omh + oxm_len, 8));
 }
 
+/* Where the inner message of a bundle add message begins. */
+#define BUNDLE_INNER_OFS (sizeof(struct ofp_header) \
+                          + sizeof(struct ofp14_bundle_ctrl_msg))
+
+struct ofpbuf *
+bundle_add_begin(uint8_t type, size_t inner_len, uint32_t bundle_id,
+                 uint16_t flags, ovs_be32 xid)
+{
+    struct ofpbuf *msg = ofpraw_alloc_xid(
+        OFPRAW_OFPT14_BUNDLE_ADD_MESSAGE, OFP15_VERSION, xid,
+        sizeof(struct ofp14_bundle_ctrl_msg) + inner_len);
+    struct ofp14_bundle_ctrl_msg *bundle
+        = ofpbuf_put_zeros(msg, sizeof *bundle);
+    bundle->bundle_id = htonl(bundle_id);
+    bundle->flags = htons(flags);
+
+    struct ofp_header *oh = ofpbuf_put_zeros(msg, sizeof *oh);
+    oh->version = OFP15_VERSION;
+    oh->type = type;
+    oh->xid = xid;
+    return msg;
+}
+
+void
+bundle_add_end(struct ofpbuf *msg)
+{
+    struct ofp_header *oh = ofpbuf_at_assert(msg, BUNDLE_INNER_OFS,
+                                             sizeof *oh);
+
+    oh->length = htons(msg->size - BUNDLE_INNER_OFS);
+    ofpmsg_update_length(msg);
+}
+
 struct ofpbuf *
 flow_mod_encode(const void *key, size_t key_len, uint64_t cookie,
                 const struct ofpbuf *value, bool add, uint32_t bundle_id,
@@ -170,19 +203,8 @@ flow_mod_encode(const void *key, size_t key_len, uint64_t cookie,
         return NULL;
     }
 
-    struct ofpbuf *msg = ofpraw_alloc_xid(
-        OFPRAW_OFPT14_BUNDLE_ADD_MESSAGE, OFP15_VERSION, xid, inner_len + 16);
-    struct ofp14_bundle_ctrl_msg *bundle
-        = ofpbuf_put_zeros(msg, sizeof *bundle);
-    bundle->bundle_id = htonl(bundle_id);
-    bundle->flags = htons(flags);
-
-    size_t start = msg->size;
-    struct ofp_header *oh = ofpbuf_put_zeros(msg, sizeof *oh);
-    oh->version = OFP15_VERSION;
-    oh->type = OFPT15_FLOW_MOD;
-    oh->xid = xid;
-
+    struct ofpbuf *msg = bundle_add_begin(OFPT15_FLOW_MOD, inner_len,
+                                          bundle_id, flags, xid);
     struct ofp11_flow_mod *ofm = ofpbuf_put_zeros(msg, sizeof *ofm);
     const struct flow_key *fk = key;
     ofm->cookie = add ? htonll(cookie) : 0;
@@ -196,9 +218,7 @@ flow_mod_encode(const void *key, size_t key_len, uint64_t cookie,
     if (add) {
         ofpbuf_put(msg, value->data, value->size);
     }
-    oh = ofpbuf_at_assert(msg, start, sizeof *oh);
-    oh->length = htons(msg->size - start);
-    ofpmsg_update_length(msg);
+    bundle_add_end(msg);
     return msg;
 }
 
@@ -223,10 +243,8 @@ flow_describe(const void *key, size_t key_len, uint64_t cookie,
         return;
     }
 
-    size_t skip = sizeof(struct ofp_header)
-                  + sizeof(struct ofp14_bundle_ctrl_msg);
-    char *s = ofp_to_string((const char *) msg->data + skip,
-                            msg->size - skip, NULL, NULL, 0);
+    char *s = ofp_to_string((const char *) msg->data + BUNDLE_INNER_OFS,
+                            msg->size - BUNDLE_INNER_OFS, NULL, NULL, 0);
     ds_put_cstr(ds, s);
     free(s);
     ofpbuf_delete(msg);

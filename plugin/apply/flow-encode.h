@@ -53,9 +53,17 @@ void flow_value(const struct ds_output *, struct ofpbuf *value);
 enum ofperr flow_value_normalize(const void *value, size_t len,
                                  struct ofpbuf *normal);
 
-/* Appends the flow_mod, with transaction id 'xid', that installs (or, if
- * !'add', removes) a flow, wrapped into a message for bundle 'bundle_id'.
- * Returns false if it would be too long. */
+/* Returns a message that puts a message of OpenFlow type 'type' into bundle
+ * 'bundle_id', with room for 'inner_len' bytes of that, and so far with its
+ * header alone.  bundle_add_end() sets the lengths once it is complete. */
+struct ofpbuf *bundle_add_begin(uint8_t type, size_t inner_len,
+                                uint32_t bundle_id, uint16_t flags,
+                                ovs_be32 xid);
+void bundle_add_end(struct ofpbuf *);
+
+/* Returns the flow_mod, with transaction id 'xid', that installs (or, if
+ * !'add', removes) a flow, wrapped into a message for bundle 'bundle_id', or
+ * NULL if it would be too long. */
 struct ofpbuf *flow_mod_encode(const void *key, size_t key_len,
                                uint64_t cookie, const struct ofpbuf *value,
                                bool add, uint32_t bundle_id, uint16_t flags,

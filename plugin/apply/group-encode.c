@@ -100,19 +100,10 @@ struct ofpbuf *
 group_mod_encode(const void *key, const struct ofpbuf *value, bool add,
                  uint32_t bundle_id, uint16_t flags, ovs_be32 xid)
 {
-    struct ofpbuf *msg = ofpraw_alloc_xid(
-        OFPRAW_OFPT14_BUNDLE_ADD_MESSAGE, OFP15_VERSION, xid,
-        value->size + sizeof(struct ofp_header) + 64);
-    struct ofp14_bundle_ctrl_msg *bundle
-        = ofpbuf_put_zeros(msg, sizeof *bundle);
-    bundle->bundle_id = htonl(bundle_id);
-    bundle->flags = htons(flags);
+    struct ofpbuf *msg = bundle_add_begin(
+        OFPT15_GROUP_MOD, value->size + sizeof(struct ofp15_group_mod) + 64,
+        bundle_id, flags, xid);
 
-    size_t start = msg->size;
-    struct ofp_header *oh = ofpbuf_put_zeros(msg, sizeof *oh);
-    oh->version = OFP15_VERSION;
-    oh->type = OFPT15_GROUP_MOD;
-    oh->xid = xid;
     if (add) {
         ofpbuf_put(msg, value->data, value->size);
     } else {
@@ -122,9 +113,7 @@ group_mod_encode(const void *key, const struct ofpbuf *value, bool add,
         ogm->group_id = htonl(group_key_number(key));
         ogm->command_bucket_id = htonl(OFPG15_BUCKET_ALL);
     }
-    oh = ofpbuf_at_assert(msg, start, sizeof *oh);
-    oh->length = htons(msg->size - start);
-    ofpmsg_update_length(msg);
+    bundle_add_end(msg);
     return msg;
 }
 

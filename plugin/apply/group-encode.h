@@ -32,7 +32,7 @@ struct ofpbuf;
 bool output_is_group(const struct ds_output *);
 uint32_t group_key_number(const void *key);
 
-/* Appends the group_mod, as flow_mod_encode() (flow-encode.h) does the
+/* Returns the group_mod, as flow_mod_encode() (flow-encode.h) does the
  * flow_mod. */
 struct ofpbuf *group_mod_encode(const void *key, const struct ofpbuf *value,
                                 bool add, uint32_t bundle_id, uint16_t flags,

@@ -115,97 +115,106 @@ add_topics(struct publisher_positions *pp, char *const *topics, size_t n)
     return error;
 }
 
-char *
-hello_reply_decode(const void *data, size_t len,
-                   struct publisher_positions *pp)
+static char *
+set_sender(struct publisher_positions *pp, const char *sender, uint64_t epoch,
+           size_t n_positions)
 {
-    struct wire_arena arena;
-    char *error;
-    const ProtobufCMessage *base = unpack(
-        &arena, &alcor__mq__hello__descriptor, data, len,
-        &error);
-    const Alcor__Mq__Hello *m = (const Alcor__Mq__Hello *) base;
+    char *error = check_text("sender", sender, false);
 
-    memset(pp, 0, sizeof *pp);
-    if (!m) {
-        wire_arena_destroy(&arena);
-        return error;
-    }
-    error = check_text("sender", m->sender, false);
     if (!error) {
-        pp->sender = xstrdup(m->sender);
-        pp->epoch = m->epoch;
-        pp->positions = xcalloc(m->n_positions, sizeof *pp->positions);
+        pp->sender = xstrdup(sender);
+        pp->epoch = epoch;
+        pp->positions = xcalloc(n_positions, sizeof *pp->positions);
+    }
+    return error;
+}
+
+static char *
+fill_from_hello(const ProtobufCMessage *base, struct publisher_positions *pp)
+{
+    const Alcor__Mq__Hello *m = (const Alcor__Mq__Hello *) base;
+    char *error = set_sender(pp, m->sender, m->epoch, m->n_positions);
+
+    if (!error) {
         error = add_topics(pp, m->topics, m->n_topics);
     }
     for (size_t i = 0; i < m->n_positions && !error; i++) {
         error = add_position(pp, m->positions[i]->key,
                              m->positions[i]->value);
     }
+    return error;
+}
+
+static char *
+fill_from_snapshot_end(const ProtobufCMessage *base,
+                       struct publisher_positions *pp)
+{
+    const Alcor__Mq__SnapshotEnd *m = (const Alcor__Mq__SnapshotEnd *) base;
+    char *error = set_sender(pp, m->sender, m->epoch, m->n_positions);
+
+    for (size_t i = 0; i < m->n_positions && !error; i++) {
+        error = add_position(pp, m->positions[i]->key,
+                             m->positions[i]->value);
+    }
+    return error;
+}
+
+static char *
+fill_from_snapshot_begin(const ProtobufCMessage *base,
+                         struct publisher_positions *pp)
+{
+    const Alcor__Mq__SnapshotBegin *m
+        = (const Alcor__Mq__SnapshotBegin *) base;
+
+    pp->sender = xstrdup("");
+    return add_topics(pp, m->topics, m->n_topics);
+}
+
+typedef char *fill_function(const ProtobufCMessage *,
+                            struct publisher_positions *);
+
+static char *
+positions_decode(const ProtobufCMessageDescriptor *descriptor,
+                 const void *data, size_t len, fill_function *fill,
+                 struct publisher_positions *pp)
+{
+    struct wire_arena arena;
+    char *error;
+    const ProtobufCMessage *m = unpack(&arena, descriptor, data, len, &error);
+
+    memset(pp, 0, sizeof *pp);
+    if (m) {
+        error = fill(m, pp);
+    }
     wire_arena_destroy(&arena);
     if (error) {
         publisher_positions_destroy(pp);
     }
     return error;
+}
+
+char *
+hello_reply_decode(const void *data, size_t len,
+                   struct publisher_positions *pp)
+{
+    return positions_decode(&alcor__mq__hello__descriptor, data, len,
+                            fill_from_hello, pp);
 }
 
 char *
 snapshot_end_decode(const void *data, size_t len,
                     struct publisher_positions *pp)
 {
-    struct wire_arena arena;
-    char *error;
-    const ProtobufCMessage *base = unpack(
-        &arena, &alcor__mq__snapshot_end__descriptor, data, len,
-        &error);
-    const Alcor__Mq__SnapshotEnd *m = (const Alcor__Mq__SnapshotEnd *) base;
-
-    memset(pp, 0, sizeof *pp);
-    if (!m) {
-        wire_arena_destroy(&arena);
-        return error;
-    }
-    error = check_text("sender", m->sender, false);
-    if (!error) {
-        pp->sender = xstrdup(m->sender);
-        pp->epoch = m->epoch;
-        pp->positions = xcalloc(m->n_positions, sizeof *pp->positions);
-    }
-    for (size_t i = 0; i < m->n_positions && !error; i++) {
-        error = add_position(pp, m->positions[i]->key,
-                             m->positions[i]->value);
-    }
-    wire_arena_destroy(&arena);
-    if (error) {
-        publisher_positions_destroy(pp);
-    }
-    return error;
+    return positions_decode(&alcor__mq__snapshot_end__descriptor, data, len,
+                            fill_from_snapshot_end, pp);
 }
 
 char *
 snapshot_begin_decode(const void *data, size_t len,
                       struct publisher_positions *pp)
 {
-    struct wire_arena arena;
-    char *error;
-    const ProtobufCMessage *base = unpack(
-        &arena, &alcor__mq__snapshot_begin__descriptor, data, len,
-        &error);
-    const Alcor__Mq__SnapshotBegin *m
-        = (const Alcor__Mq__SnapshotBegin *) base;
-
-    memset(pp, 0, sizeof *pp);
-    if (!m) {
-        wire_arena_destroy(&arena);
-        return error;
-    }
-    pp->sender = xstrdup("");
-    error = add_topics(pp, m->topics, m->n_topics);
-    wire_arena_destroy(&arena);
-    if (error) {
-        publisher_positions_destroy(pp);
-    }
-    return error;
+    return positions_decode(&alcor__mq__snapshot_begin__descriptor, data, len,
+                            fill_from_snapshot_begin, pp);
 }
 
 void

@@ -576,20 +576,6 @@ port_leaves(struct distribution *d, struct place_host *host,
     }
 }
 
-static bool
-strings_equal(const struct goal_strings *a, const struct goal_strings *b)
-{
-    if (a->n != b->n) {
-        return false;
-    }
-    for (size_t i = 0; i < a->n; i++) {
-        if (strcmp(a->names[i], b->names[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Gives the neighbour of a port with other security groups to everybody once
  * more. */
 static void
@@ -599,8 +585,8 @@ refresh_neighbor(struct distribution *d, const struct goal_port *port,
     static const struct goal_strings none = { NULL, 0 };
     struct goal_key key;
 
-    if (strings_equal(&port->security_groups,
-                      old ? &old->security_groups : &none)
+    if (goal_strings_equal(&port->security_groups,
+                           old ? &old->security_groups : &none)
         || !goal_store_lookup(d->relay->store, GOAL_NEIGHBOR, port->up.id,
                               &key)) {
         return;

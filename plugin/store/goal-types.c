@@ -131,7 +131,7 @@ goal_field_copy(const struct goal_field *field, void *dst, const void *src)
     goal_field_unshare(field, dst, src);
 }
 
-static bool
+bool
 goal_strings_equal(const struct goal_strings *a, const struct goal_strings *b)
 {
     if (a->n != b->n) {

@@ -101,6 +101,9 @@ struct goal_strings {
     size_t n;
 };
 
+bool goal_strings_equal(const struct goal_strings *,
+                        const struct goal_strings *);
+
 /* What every resource has. */
 struct goal_resource {
     enum goal_kind kind;
