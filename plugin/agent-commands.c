@@ -224,13 +224,7 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
                   apply_ovsdb_is_connected(agent->ovsdb) ? "connected"
                   : "not connected");
     ds_put_cstr(&s, "controller: ");
-    if (agent->transport) {
-        transport_describe(agent->transport, &s);
-    } else {
-        ds_put_cstr(&s, (agent->transport_failed
-                         ? "none: see the errors"
-                         : "none: set external_ids:alcor-remote"));
-    }
+    agent_transport_describe(agent, &s);
     ds_put_char(&s, '\n');
     commit_describe(agent->commit, &s);
     if (agent->translator) {

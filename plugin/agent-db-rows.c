@@ -50,13 +50,7 @@ describe(const struct agent *agent, struct smap *status)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
-    if (agent->transport) {
-        transport_describe(agent->transport, &s);
-    } else {
-        ds_put_cstr(&s, (agent->transport_failed
-                         ? "none: see the errors"
-                         : "none: set external_ids:alcor-remote"));
-    }
+    agent_transport_describe(agent, &s);
     smap_add(status, "controller", ds_cstr(&s));
     if (agent->resync) {
         ds_clear(&s);

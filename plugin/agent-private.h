@@ -194,6 +194,7 @@ void agent_underlay_run(struct agent *);
 void agent_transport_configure(struct agent *);
 void agent_transport_run(struct agent *);
 void agent_transport_wait(struct agent *);
+void agent_transport_describe(const struct agent *, struct ds *);
 
 /* agent-resync.c. */
 typedef void agent_message_handler(struct agent *, const struct envelope *,

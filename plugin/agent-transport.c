@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * agent-transport: opens the transport as the settings have it. */
+ * agent-transport: opens the transport as the settings have it, and says
+ * how it is. */
 
 #include <config.h>
 
@@ -11,6 +12,7 @@
 #include "ingest/curve-key.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
@@ -177,5 +179,17 @@ agent_transport_wait(struct agent *agent)
 {
     if (agent->keys_retry != LLONG_MAX) {
         poll_timer_wait_until(agent->keys_retry);
+    }
+}
+
+void
+agent_transport_describe(const struct agent *agent, struct ds *ds)
+{
+    if (agent->transport) {
+        transport_describe(agent->transport, ds);
+    } else {
+        ds_put_cstr(ds, (agent->transport_failed
+                         ? "none: see the errors"
+                         : "none: set external_ids:alcor-remote"));
     }
 }

@@ -31,10 +31,8 @@ snapshot takes request=N, the Nth HOST_REQUEST from the last (1).
 """
 
 import argparse
-import importlib.machinery
-import importlib.util
+import importlib
 import json
-import os
 import sys
 
 from google.protobuf import json_format
@@ -47,17 +45,7 @@ COMMANDS = ("connect", "disconnect", "publish", "heartbeat", "answer",
             "idle")
 
 
-def load_dummy():
-    here = os.path.dirname(os.path.abspath(__file__))
-    loader = importlib.machinery.SourceFileLoader(
-        "alcor_dummy", os.path.join(here, "alcor-dummy.py"))
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
-alcor_dummy = load_dummy()
+alcor_dummy = importlib.import_module("alcor-dummy")
 
 
 class Command:

@@ -21,8 +21,7 @@ The steps are written to equivalence.log.
 import collections
 import difflib
 import hashlib
-import importlib.machinery
-import importlib.util
+import importlib
 import os
 import random
 import re
@@ -60,17 +59,7 @@ ROWS = (
 )
 
 
-def load_dummy():
-    here = os.path.dirname(os.path.abspath(__file__))
-    loader = importlib.machinery.SourceFileLoader(
-        "alcor_dummy", os.path.join(here, "alcor-dummy.py"))
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
-
-
-alcor_dummy = load_dummy()
+alcor_dummy = importlib.import_module("alcor-dummy")
 
 
 class Mismatch(Exception):
