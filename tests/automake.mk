@@ -217,6 +217,7 @@ tests_alcortest_SOURCES = \
 	tests/test-desired-state.c \
 	tests/test-flow-names.c \
 	tests/test-gateway-cluster.c \
+	tests/test-hello.c \
 	tests/test-offload.c \
 	tests/test-on-demand.c \
 	tests/test-zeta.c \

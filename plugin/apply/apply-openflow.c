@@ -90,6 +90,8 @@ apply_openflow_destroy(struct apply_openflow *of)
     }
 }
 
+/* Says hello at once: vswitchd hangs up on who is silent for a second, which
+ * the rest of this round of the main loop may take. */
 static void
 connect_to_bridge(struct apply_openflow *of)
 {
@@ -98,6 +100,7 @@ connect_to_bridge(struct apply_openflow *of)
 
     of->socket = stat(strchr(target, ':') + 1, &s) ? 0 : s.st_ino;
     rconn_connect(of->rconn, target, of->bridge);
+    rconn_run(of->rconn);
     free(target);
 }
 

@@ -78,6 +78,7 @@ connect_bridge(struct flow_stats *fs)
         char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(), fs->bridge);
 
         rconn_connect(fs->rconn, target, "flow-stats");
+        rconn_run(fs->rconn);   /* Says hello, before vswitchd hangs up. */
         free(target);
     } else {
         rconn_disconnect(fs->rconn);

@@ -121,6 +121,7 @@ port_stats_set_bridge(struct port_stats *ps, const char *bridge)
         char *target = xasprintf("unix:%s/%s.mgmt", ovs_rundir(), bridge);
 
         rconn_connect(ps->rconn, target, "port-stats");
+        rconn_run(ps->rconn);   /* Says hello, before vswitchd hangs up. */
         free(target);
     } else {
         rconn_disconnect(ps->rconn);
