@@ -11,16 +11,16 @@ import subprocess
 import sys
 import time
 
-import zmq.auth
 import zmq.auth.thread
 
 import alcor_controller
 import alcor_process
 import alcor_relay
-import relay_slow  # noqa: F401 (its scenarios are found by name)
+import relay_keys  # noqa: F401 (its scenarios are found by name)
+import relay_slow  # noqa: F401
 from relay_scenarios import (HOSTS, NETWORK, SCENARIOS, agents, joined_agents,
-                             received, relay, scenario, send, settle, show,
-                             warp)
+                             read_key, received, relay, scenario, send, settle,
+                             show, warp)
 
 @scenario
 def first(net):
@@ -610,11 +610,6 @@ def upstream(net):
           .splitlines()[0])
 
 
-def read_key(owner, name="alcor.key"):
-    """The key pair that alcor-ctl keygen made for 'owner'."""
-    return zmq.auth.load_certificate(os.path.join("keys", owner, name))
-
-
 @scenario
 def upstream_keys(net):
     """The server above encrypts, and lets in those whose keys it knows."""
@@ -640,35 +635,6 @@ def upstream_keys(net):
               .splitlines()[0])
     finally:
         authenticators[0].stop()
-
-
-@scenario
-def roles(net):
-    """Who may say what depends on the key."""
-    owners = {"h1": "node.h1", "h2": "node.h1", "h3": "stranger",
-              "controller": "controller.c1", "liar": "node.h2"}
-
-    def curve(socket, name):
-        socket.curve_publickey, socket.curve_secretkey \
-            = read_key(owners[name])
-        socket.curve_serverkey = read_key("server", "alcor.pub")[0]
-    net.keys = curve
-
-    h1, = agents(net, 1)
-    print("hello of h1: %s" % ("yes" if h1.greeted.epoch == 0 else "no"))
-    h2 = alcor_relay.Agent(net, "h2", "172.31.0.2")
-    net.wait(lambda: h2.verdicts, "verdict")
-    print("h2 with the key of h1: " + h2.verdicts[0])
-    liar = alcor_relay.Controller(net, "liar")
-    id = liar.goal(net.network(HOSTS + "vpc v vni=7 to=h1\n"))
-    print("goal state of a node: " + liar.wait_reply(id)[0].split()[-1])
-    controller = alcor_relay.Controller(net)
-    id = controller.goal(net.network(HOSTS + "vpc v vni=7 to=h1\n"))
-    print("goal state of a controller: "
-          + controller.wait_reply(id)[0].split()[-1])
-    h3 = alcor_relay.Agent(net, "h3", "172.31.0.3")
-    settle(net)
-    print("a stranger: %s" % (h3.log or "nothing"))
 
 
 @scenario

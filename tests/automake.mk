@@ -78,6 +78,7 @@ test_scripts = \
 	tests/alcor_goal.py \
 	tests/alcor_process.py \
 	tests/alcor_relay.py \
+	tests/relay_keys.py \
 	tests/relay_scenarios.py \
 	tests/relay_slow.py \
 	tests/rules.py \

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scenarios of alcor-relay.py share."""
 
+import os
 import subprocess
 import time
+
+import zmq.auth
 
 import alcor_relay
 
@@ -77,3 +80,8 @@ def warp(net, msec):
     for left in range(msec, 0, -100):
         relay("time/warp", str(min(left, 100)))
         net.run(0)
+
+
+def read_key(owner, name="alcor.key"):
+    """The key pair that alcor-ctl keygen made for 'owner'."""
+    return zmq.auth.load_certificate(os.path.join("keys", owner, name))

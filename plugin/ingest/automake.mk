@@ -41,6 +41,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/server-payload.h \
 	plugin/ingest/slow-peers.c \
 	plugin/ingest/slow-peers.h \
+	plugin/ingest/socket-fd.c \
+	plugin/ingest/socket-fd.h \
 	plugin/ingest/transport-dummy.c \
 	plugin/ingest/transport-provider.h \
 	plugin/ingest/transport-zmq.c \

@@ -16,11 +16,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "hash.h"
+#include "ingest/socket-fd.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -172,13 +171,13 @@ static void
 look_at(struct slow_peers *sp, int fd)
 {
     long long int now = time_msec();
-    struct stat s;
+    ino_t inode = is_ours(sp, fd) ? socket_fd_inode(fd) : 0;
     int queued;
 
-    if (!is_ours(sp, fd) || fstat(fd, &s) || ioctl(fd, SIOCOUTQ, &queued)) {
+    if (!inode || ioctl(fd, SIOCOUTQ, &queued)) {
         return;
     }
-    struct connection *c = get_connection(sp, s.st_ino);
+    struct connection *c = get_connection(sp, inode);
     uint64_t acked = read_acked(sp, fd);
 
     if (!queued) {
@@ -232,22 +231,15 @@ look(struct slow_peers *sp)
 
 /* Cuts 'c', unless that was done.  Returns true if it was done now. */
 static bool
-cut(const struct slow_peers *sp, struct connection *c, const char *why)
+cut(struct connection *c, const char *why)
 {
-    int fd = c->cut ? -1 : dup(c->fd);
-    struct stat s;
-    bool ok = (fd >= 0 && is_ours(sp, fd) && !fstat(fd, &s)
-               && s.st_ino == c->inode && !shutdown(fd, SHUT_RDWR));
-
-    if (ok) {
-        c->cut = true;
-        VLOG_WARN_RL(&rl, "a subscriber %s is cut off: too much waits for it",
-                     why);
+    if (c->cut || !socket_fd_cut(c->fd, c->inode)) {
+        return false;
     }
-    if (fd >= 0) {
-        close(fd);
-    }
-    return ok;
+    c->cut = true;
+    VLOG_WARN_RL(&rl, "a subscriber %s is cut off: too much waits for it",
+                 why);
+    return true;
 }
 
 /* What 'c' has taken since it got behind; if it is not, without limit. */
@@ -301,7 +293,7 @@ cut_stuck(struct slow_peers *sp)
     HMAP_FOR_EACH (c, node, &sp->connections) {
         if (c->behind_since != LLONG_MAX
             && time_msec() - c->moved_at >= STUCK_MSEC) {
-            n += cut(sp, c, "that takes nothing");
+            n += cut(c, "that takes nothing");
         }
     }
     return n;
@@ -325,8 +317,22 @@ slow_peers_run(struct slow_peers *sp, enum slow_pressure pressure)
     if (!n && pressure == SLOW_OVERLOAD) {
         struct connection *slow = find_slow(sp);
 
-        n = slow ? cut(sp, slow, "slower than others") : 0;
+        n = slow ? cut(slow, "slower than others") : 0;
     }
+    return n;
+}
+
+size_t
+slow_peers_cut_all(struct slow_peers *sp)
+{
+    struct connection *c;
+    size_t n = 0;
+
+    look(sp);
+    HMAP_FOR_EACH (c, node, &sp->connections) {
+        n += socket_fd_cut(c->fd, c->inode);
+    }
+    forget_all(sp);
     return n;
 }
 

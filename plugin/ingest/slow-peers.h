@@ -28,9 +28,7 @@
  * libzmq then drops what waits for it.  It may connect again, finds numbers
  * missing, and asks for its state.
  *
- * A connection is cut by shutdown() of a duplicate of its descriptor, once
- * that has shown to be of the same socket: libzmq, which owns the descriptor,
- * may close it at any time.
+ * How one is cut, see socket-fd.h.
  *
  * Thread-safety: belongs to one thread. */
 
@@ -49,6 +47,9 @@ void slow_peers_destroy(struct slow_peers *); /* Accepts null. */
 /* Returns the number of connections that were cut. */
 size_t slow_peers_run(struct slow_peers *, enum slow_pressure);
 void slow_peers_wait(const struct slow_peers *);
+
+/* Cuts off all of them, whatever they take, and returns their number. */
+size_t slow_peers_cut_all(struct slow_peers *);
 
 /* Connections that were behind when it was last looked, if there was
  * pressure. */

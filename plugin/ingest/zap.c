@@ -110,7 +110,6 @@ read_dir(struct zap_keys *zk)
                          ovs_strerror(errno));
     }
     zk->mtime = st.st_mtim;
-    shash_clear_free_data(&zk->users);
     sset_clear(&zk->names);
     while ((entry = readdir(dir)) != NULL) {
         read_key(zk, entry->d_name);
@@ -147,21 +146,48 @@ zap_keys_destroy(struct zap_keys *zk)
     }
 }
 
-void
+/* True if a key of 'old' is not in 'zk', or belongs to somebody else there. */
+static bool
+lacks_any(const struct zap_keys *zk, const struct shash *old)
+{
+    const struct shash_node *node;
+
+    SHASH_FOR_EACH (node, old) {
+        const char *user = shash_find_data(&zk->users, node->name);
+
+        if (!user || strcmp(user, node->data)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+read_dir_again(struct zap_keys *zk)
+{
+    struct shash old = SHASH_INITIALIZER(&old);
+
+    shash_swap(&zk->users, &old);
+    char *error = read_dir(zk);
+    if (error) {
+        VLOG_WARN_RL(&rl, "%s", error);
+        free(error);
+        shash_swap(&zk->users, &old);
+    }
+    bool lost = lacks_any(zk, &old);
+    shash_destroy_free_data(&old);
+    return lost;
+}
+
+bool
 zap_keys_refresh(struct zap_keys *zk)
 {
     struct stat st;
 
-    if (!stat(zk->dir, &st)
-        && (st.st_mtim.tv_sec != zk->mtime.tv_sec
-            || st.st_mtim.tv_nsec != zk->mtime.tv_nsec)) {
-        char *error = read_dir(zk);
-
-        if (error) {
-            VLOG_WARN_RL(&rl, "%s", error);
-            free(error);
-        }
-    }
+    return (!stat(zk->dir, &st)
+            && (st.st_mtim.tv_sec != zk->mtime.tv_sec
+                || st.st_mtim.tv_nsec != zk->mtime.tv_nsec)
+            && read_dir_again(zk));
 }
 
 enum zap_role

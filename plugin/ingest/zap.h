@@ -26,7 +26,8 @@
  *
  * The directory is read again by zap_keys_refresh(), if it has changed; a key
  * that is gone makes no new connections, and messages of its old ones are no
- * longer believed.
+ * longer believed.  As it could go on to read, the caller has to close them
+ * (zmq_server_expel()).
  *
  * Thread-safety: main thread only. */
 
@@ -44,7 +45,9 @@ struct zap_keys;
 char *zap_keys_open(const char *dir, struct zap_keys **)
     OVS_WARN_UNUSED_RESULT;
 void zap_keys_destroy(struct zap_keys *); /* Accepts null. */
-void zap_keys_refresh(struct zap_keys *);
+
+/* Returns true if a key is gone, or is somebody else's. */
+bool zap_keys_refresh(struct zap_keys *);
 
 /* The role of 'user', and its name, which points into 'user'. */
 enum zap_role zap_keys_role(const struct zap_keys *, const char *user,

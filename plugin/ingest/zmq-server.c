@@ -7,6 +7,7 @@
 #include "ingest/zmq-server.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <zmq.h>
 
@@ -35,6 +36,7 @@ COVERAGE_DEFINE(server_unreachable);
 COVERAGE_DEFINE(server_peer_full);
 COVERAGE_DEFINE(server_bad_frames);
 COVERAGE_DEFINE(server_slow_cut);
+COVERAGE_DEFINE(server_expelled);
 
 /* Messages that may wait for one subscriber: twice as many as may be published
  * in one go, once those wait that are much. */
@@ -55,6 +57,13 @@ LIMIT_DEFINE(control_waiting_KB, CONTROL_BYTES / 1024, 1024, LIMIT_WAITS)
 /* While there is too much, this often it is looked whether there still is. */
 #define CONGESTED_MSEC 20
 
+/* Times in ms: until those who are not heard of are dropped; that a message of
+ * TRANSPORT_MAX_MESSAGE may take; until connections are closed because of keys
+ * that were taken out. */
+#define SILENT_MSEC 6000
+#define LARGE_MESSAGE_MSEC 60000
+#define EXPEL_MSEC 1000
+
 #define N_FRAMES 3              /* Routing id, envelope, payload. */
 
 struct zmq_server {
@@ -65,6 +74,9 @@ struct zmq_server {
     struct zmq_backlog published; /* What waits for subscribers... */
     size_t max_published;       /* ...and may, in bytes. */
     struct slow_peers *slow;    /* Who of them is to blame. */
+    struct slow_peers *peers;   /* The control channel's; none is cut off as
+                                 * slow. */
+    long long int expel_at;     /* When all are; LLONG_MAX: never. */
     struct zmq_backlog sent;    /* What waits for peers. */
     uint64_t n_dropped;
     uint64_t n_cut;
@@ -141,11 +153,12 @@ open_socket(struct zmq_server *server, const struct server_config *config,
         set_int(socket, ZMQ_LINGER, 1000);
         set_int(socket, ZMQ_BACKLOG, 4096);
         set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
-        set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
+        set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, LARGE_MESSAGE_MSEC);
         set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
         if (type == ZMQ_ROUTER) {
             set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
             set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
+            set_int(socket, ZMQ_TCP_MAXRT, SILENT_MSEC);
             set_int(socket, ZMQ_SNDHWM, 0); /* CONTROL_BYTES */
         } else {
             set_int(socket, ZMQ_SNDHWM, PUBLISH_QUEUE);
@@ -164,13 +177,13 @@ open_socket(struct zmq_server *server, const struct server_config *config,
 }
 
 static struct slow_peers *
-watch_subscribers(void *pub)
+watch_peers(void *socket)
 {
     char endpoint[512];
     size_t len = sizeof endpoint;
 
-    return slow_peers_create(zmq_getsockopt(pub, ZMQ_LAST_ENDPOINT, endpoint,
-                                            &len) ? "" : endpoint);
+    return slow_peers_create(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT,
+                                            endpoint, &len) ? "" : endpoint);
 }
 
 char *
@@ -183,6 +196,7 @@ zmq_server_open(const struct server_config *config,
     zmq_backlog_init(&server->published);
     zmq_backlog_init(&server->sent);
     server->max_published = config->max_published;
+    server->expel_at = LLONG_MAX;
     server->context = zmq_ctx_new();
     zmq_ctx_set(server->context, ZMQ_MAX_SOCKETS, 65536);
     if (config->own) {
@@ -201,7 +215,8 @@ zmq_server_open(const struct server_config *config,
         zmq_server_close(server);
         server = NULL;
     } else {
-        server->slow = watch_subscribers(server->pub);
+        server->slow = watch_peers(server->pub);
+        server->peers = watch_peers(server->router);
     }
     *serverp = server;
     return error;
@@ -222,6 +237,7 @@ zmq_server_close(struct zmq_server *server)
     zap_close(server->zap);
     zmq_ctx_term(server->context);
     slow_peers_destroy(server->slow);
+    slow_peers_destroy(server->peers);
     zmq_backlog_destroy(&server->published);
     zmq_backlog_destroy(&server->sent);
     free(server);
@@ -471,8 +487,30 @@ zmq_server_recv(struct zmq_server *server)
 }
 
 void
+zmq_server_expel(struct zmq_server *server)
+{
+    server->expel_at = time_msec() + EXPEL_MSEC;
+}
+
+static void
+expel(struct zmq_server *server)
+{
+    size_t n = (slow_peers_cut_all(server->slow)
+                + slow_peers_cut_all(server->peers));
+
+    COVERAGE_ADD(server_expelled, n);
+    VLOG_INFO("keys were taken out: %"PRIuSIZE" connections are closed; who "
+              "has a key that is left comes again", n);
+    server->expel_at = LLONG_MAX;
+}
+
+void
 zmq_server_run(struct zmq_server *server)
 {
+    if (time_msec() >= server->expel_at) {
+        expel(server);
+    }
+
     size_t n = slow_peers_run(server->slow,
                               is_loaded(server, 1) ? SLOW_OVERLOAD
                               : is_loaded(server, 4) ? SLOW_PRESSURE
@@ -488,6 +526,9 @@ zmq_server_wait(struct zmq_server *server)
 {
     zmq_socket_wait(server->router);
     zap_wait(server->zap);
+    if (server->expel_at != LLONG_MAX) {
+        poll_timer_wait_until(server->expel_at);
+    }
     slow_peers_wait(server->slow);
 }
 

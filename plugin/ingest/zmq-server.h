@@ -28,8 +28,10 @@
  * room for so many messages, misses some, and the sequence numbers tell it so.
  *
  * A slow peer of the control channel makes zmq_server_send() return EAGAIN.
- * Peers that do not answer ZMTP heartbeats for 6 seconds are dropped with all
- * that waits for them.
+ * Peers whose host acknowledges nothing for 6 seconds are dropped by the
+ * kernel, with all that waits for them.  (libzmq's heartbeats keep it busy.)
+ * These are answered only after a large message that is on its way, so libzmq
+ * gives peers as long as the largest may take.
  *
  * Who is who
  * ----------
@@ -37,6 +39,9 @@
  * With CURVE, a handler of ZAP (RFC 27) accepts the keys that "struct
  * zap_keys" (zap.h) allows, and messages carry the name of the key's owner.
  * Without, everybody is accepted and 'user' is null.
+ *
+ * When a key is taken out, nobody knows which connections are its: all are
+ * closed, and those whose keys are left are back at once.
  *
  * Thread-safety: a server belongs to one thread; payloads may be released by
  * any. */
@@ -108,6 +113,9 @@ struct server_message *server_message_create(const char *peer,
 
 void zmq_server_run(struct zmq_server *);
 void zmq_server_wait(struct zmq_server *);
+
+/* Closes all connections, in a second: many keys may be taken out. */
+void zmq_server_expel(struct zmq_server *);
 
 /* Messages with a wrong number of frames or a routing id that is no id. */
 uint64_t zmq_server_n_dropped(const struct zmq_server *);

@@ -11,6 +11,7 @@
 #include "coverage.h"
 #include "ingest/proto-field.h"
 #include "ingest/zap.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "timeval.h"
 #include "util.h"
@@ -21,6 +22,9 @@ COVERAGE_DEFINE(relay_message);
 
 /* Messages taken in one round. */
 #define MAX_MESSAGES 4096
+
+/* Whether keys were taken out is looked at least this often, in ms. */
+#define KEYS_MSEC 1000
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
@@ -360,8 +364,8 @@ take_message(struct relay *relay, struct server_message *msg)
 void
 relay_peers_run(struct relay *relay)
 {
-    if (relay->zap_keys) {
-        zap_keys_refresh(relay->zap_keys);
+    if (relay->zap_keys && zap_keys_refresh(relay->zap_keys)) {
+        zmq_server_expel(relay->server);
     }
     zmq_server_run(relay->server);
     for (int i = 0; i < MAX_MESSAGES; i++) {
@@ -371,5 +375,14 @@ relay_peers_run(struct relay *relay)
             break;
         }
         take_message(relay, msg);
+    }
+}
+
+void
+relay_peers_wait(struct relay *relay)
+{
+    zmq_server_wait(relay->server);
+    if (relay->zap_keys) {
+        poll_timer_wait(KEYS_MSEC);
     }
 }

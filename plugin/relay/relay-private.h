@@ -345,6 +345,7 @@ enum goal_status relay_resolve(struct relay *, struct relay_node *,
 
 /* relay-peers.c. */
 void relay_peers_run(struct relay *);
+void relay_peers_wait(struct relay *);
 
 /* relay-commands.c. */
 void relay_commands_init(struct relay *);

@@ -293,7 +293,7 @@ relay_run(struct relay *relay)
 void
 relay_wait(struct relay *relay)
 {
-    zmq_server_wait(relay->server);
+    relay_peers_wait(relay);
     relay_upstream_wait(relay->upstream);
     relay_intake_wait(relay);
     relay_acks_wait(relay);
