@@ -50,8 +50,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A restart of a server takes less; ZeroMQ's heartbeats take 6 s to notice a
- * host that is gone without a word, which adds to this. */
+/* A restart of a server takes less; that a host is gone without a word is
+ * noticed after 7 s (zmq-channel.h), which adds to this. */
 #define FAILOVER_DOWN_MSEC 3000
 #define FAILOVER_TRY_MSEC 3000
 #define FAILOVER_PREFER_MSEC 5000

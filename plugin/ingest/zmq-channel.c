@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <zmq.h>
 
+#include "ingest/socket-fd.h"
 #include "ingest/transport-provider.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
@@ -29,6 +30,11 @@ VLOG_DEFINE_THIS_MODULE(zmq_channel);
 #define RECONNECT_MAX_MSEC 1000 /* ...and at most. */
 #define CONNECT_TIMEOUT_MSEC 5000 /* For one attempt. */
 #define DEAD_MSEC 1000          /* Until a lost channel counts as dead. */
+#define HEARTBEAT_MSEC 2000     /* Between heartbeats. */
+#define SILENT_MSEC 6000        /* Until a silent peer is gone, over TCP... */
+#define LOCAL_SILENT_MSEC 60000 /* ...and otherwise: as long as the largest
+                                 * message may take. */
+#define LOOK_MSEC 1000          /* Between looks, at least. */
 
 /* What is wrong with a connection in a minute may be wrong all day. */
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 20);
@@ -147,6 +153,12 @@ channel_set_curve(struct zmq_channel *ch, const struct curve_config *curve)
     return 0;
 }
 
+static bool
+is_tcp(const struct zmq_channel *ch)
+{
+    return !strncmp(ch->endpoint, "tcp://", 6);
+}
+
 /* Sets the options of the new socket of 'ch'. */
 static void
 channel_set_options(struct zmq_channel *ch,
@@ -177,8 +189,9 @@ channel_set_options(struct zmq_channel *ch,
     } else {
         zmq_setsockopt(ch->socket, ZMQ_ROUTING_ID, options->routing_id,
                        strlen(options->routing_id));
-        set_int(ch->socket, ZMQ_HEARTBEAT_IVL, 2000);
-        set_int(ch->socket, ZMQ_HEARTBEAT_TIMEOUT, 6000);
+        set_int(ch->socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MSEC);
+        set_int(ch->socket, ZMQ_HEARTBEAT_TIMEOUT,
+                is_tcp(ch) ? 0 : LOCAL_SILENT_MSEC);
     }
 }
 
@@ -186,7 +199,8 @@ channel_set_options(struct zmq_channel *ch,
 static int
 channel_open_monitor(struct zmq_channel *ch, void *context)
 {
-    const int events = (ZMQ_EVENT_HANDSHAKE_SUCCEEDED
+    const int events = (ZMQ_EVENT_CONNECTED
+                        | ZMQ_EVENT_HANDSHAKE_SUCCEEDED
                         | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
                         | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH
                         | ZMQ_EVENT_CONNECT_RETRIED
@@ -228,6 +242,7 @@ zmq_channel_close(struct zmq_channel *ch, int linger)
     }
     ch->connected = false;
     ch->dead_at = LLONG_MAX;
+    ch->inode = 0;
 }
 
 /* Opens 'ch', which is closed, in 'context'.  Returns NULL, or a malloc()'d
@@ -300,6 +315,15 @@ static void
 channel_handle_event(struct zmq_channel *ch, uint16_t event, uint32_t value)
 {
     switch (event) {
+    case ZMQ_EVENT_CONNECTED:
+        if (ch->type == ZMQ_DEALER && is_tcp(ch)) {
+            ch->fd = value;
+            ch->inode = socket_fd_inode(value);
+            ch->look_at = time_msec() + SILENT_MSEC;
+            ch->silence = 0;
+        }
+        break;
+
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         VLOG_INFO_RL(&rl, "%s: connected (%s)", ch->endpoint,
                      channel_name(ch));
@@ -339,7 +363,34 @@ channel_handle_event(struct zmq_channel *ch, uint16_t event, uint32_t value)
                            : "handshake failed: is it the right endpoint?");
         }
         ch->dead_at = time_msec() + DEAD_MSEC;
+        ch->inode = 0;
         break;
+    }
+}
+
+/* Cuts the connection if the other end is gone.  It must have been silent at
+ * two looks: if we ourselves have been stopped, libzmq has asked it for a sign
+ * of life in between. */
+static void
+channel_check_alive(struct zmq_channel *ch)
+{
+    unsigned int silence;
+
+    if (!ch->inode || time_msec() < ch->look_at) {
+        return;
+    }
+    silence = socket_fd_silence(ch->fd);
+    if (silence < SILENT_MSEC) {
+        ch->silence = 0;
+        ch->look_at = time_msec() + MAX(LOOK_MSEC, SILENT_MSEC - silence);
+    } else if (!ch->silence || silence < ch->silence + LOOK_MSEC) {
+        ch->silence = ch->silence ? ch->silence : silence;
+        ch->look_at = time_msec() + LOOK_MSEC;
+    } else {
+        VLOG_INFO_RL(&rl, "%s: silent for %u ms (%s)", ch->endpoint,
+                     silence, channel_name(ch));
+        socket_fd_cut(ch->fd, ch->inode);
+        ch->inode = 0;
     }
 }
 
@@ -354,6 +405,7 @@ zmq_channel_run(struct zmq_channel *ch)
     while ((event = channel_next_event(ch, &value)) != 0) {
         channel_handle_event(ch, event, value);
     }
+    channel_check_alive(ch);
     if (!ch->endpoint || time_msec() < ch->dead_at) {
         return false;
     }
@@ -435,6 +487,9 @@ zmq_channel_wait_state(const struct zmq_channel *ch)
     }
     if (ch->endpoint && ch->dead_at != LLONG_MAX) {
         poll_timer_wait_until(ch->dead_at);
+    }
+    if (ch->inode) {
+        poll_timer_wait_until(ch->look_at);
     }
 }
 

@@ -54,11 +54,21 @@
  * CURVE key.  Then it gives up the endpoint for good and says nothing, whence
  * the last transition.
  *
+ * Liveness
+ * --------
+ *
+ * libzmq's heartbeats make the server of a DEALER say something every two
+ * seconds.  Whether it does is not left to libzmq, to which a large message
+ * that is still coming in is silence.  Over TCP, the kernel is asked when data
+ * have come (socket-fd.h): after six seconds without any the connection is
+ * cut, as if libzmq had lost it.
+ *
  * Thread-safety: a channel belongs to one thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <zmq.h>
 #include "openvswitch/compiler.h"
 
@@ -80,6 +90,13 @@ struct zmq_channel {
     long long int connected_at; /* time_msec() of the last one. */
     long long int dead_at;      /* When it counts as dead, or LLONG_MAX. */
     const char *problem;        /* Why it is not connected; may be null. */
+
+    /* Liveness. */
+    int fd;                     /* The connection, libzmq's... */
+    ino_t inode;                /* ...and its socket; 0: not looked at. */
+    long long int look_at;      /* When, by time_msec(). */
+    unsigned int silence;       /* How long it was silent when that was too
+                                 * long for the first time, in ms; or 0. */
 };
 
 struct zmq_channel_options {
