@@ -12,36 +12,21 @@ transactions of the second message are in its store and others are not.
 
 import os
 import signal
-import struct
 import sys
 import time
 
 import alcor_controller
 import alcor_goal
+import alcor_process
 
 NEIGHBORS = 60000
-TIMEOUT = 60
+TIMEOUT = 60 * alcor_controller.TIME_FACTOR
 
 NETWORK = """host host1 ip=172.31.0.1
 host host2 ip=172.31.0.2 mac=02:ac:1f:00:00:02
 vpc v vni=100 cidr=10.0.0.0/8
 subnet s vpc=v cidr=10.0.0.0/8
 """
-
-
-class Store:
-    """The number of transactions that a store has seen, read from the two meta
-    pages of its LMDB file."""
-
-    TXNID = (144, 4096 + 144)
-
-    def __init__(self):
-        path = os.path.join(os.environ["OVS_DBDIR"], "alcor", "data.mdb")
-        self.file = open(path, "rb", buffering=0)
-
-    def transactions(self):
-        return max(struct.unpack("<Q", os.pread(self.file.fileno(), 8, at))[0]
-                   for at in self.TXNID)
 
 
 def neighbors():
@@ -60,7 +45,7 @@ def main():
     id = controller.publish("all", "GOAL_STATE_V2", small)
     controller.wait_reply(id, timeout=TIMEOUT)
 
-    store = Store()
+    store = alcor_process.Store(os.environ["OVS_DBDIR"])
     enough = store.transactions() + 2
     with open(os.path.join(os.environ["OVS_RUNDIR"], "alcor-agent.pid")) as f:
         pid = int(f.read())

@@ -438,7 +438,7 @@ class Crash:
     def tell(self, payload, pid):
         """Tells the relay until it has answered SUCCESS, through its death."""
         id, seen = self.controller.goal(payload), 0
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 2 * alcor_relay.DEFAULT_TIMEOUT
         while time.monotonic() < deadline:
             replies = self.controller.replies[id]
             if len(replies) > seen:
@@ -655,7 +655,8 @@ def publish_until(net, name):
     show("published", publish_all(net, controller, [state]))
 
 
-def publish_all(net, controller, states, timeout=30):
+def publish_all(net, controller, states,
+                timeout=2 * alcor_relay.DEFAULT_TIMEOUT):
     """Returns what became of all resources, as lines."""
     deadline = time.monotonic() + timeout
     ids = {controller.goal(state): state for state in states}

@@ -16,9 +16,9 @@ import zmq
 
 import alcor_goal
 import alcor_schema
-from alcor_controller import WaitTimeout, to_bytes
+from alcor_controller import TIME_FACTOR, WaitTimeout, to_bytes
 
-DEFAULT_TIMEOUT = 15
+DEFAULT_TIMEOUT = 15 * TIME_FACTOR
 
 MAPS = {"VPC": "vpc_states", "SUBNET": "subnet_states", "PORT": "port_states",
         "NEIGHBOR": "neighbor_states", "SECURITYGROUP":
@@ -376,7 +376,8 @@ def agent_with_topics(net, controller, name, ip, topics):
     state = net.schema.alcor.GoalStateV2(format_version=1)
     state.vpc_states["probe"].CopyFrom(net.build.vpc("probe", 7))
     state.host_resources[ip].resources.add(type="VPC", id="probe")
-    controller.wait_reply(controller.goal(state), timeout=60)
+    controller.wait_reply(controller.goal(state),
+                          timeout=4 * DEFAULT_TIMEOUT)
     agent.gaps = agent.n_snapshots = 0  # It may have come too early.
     return agent
 

@@ -31,6 +31,7 @@ import subprocess
 import sys
 import time
 
+from alcor_controller import TIME_FACTOR
 from alcor_process import is_alive
 import alcor_schema
 import equivalence_model
@@ -38,7 +39,7 @@ from equivalence_model import CREATE, FULL, GET, HOSTS, INFO, KINDS, UPDATE
 
 SENDER = "ctl-1"
 TOPICS = ("all", "node/host1")
-TIMEOUT = 60
+TIMEOUT = 60 * TIME_FACTOR
 
 # What the agent allocates: where its numbers stand in what is dumped.  They
 # differ from agent to agent.
@@ -737,7 +738,7 @@ class Run:
 
         self.teach_b()
         fresh = self.stable_dump(self.b)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 5 * TIME_FACTOR
         while fresh != dump and time.monotonic() < deadline:
             fresh, dump = self.stable_dump(self.b), self.stable_dump(self.a)
         self.compare("like a fresh agent", fresh, dump)

@@ -136,7 +136,7 @@ $(sanitized_alcortest_OBJECTS) $(fuzzing_libalcor_a_OBJECTS): \
 
 # FUZZ_SECONDS for each target, or just those in FUZZ_TARGETS.
 FUZZ_SECONDS = 600
-check-fuzz:
+check-fuzz: $(BUILT_SOURCES)
 	@test '$(CLANG)' != no || { echo "check-fuzz needs clang" >&2; exit 1; }
 	$(MAKE) CC='$(CLANG)' WERROR_FLAGS= SANITIZER_FLAGS= $(fuzz_targets)
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' $(srcdir)/tests/fuzz/run fuzzing \

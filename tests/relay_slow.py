@@ -140,7 +140,7 @@ def slow(net):
     # More than may: goal state has to wait until it is cut off.
     for i in range(4):
         id = controller.goal(bulk(net, i * 1300, 1300))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 4 * alcor_relay.DEFAULT_TIMEOUT
         while not controller.replies[id]:
             if time.monotonic() > deadline:
                 raise alcor_relay.WaitTimeout("no reply")
