@@ -177,17 +177,20 @@ take_departure(struct agent *agent, const struct fast_path_sighting *s,
     bool to_gateway = is_entrance(agent, s->host);
     struct direct_path_key key;
     struct direct_path_hop hop;
-    long long int told;
-    bool on_path;
+    long long int told = 0;
+    bool has_path;
 
     if (!to_gateway && !lookup_mac(agent, s->host, false, &to->host_mac)) {
         return;
     }
-    on_path = (agent_zeta_find_path(agent, s, &key, &hop, &told)
-               && time_msec() - told < OFFLOAD_WAIT_MSEC
-               && (to_gateway || (s->host == hop.host_ip
-                                  && eth_addr_equals(s->new_dmac, hop.mac))));
-    if (on_path) {
+    has_path = agent_zeta_find_path(agent, s, &key, &hop, &told);
+    if (has_path && s->direct
+        && (s->host != hop.host_ip
+            || !eth_addr_equals(s->new_dmac, hop.mac))) {
+        return;                 /* It was seen before the path changed. */
+    }
+    if (has_path && (to_gateway || s->direct)
+        && time_msec() - told < OFFLOAD_WAIT_MSEC) {
         struct offload_path path;
 
         make_path(agent, port, &key, &hop, &path);

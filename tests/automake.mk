@@ -93,6 +93,7 @@ test_scripts = \
 	tests/flood-frames.py \
 	tests/insight-frames.py \
 	tests/send-frames.py \
+	tests/sequence.py \
 	tests/equivalence.py \
 	tests/flows.py \
 	tests/power-cut.py \

@@ -217,6 +217,9 @@ of_cookie_is_ours(uint64_t cookie)
 /* The packet is a copy for a chunk of hosts, and was looked up for it. */
 #define OF_FLAG_CHUNK (1u << 26)
 
+/* The packet takes a direct path, past the gateway that told of it. */
+#define OF_FLAG_DIRECT (1u << 25)
+
 /* Why packets are dropped: OF_DROP(NAME, "name", "explanation").  Add at the
  * end: the numbers are in flows. */
 #define OF_DROP_REASONS                                                 \

@@ -530,7 +530,7 @@ way_has_changed(const struct offload_changes *c,
                                 s->proto, s->sport, s->dport), since)))) {
         return true;
     }
-    return (is_noted(c, host, since)
+    return (!s->arrival && is_noted(c, host, since)
             && (!is_news
                 || (noted_time(c, subject_hop(s->host, &verdict->host_mac))
                     < noted_time(c, host))));

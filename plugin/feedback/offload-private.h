@@ -34,6 +34,9 @@ struct offload_entry {
     struct fp_flow flow;        /* As it was written. */
     struct offload_verdict verdict;
     struct ovs_list told_node;  /* In struct offload's 'told', if that. */
+    struct hmap_node way_node;  /* In struct offload's 'direct', by its way, if
+                                 * it is on a direct path... */
+    bool direct;                /* ...which this says. */
     long long int lease;        /* Until then. */
     bool present;               /* In offload_resync(). */
 };
@@ -102,6 +105,7 @@ struct offload {
     long long int next_tick;
     unsigned long long int n_evicted; /* Of 'ab', last seen. */
     struct ovs_list told;       /* Entries whose verdict has not been seen. */
+    struct hmap direct;         /* Entries on direct paths. */
     struct hmap waiting;        /* Contains "struct waiting"s (offload-told.c),
                                  * by whereto... */
     struct ovs_list waiting_list; /* ...and oldest first. */
@@ -124,5 +128,9 @@ size_t offload_remove(struct offload *,
 /* offload-told.c. */
 void offload_told_init(struct offload *);
 void offload_told_clear(struct offload *);
+
+/* The entry has another verdict; it is about to go. */
+void offload_told_judged(struct offload *, struct offload_entry *);
+void offload_told_forget(struct offload *, struct offload_entry *);
 
 #endif /* feedback/offload-private.h */

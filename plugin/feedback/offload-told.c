@@ -44,6 +44,8 @@ forget(struct offload *o, struct waiting *w)
 void
 offload_told_init(struct offload *o)
 {
+    ovs_list_init(&o->told);
+    hmap_init(&o->direct);
     hmap_init(&o->waiting);
     ovs_list_init(&o->waiting_list);
 }
@@ -118,10 +120,99 @@ foretell(struct offload *o, const struct fast_path_sighting *s,
     struct fast_path_sighting told = *s;
     struct offload_target target = *to;
 
+    told.direct = true;
     told.host = path->host;
     told.new_dmac = path->mac;
     target.host_mac = path->host_mac;
     offload_take(o, &told, &target, offload_changes_news(&o->changes, s->dst));
+}
+
+/* Entries on direct paths, by their ways. */
+
+static uint32_t
+hash_direct(uint32_t ofport, uint32_t vni, ovs_be32 src, ovs_be32 dst,
+            bool by_connection, uint8_t proto, ovs_be16 sport, ovs_be16 dport)
+{
+    uint32_t hash = hash_way(ofport, vni, dst);
+
+    return (by_connection
+            ? hash_int((OVS_FORCE uint32_t) src
+                       ^ ((OVS_FORCE uint32_t) sport << 16
+                          | (OVS_FORCE uint32_t) dport), hash + proto)
+            : hash);
+}
+
+static void
+forget_way(struct offload *o, struct offload_entry *entry)
+{
+    if (entry->direct) {
+        hmap_remove(&o->direct, &entry->way_node);
+        entry->direct = false;
+    }
+}
+
+void
+offload_told_forget(struct offload *o, struct offload_entry *entry)
+{
+    ovs_list_remove(&entry->told_node);
+    forget_way(o, entry);
+}
+
+void
+offload_told_judged(struct offload *o, struct offload_entry *entry)
+{
+    const struct fast_path_sighting *s = &entry->verdict.seen;
+
+    offload_told_forget(o, entry);
+    ovs_list_init(&entry->told_node);
+    if (entry->verdict.told) {
+        ovs_list_push_back(&o->told, &entry->told_node);
+    }
+    if (s->direct) {
+        entry->direct = true;
+        hmap_insert(&o->direct, &entry->way_node,
+                    hash_direct(s->ofport, s->vni, s->src, s->dst, s->tracked,
+                                s->proto, s->sport, s->dport));
+    }
+}
+
+/* Has the entries that OVS, too, would have take 'path', do so: they are what
+ * they were, but for the path.  (That they are there means that no policy has
+ * changed.) */
+static void
+redirect(struct offload *o, const struct offload_path *path)
+{
+    struct redirected {
+        struct fast_path_sighting seen;
+        struct offload_target to;
+    } *entries = NULL;
+    size_t n = 0, allocated = 0;
+    const struct offload_entry *entry;
+
+    HMAP_FOR_EACH_WITH_HASH (entry, way_node,
+                             hash_direct(path->ofport, path->vni, path->src,
+                                         path->dst, path->by_connection,
+                                         path->proto, path->sport,
+                                         path->dport),
+                             &o->direct) {
+        if (takes(&entry->verdict.seen, path)) {
+            if (n >= allocated) {
+                entries = x2nrealloc(entries, &allocated, sizeof *entries);
+            }
+            entries[n++] = (struct redirected) {
+                .seen = entry->verdict.seen,
+                .to = {
+                    .port = entry->key.scope >> 8,
+                    .by_connection = entry->verdict.seen.tracked,
+                    .mtu = entry->flow.encap.mtu,
+                },
+            };
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        foretell(o, &entries[i].seen, &entries[i].to, path);
+    }
+    free(entries);
 }
 
 void
@@ -144,6 +235,7 @@ offload_take_path(struct offload *o, const struct offload_path *path)
             foretell(o, &w->seen, &w->to, path);
         }
     }
+    redirect(o, path);
 }
 
 void

@@ -34,7 +34,6 @@ offload_create(void)
     struct offload *o = xzalloc(sizeof *o);
 
     hmap_init(&o->entries);
-    ovs_list_init(&o->told);
     offload_told_init(o);
     return o;
 }
@@ -43,7 +42,7 @@ static void
 forget(struct offload *o, struct offload_entry *entry)
 {
     hmap_remove(&o->entries, &entry->hmap_node);
-    ovs_list_remove(&entry->told_node);
+    offload_told_forget(o, entry);
     free(entry);
 }
 
@@ -64,6 +63,7 @@ offload_destroy(struct offload *o)
         offload_set_tables(o, NULL);
         offload_told_clear(o);
         hmap_destroy(&o->waiting);
+        hmap_destroy(&o->direct);
         hmap_destroy(&o->entries);
         free(o);
     }
@@ -391,12 +391,8 @@ offload_take(struct offload *o, const struct fast_path_sighting *s,
         }
     }
     entry->verdict = verdict;
-    ovs_list_remove(&entry->told_node);
-    ovs_list_init(&entry->told_node);
-    if (told) {
-        ovs_list_push_back(&o->told, &entry->told_node);
-        o->stats.told++;
-    }
+    offload_told_judged(o, entry);
+    o->stats.told += told != 0;
     if (apply_bpf_n_evicted(o->ab) != o->n_evicted) {
         o->n_evicted = apply_bpf_n_evicted(o->ab);
         offload_resync(o);

@@ -64,6 +64,11 @@
  * then, the path's flow is no change to this entry; that the path is gone
  * (offload_drop_path()), or any other flow, is.
  *
+ * A gateway may tell that a destination has moved.  Entries that OVS has said
+ * take the direct path (the sighting shows that) then are rewritten in place:
+ * they were in the table, so no policy has changed, and again it is only the
+ * destination's MAC and host that differ.  The rest is as above.
+ *
  * Restarts
  * --------
  *

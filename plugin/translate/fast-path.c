@@ -274,6 +274,8 @@ fast_path_packet_in(const struct packet_view *view,
         s.host = flow->tunnel.ip_dst;
         s.vni = s.tag >> OF_TAG_VNI_SHIFT & 0xffffff;
         s.routed = s.from != 0;
+        s.direct = (flow->regs[MFF_ALCOR_FLAGS - MFF_REG0]
+                    & OF_FLAG_DIRECT) != 0;
         if (s.routed && !look_back(view, &s)) {
             return false;
         }

@@ -29,6 +29,7 @@ struct fast_path_sighting {
     bool tracked;               /* One of an established connection; else
                                  * whatever its protocol and ports are. */
     bool routed;
+    bool direct;                /* By a direct path, past a gateway. */
 
     /* The frame: as it came ('smac', 'dmac'), as it leaves. */
     struct eth_addr smac, dmac, new_smac, new_dmac;

@@ -103,6 +103,7 @@ path_flow(const struct vol_direct_path *path, uint32_t ofport,
     }
     act_set_mac(&f.acts, MFF_ETH_DST, &path->mac);
     act_set_ip(&f.acts, MFF_TUN_DST, MFF_TUN_IPV6_DST, &host);
+    act_set_flag(&f.acts, OF_FLAG_DIRECT);
     act_goto(&f.acts, OFS_ENCAP);
     flow_draft_output(&f, out, OFS_UNKNOWN, OF_PRIO_HIGH);
     output_next_hop(out, &host, &path->host_mac);
