@@ -7,6 +7,7 @@ usage: gateway-probe.py DEVICE send VNI SRC DST ENTRANCE-IP ENTRANCE-MAC
            [--from HOST-IP] [--wait SECONDS]
        gateway-probe.py DEVICE arp VNI SRC TARGET ENTRANCE-IP ENTRANCE-MAC ...
        gateway-probe.py DEVICE until VNI SRC DST ENTRANCE-IP ENTRANCE-MAC ...
+       gateway-probe.py DEVICE outage VNI SRC DST ENTRANCE-IP ENTRANCE-MAC FILE
        gateway-probe.py DEVICE listen
 
 All hosts are behind DEVICE and have its MAC; what comes is told apart by the
@@ -14,11 +15,15 @@ outer destination address.  "send" sends a UDP packet from endpoint SRC to DST
 (ports 1000 and 2000) to the entrance, and prints what comes back until nothing
 has for SECONDS (0.3); "arp" sends an ARP request.  "until" sends every 50 ms
 until the packet is forwarded, and prints how many times that was: "at once",
-"in time" (within 2 s), or "late".  "listen" waits for an OAM packet, and
-prints it.
+"in time" (within 2 s), or "late".  "outage" sends a packet and an ARP request
+every 10 ms, prints "ready" when it has had answers to both, and goes on until
+it has had some since FILE was made; then it prints how long, in milliseconds,
+it was at most without an answer to ARP requests, and to packets, from the first
+of them that had none.  "listen" waits for an OAM packet, and prints it.
 """
 
 import argparse
+import os
 import select
 import socket
 import struct
@@ -65,10 +70,10 @@ class Probe:
         self.socket.bind((args.device, 0))
         self.mac = self.socket.getsockname()[4]
 
-    def inner(self):
+    def inner(self, arp):
         args = self.args
         source_mac = mac("020000000002")
-        if args.command == "arp":
+        if arp:
             return (b"\xff" * 6 + source_mac + b"\x08\x06"
                     + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + source_mac
                     + socket.inet_aton(args.src) + b"\0" * 6
@@ -76,9 +81,9 @@ class Probe:
         return (mac("02eeeeeeeeee") + source_mac + b"\x08\x00"
                 + ip_packet(args.src, args.dst, udp(1000, 2000, b"probe")))
 
-    def send(self):
+    def send(self, arp=False):
         args = self.args
-        vxlan = struct.pack("!II", 1 << 27, args.vni << 8) + self.inner()
+        vxlan = struct.pack("!II", 1 << 27, args.vni << 8) + self.inner(arp)
         self.socket.send(mac(args.entrance_mac) + self.mac + b"\x08\x00"
                          + ip_packet(args.host, args.entrance,
                                      udp(40000, VXLAN, vxlan)))
@@ -149,6 +154,42 @@ class Probe:
                 return
         print("never")
 
+    def outage(self):
+        asked = {"ARP": None, "packets": None}  # The first without an answer.
+        longest = dict.fromkeys(asked, 0.0)
+        answered = dict.fromkeys(asked, 0.0)
+        ready = made = None
+        due = time.monotonic()
+        while made is None or min(answered.values()) < made:
+            for kind in asked:
+                self.send(kind == "ARP")
+                asked[kind] = asked[kind] or time.monotonic()
+            due = max(due + 0.01, time.monotonic())
+            for kind, line in self.receive_until(due):
+                kind = "ARP" if ": ARP 2 " in line else "packets"
+                answered[kind] = time.monotonic()
+                if asked[kind]:
+                    longest[kind] = max(longest[kind],
+                                        answered[kind] - asked[kind])
+                    asked[kind] = None
+            if not ready and all(answered.values()):
+                ready = True
+                longest = dict.fromkeys(asked, 0.0)
+                print("ready", flush=True)
+            if made is None and os.path.exists(self.args.file):
+                made = time.monotonic()
+        print("%d %d" % tuple(1000 * longest[kind] for kind in asked))
+
+    def receive_until(self, end):
+        """Yields (what it is, line) for each answer until then."""
+        while select.select([self.socket], [], [],
+                            max(end - time.monotonic(), 0))[0]:
+            data, address = self.socket.recvfrom(65536)
+            result = (self.describe(data)
+                      if address[2] != socket.PACKET_OUTGOING else None)
+            if result and result[0] == "vxlan":
+                yield result
+
     def run(self):
         if self.args.command == "listen":
             print("listening", flush=True)
@@ -158,8 +199,10 @@ class Probe:
                     return
         elif self.args.command == "until":
             self.until()
+        elif self.args.command == "outage":
+            self.outage()
         else:
-            self.send()
+            self.send(self.args.command == "arp")
             for _, line in sorted(self.receive(self.args.wait), reverse=True):
                 print(line)
 
@@ -167,11 +210,14 @@ class Probe:
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("device")
-    parser.add_argument("command", choices=["send", "arp", "until", "listen"])
+    parser.add_argument("command", choices=["send", "arp", "until", "outage",
+                                            "listen"])
     if len(sys.argv) > 2 and sys.argv[2] != "listen":
         parser.add_argument("vni", type=int)
         for name in "src", "dst", "entrance", "entrance_mac":
             parser.add_argument(name)
+        if sys.argv[2] == "outage":
+            parser.add_argument("file")
     parser.add_argument("--from", dest="host", default="172.31.0.1")
     parser.add_argument("--wait", type=float, default=0.3)
     Probe(parser.parse_args()).run()
