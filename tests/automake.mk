@@ -345,6 +345,7 @@ check-kernel: all tests/atlocal $(KERNEL_TESTSUITE)
 	$(srcdir)/tests/kernel-suite $(KERNEL_TESTSUITE) $(TESTSUITEFLAGS)
 
 # One test for each number of tests/dataplane-numbers: minutes instead of many.
+# Part of utilities/run-tests.
 check-kernel-core: all tests/atlocal $(KERNEL_TESTSUITE)
 	$(srcdir)/tests/kernel-suite $(KERNEL_TESTSUITE) -k kernel-core \
 		$(TESTSUITEFLAGS)
