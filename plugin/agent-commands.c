@@ -190,6 +190,17 @@ format_resources(const struct agent *agent, struct ds *s)
 }
 
 static void
+format_buffer(const struct agent *agent, struct ds *s)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+
+    if (agent_underlay_describe_buffer(agent, &text)) {
+        ds_put_format(s, "buffer: %s\n", ds_cstr(&text));
+    }
+    ds_destroy(&text);
+}
+
+static void
 format_counters(const struct agent_counters *c, uint64_t n_gaps,
                 struct ds *s)
 {
@@ -227,6 +238,7 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     agent_transport_describe(agent, &s);
     ds_put_char(&s, '\n');
     commit_describe(agent->commit, &s);
+    format_buffer(agent, &s);
     if (agent->translator) {
         ds_put_cstr(&s, "resync: ");
         resync_describe(agent->resync, &s);

@@ -64,6 +64,10 @@ describe(const struct agent *agent, struct smap *status)
                                 ? "none (--dummy-dataplane)"
                                 : agent->was_connected ? "connected"
                                 : "not connected"));
+    ds_clear(&s);
+    if (agent_underlay_describe_buffer(agent, &s)) {
+        smap_add(status, "buffer", ds_cstr(&s));
+    }
     ds_destroy(&s);
 }
 

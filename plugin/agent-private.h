@@ -189,6 +189,7 @@ void agent_ids_readback(struct agent *);
 
 /* agent-underlay.c. */
 void agent_underlay_run(struct agent *);
+bool agent_underlay_describe_buffer(const struct agent *, struct ds *);
 
 /* agent-transport.c. */
 void agent_transport_configure(struct agent *);

@@ -6,11 +6,16 @@
 
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "agent-private.h"
+#include "apply/apply-ovsdb.h"
+#include "apply/device-buffer.h"
+#include "apply/next-hop.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "socket-util.h"
@@ -87,4 +92,37 @@ agent_underlay_run(struct agent *agent)
         VLOG_INFO("the device with %s has an MTU of %"PRIu32,
                   agent->config.host_ip, underlay.mtu);
     }
+}
+
+/* On the userspace datapath: if it is known how many packets from other hosts
+ * can wait for ovs-vswitchd, appends that to 's', and returns true. */
+bool
+agent_underlay_describe_buffer(const struct agent *agent, struct ds *s)
+{
+    const char *type = apply_ovsdb_datapath_type(agent->ovsdb);
+    const char *bridge = next_hop_device(agent->next_hop);
+    struct device_buffer buffer;
+    char *error = NULL;
+    char *device;
+
+    if (agent->options.dummy || strcmp(type, "netdev")) {
+        return false;
+    }
+    device = (agent->config.uplink ? xstrdup(agent->config.uplink)
+              : bridge ? apply_ovsdb_physical_device(agent->ovsdb, bridge,
+                                                     &error)
+              : NULL);
+    bool known = device && device_buffer_get(device, &buffer);
+    if (known) {
+        ds_put_format(s, "%s: %"PRIu64" kB of packets can wait for "
+                      "ovs-vswitchd, %"PRIu64" packets dropped",
+                      device, buffer.size / 1024, buffer.drops);
+        if (buffer.size < DEVICE_BUFFER_ADVISED) {
+            ds_put_format(s, " (net.core.rmem_default should be %d)",
+                          DEVICE_BUFFER_ADVISED);
+        }
+    }
+    free(error);
+    free(device);
+    return known;
 }

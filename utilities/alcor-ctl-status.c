@@ -165,6 +165,10 @@ check_connections(const struct alcorrec_agent *agent, struct report *report)
     if (resync) {
         add_fact(report, "resync", "%s", resync);
     }
+    const char *buffer = smap_get(&agent->status, "buffer");
+    if (buffer) {
+        add_fact(report, "buffer", "%s", buffer);
+    }
 }
 
 static void

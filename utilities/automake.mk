@@ -52,7 +52,8 @@ EXTRA_DIST += \
 	utilities/debian/openvswitch-alcor.postrm \
 	utilities/debian/ovsdb-server.service.d/openvswitch-alcor.conf \
 	utilities/debian/rules \
-	utilities/debian/source/format
+	utilities/debian/source/format \
+	utilities/debian/sysctl.d/60-openvswitch-alcor.conf
 deb:
 	PYTHON3='$(PYTHON3)' '$(top_srcdir)/utilities/build-deb' \
 		'$(abs_top_builddir)/deb'

@@ -35,6 +35,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/desired-state.c \
 	plugin/apply/desired-state.h \
 	plugin/apply/desired-unit.c \
+	plugin/apply/device-buffer.c \
+	plugin/apply/device-buffer.h \
 	plugin/apply/flow-encode.c \
 	plugin/apply/flow-encode.h \
 	plugin/apply/gateway-device.c \
