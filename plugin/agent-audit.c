@@ -117,6 +117,9 @@ cmd_audit(struct unixctl_conn *conn, int argc, const char *argv[],
                                     "connection-status)");
         return;
     }
+    if (!agent_check_arguments(conn, 0, argc, argv)) {
+        return;
+    }
     waiter = xzalloc(sizeof *waiter);
     waiter->conn = conn;
     waiter->json = argc > 1 && !strcmp(argv[1], "--format=json");
@@ -139,7 +142,8 @@ static void
 reply(struct agent *agent, struct audit_waiter *waiter)
 {
     const char *argv[] = {
-        "", waiter->json ? "--format=json" : waiter->csv ? "--format=csv" : "",
+        "", (waiter->json ? "--format=json"
+             : waiter->csv ? "--format=csv" : "--format=table"),
     };
     long long int when;
     const struct ds_audit *audit = apply_openflow_audited(agent->openflow,

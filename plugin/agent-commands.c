@@ -58,29 +58,64 @@ parse_format(const char *arg, enum table_format *format)
     return strncmp(arg, "--", 2) != 0;
 }
 
-/* Replies with 'table', in the format that 'argv' asks for. */
+/* Returns true if, in 'argv', are no options but for a format, and at most
+ * 'n_words' other arguments.  Else replies with an error. */
+static bool
+parse_arguments(struct unixctl_conn *conn, size_t n_words, int argc,
+                const char *argv[], enum table_format *format)
+{
+    *format = TF_TABLE;
+    for (int i = 1; i < argc; i++) {
+        if (!parse_format(argv[i], format)) {
+            unixctl_command_reply_error(conn, "expected no other option than "
+                                        "--format=table, json or csv");
+            return false;
+        }
+        if (strncmp(argv[i], "--", 2) && !n_words--) {
+            char *error = xasprintf("\"%.64s\": expected nothing, or "
+                                    "--format=table, json or csv", argv[i]);
+
+            unixctl_command_reply_error(conn, error);
+            free(error);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+agent_check_arguments(struct unixctl_conn *conn, size_t n_words, int argc,
+                      const char *argv[])
+{
+    enum table_format format;
+
+    return parse_arguments(conn, n_words, argc, argv, &format);
+}
+
+/* Replies with 'table', in the format that 'argv' asks for, which may have
+ * 'n_words' arguments beside that. */
+static void
+reply_table(struct unixctl_conn *conn, struct table *table, size_t n_words,
+            int argc, const char *argv[])
+{
+    struct table_style style = TABLE_STYLE_DEFAULT;
+
+    if (parse_arguments(conn, n_words, argc, argv, &style.format)) {
+        struct ds s = DS_EMPTY_INITIALIZER;
+
+        table_format_reset();
+        table_format(table, &style, &s);
+        unixctl_command_reply(conn, ds_cstr(&s));
+        ds_destroy(&s);
+    }
+    table_destroy(table);
+}
+
 void
 agent_reply_table(struct unixctl_conn *conn, struct table *table, int argc,
                   const char *argv[])
 {
-    struct table_style style = TABLE_STYLE_DEFAULT;
-    struct ds s = DS_EMPTY_INITIALIZER;
-    bool ok = true;
-
-    style.format = TF_TABLE;
-    for (int i = 1; i < argc; i++) {
-        ok &= parse_format(argv[i], &style.format);
-    }
-    if (ok) {
-        table_format_reset();
-        table_format(table, &style, &s);
-        unixctl_command_reply(conn, ds_cstr(&s));
-    } else {
-        unixctl_command_reply_error(conn, "expected no other option than "
-                                    "--format=table, json or csv");
-    }
-    ds_destroy(&s);
-    table_destroy(table);
+    reply_table(conn, table, 0, argc, argv);
 }
 
 /* Returns the 'n'th argument (from 0) that is no option, or NULL. */
@@ -265,6 +300,7 @@ struct list_walk {
     struct table table;
     enum goal_kind kind;
     const char *vpc;            /* Only these, or null: all. */
+    bool found;                 /* Any neighbor? */
 };
 
 static const char *
@@ -332,7 +368,7 @@ cmd_goal_state_list(struct unixctl_conn *conn, int argc, const char *argv[],
                                 &walk);
         }
     }
-    agent_reply_table(conn, &walk.table, argc, argv);
+    reply_table(conn, &walk.table, 1, argc, argv);
 }
 
 static void
@@ -449,6 +485,7 @@ list_neighbor(const struct goal_key *key, void *walk_)
     const struct goal_neighbor *neighbor = GOAL_NEIGHBOR_CAST(r);
     struct ds s = DS_EMPTY_INITIALIZER;
 
+    walk->found = true;
     table_add_row(&walk->table);
     agent_add_cell(&walk->table, "%s", r->id);
     agent_add_cell(&walk->table, ETH_ADDR_FMT, ETH_ADDR_ARGS(neighbor->mac));
@@ -476,6 +513,7 @@ cmd_neighbor_list(struct unixctl_conn *conn, int argc, const char *argv[],
         "id", "mac", "addresses", "host", "status",
     };
     struct list_walk walk = { .agent = agent_ };
+    struct goal_key key;
 
     walk.vpc = positional(argc, argv, 0);
     if (!is_up(walk.agent, conn)) {
@@ -491,7 +529,14 @@ cmd_neighbor_list(struct unixctl_conn *conn, int argc, const char *argv[],
     }
     goal_store_index(walk.agent->store, GOAL_BY_VPC, walk.vpc, NULL,
                      list_neighbor, &walk);
-    agent_reply_table(conn, &walk.table, argc, argv);
+    if (!walk.found
+        && !goal_store_lookup(walk.agent->store, GOAL_VPC, walk.vpc, &key)) {
+        unixctl_command_reply_error(conn, "no such VPC, nor a neighbor in it "
+                                    "(see goal-state/list VPC)");
+        table_destroy(&walk.table);
+        return;
+    }
+    reply_table(conn, &walk.table, 1, argc, argv);
 }
 
 /* Insight. */

@@ -352,6 +352,7 @@ agent_config_init(struct agent_config *config)
 {
     memset(config, 0, sizeof *config);
     smap_init(&config->errors);
+    sset_init(&config->bad);
     smap_init(&config->last);
     for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
         if (settings[i].fallback) {
@@ -379,6 +380,7 @@ agent_config_destroy(struct agent_config *config)
     free(config->gateway_entrances);
     free(config->limits);
     smap_destroy(&config->errors);
+    sset_destroy(&config->bad);
     smap_destroy(&config->last);
 }
 
@@ -389,9 +391,8 @@ agent_config_error_prefix(const char *key)
     return strncmp(key, "alcor-", 6) ? "" : "external_ids:";
 }
 
-bool
-agent_config_set_error(struct agent_config *config, const char *key,
-                       char *error)
+static bool
+set_error(struct agent_config *config, const char *key, char *error)
 {
     const char *old = smap_get(&config->errors, key);
 
@@ -407,6 +408,17 @@ agent_config_set_error(struct agent_config *config, const char *key,
         smap_remove(&config->errors, key);
     }
     return true;
+}
+
+bool
+agent_config_set_error(struct agent_config *config, const char *key,
+                       char *error)
+{
+    if (sset_contains(&config->bad, key)) {
+        free(error);
+        return false;
+    }
+    return set_error(config, key, error);
 }
 
 static bool
@@ -481,7 +493,7 @@ check_unknown(struct agent_config *config, const struct smap *ids)
                                     ? "did you mean " : "see alcor-agent(8) "
                                     "for those there are",
                                     similar ? similar : "");
-            agent_config_set_error(config, node->key, error);
+            set_error(config, node->key, error);
         }
     }
     SMAP_FOR_EACH_SAFE (node, &config->errors) {
@@ -526,7 +538,11 @@ agent_config_update(struct agent_config *config, const struct smap *ids)
                             "one of them with: ovs-vsctl set Open_vSwitch . "
                             "external_ids:system-id=NAME");
         }
-        agent_config_set_error(config, setting->key, error);
+        sset_find_and_delete(&config->bad, setting->key);
+        if (error) {
+            sset_add(&config->bad, setting->key);
+        }
+        set_error(config, setting->key, error);
     }
     return true;
 }

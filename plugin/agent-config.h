@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include "openvswitch/types.h"
 #include "smap.h"
+#include "sset.h"
 
 enum neighbor_programming {
     PROGRAMMING_AUTO,           /* As 'lazy_threshold' says. */
@@ -76,6 +77,7 @@ struct agent_config {
     size_t n_gateway_entrances;
     char *limits;               /* "NAME=NUMBER,...", null: none. */
     struct smap errors;         /* Key -> message. */
+    struct sset bad;            /* Keys whose present values are not used. */
     struct smap last;           /* The external_ids last seen... */
     bool loaded;                /* ...if they have been seen. */
 };
@@ -90,7 +92,8 @@ bool agent_config_update(struct agent_config *,
                          const struct smap *external_ids);
 
 /* Reports that the value of 'key' turned out bad later on ('error' null: it
- * turned out good).  Takes ownership of 'error'.  Returns true if that is
+ * turned out good); it is of no interest while another one has been set that
+ * is bad by itself.  Takes ownership of 'error'.  Returns true if that is
  * news. */
 bool agent_config_set_error(struct agent_config *, const char *key,
                             char *error);

@@ -83,6 +83,7 @@ struct counters_walk {
     struct agent *agent;
     struct table table;
     const char *port_id;        /* Null: all. */
+    bool found;                 /* Any? */
 };
 
 static void
@@ -109,6 +110,7 @@ add_port(const struct goal_key *key OVS_UNUSED, const char *id, void *walk_)
     if (!binding || (walk->port_id && strcmp(walk->port_id, id))) {
         return true;
     }
+    walk->found = true;
     agent_port_stats_get(walk->agent, id, binding->ofport, &stats);
     table_add_row(&walk->table);
     agent_add_cell(&walk->table, "%s", id);
@@ -135,6 +137,12 @@ reply(struct agent *agent, const struct stats_waiter *waiter)
         table_add_column(&walk.table, "%s", columns[i]);
     }
     goal_store_for_each(agent->store, GOAL_PORT, add_port, &walk);
+    if (walk.port_id && !walk.found) {
+        unixctl_command_reply_error(waiter->conn, "no such port with an "
+                                    "Interface on this host (see port/list)");
+        table_destroy(&walk.table);
+        return;
+    }
     agent_reply_table(waiter->conn, &walk.table, ARRAY_SIZE(argv), argv);
 }
 
@@ -150,11 +158,14 @@ cmd_port_counters(struct unixctl_conn *conn, int argc, const char *argv[],
                                     agent_phase_to_string(agent->phase));
         return;
     }
+    if (!agent_check_arguments(conn, 1, argc, argv)) {
+        return;
+    }
     waiter = xzalloc(sizeof *waiter);
     waiter->conn = conn;
     waiter->round = port_stats_round(agent->port_stats);
     waiter->deadline = time_msec() + WAIT_MSEC;
-    waiter->format = xstrdup("");
+    waiter->format = xstrdup("--format=table");
     for (int i = 1; i < argc; i++) {
         char **arg = (strncmp(argv[i], "--", 2) ? &waiter->port_id
                       : &waiter->format);

@@ -241,8 +241,14 @@ void agent_writer_destroy(struct goal_origin *);
 /* agent-commands.c. */
 void agent_commands_init(struct agent *);
 void agent_commands_run(struct agent *);
+
+/* Replies with a table, in the format that is the only argument there may be;
+ * and whether there is just that, and at most 'n_words' others: else replies
+ * with an error. */
 void agent_reply_table(struct unixctl_conn *, struct table *, int argc,
                        const char *argv[]);
+bool agent_check_arguments(struct unixctl_conn *, size_t n_words, int argc,
+                           const char *argv[]);
 void agent_add_cell(struct table *, const char *format, ...)
     OVS_PRINTF_FORMAT(2, 3);
 void agent_add_counter(struct table *, const char *prefix, const char *name,
