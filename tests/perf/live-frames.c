@@ -17,7 +17,8 @@
  * (BPF_F_TEST_XDP_LIVE_FRAMES), which costs a fraction of what a socket does;
  * in between it keeps its processor busy, and nobody else gets that
  * (SCHED_FIFO), just as nobody delays a card.  If DEVICE is a veth, its peer
- * must have NAPI.
+ * must have NAPI.  It prints "ready" before it begins, and after the seconds
+ * when that was (CLOCK_MONOTONIC).
  *
  * "count" takes them, by the destination port, off DEVICE when they have
  * arrived there (behind NAPI and GRO).  It prints "ready", and for each line
@@ -182,6 +183,8 @@ live_flood(const char *device, const char *fields, long long int rate,
                 .repeat = rate * msec / 1000 / BURST * BURST + 2 * BURST,
                 .batch_size = BURST,
                 .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+    puts("ready");
+    fflush(stdout);
     if (sched_setscheduler(0, SCHED_FIFO,
                            &(struct sched_param) { .sched_priority = 1 })) {
         ovs_fatal(errno, "cannot become a real-time process");
@@ -190,8 +193,9 @@ live_flood(const char *device, const char *fields, long long int rate,
                                &opts)) {
         ovs_fatal(errno, "BPF_PROG_RUN");
     }
-    printf("%llu %.3f\n", (unsigned long long int) skel->bss->live_sent,
-           (skel->bss->live_end - skel->bss->live_start) / (double) NSEC);
+    printf("%llu %.3f %.3f\n", (unsigned long long int) skel->bss->live_sent,
+           (skel->bss->live_end - skel->bss->live_start) / (double) NSEC,
+           skel->bss->live_start / (double) NSEC);
     bench_live__destroy(skel);
     ofpbuf_delete(frame);
 }
