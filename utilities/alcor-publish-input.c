@@ -75,6 +75,16 @@ looks_like_json(const struct ofpbuf *buf)
     return false;
 }
 
+/* OVS's parser counts lines from 0, editors do from 1. */
+static char *
+json_error(const char *s)
+{
+    int line, n = 0;
+
+    return (ovs_scan(s, "line %d,%n", &line, &n)
+            ? xasprintf("line %d,%s", line + 1, s + n) : xstrdup(s));
+}
+
 static char *
 parse_json(struct ofpbuf *buf, ProtobufCMessage **messagep)
 {
@@ -86,7 +96,7 @@ parse_json(struct ofpbuf *buf, ProtobufCMessage **messagep)
     struct json *json = json_from_string(buf->data);
     char *error;
     if (json->type == JSON_STRING) {
-        error = xstrdup(json_string(json));
+        error = json_error(json_string(json));
     } else if (json->type != JSON_OBJECT) {
         error = xstrdup("expected a JSON object (GoalStateV2)");
     } else {
