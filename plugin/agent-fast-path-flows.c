@@ -163,9 +163,16 @@ agent_fast_path_told(struct agent *agent, const char *port_id,
 }
 
 void
-agent_fast_path_untold(struct agent *agent, ovs_be32 dst)
+agent_fast_path_untold(struct agent *agent, const char *port_id,
+                       ovs_be32 dst)
 {
-    offload_drop_path(agent->fast_path->offload, dst);
+    struct agent_fast_path *fp = agent->fast_path;
+    const struct fast_path_port *port = shash_find_data(&fp->ports, port_id);
+
+    /* Without the port, there are no entries either. */
+    if (port) {
+        offload_drop_path(fp->offload, port->ofport, dst);
+    }
 }
 
 /* Sightings of packets into tunnels. */

@@ -123,7 +123,8 @@ void agent_fast_path_flows_run(struct agent *);
 void agent_fast_path_told(struct agent *, const char *port_id,
                           const struct direct_path_key *,
                           const struct direct_path_hop *);
-void agent_fast_path_untold(struct agent *, ovs_be32 dst);
+void agent_fast_path_untold(struct agent *, const char *port_id,
+                            ovs_be32 dst);
 
 /* agent-fast-path-stats.c. */
 void agent_fast_path_keep_stats(struct agent_fast_path *, const char *id,

@@ -54,7 +54,7 @@ publish_path(const char *id, const struct vol_direct_path *record,
                                                     VOL_DIRECT_PATH, id);
 
         if (old) {
-            agent_fast_path_untold(agent, old->dst);
+            agent_fast_path_untold(agent, id + old->port_ofs, old->dst);
         }
         vol_remove(agent->vol, VOL_DIRECT_PATH, id);
     }

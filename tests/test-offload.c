@@ -251,7 +251,7 @@ check_unknown(const struct offload_changes *changes, const char *flow)
 }
 
 /* What a gateway has told of is not concerned by the path itself, as long as
- * that is the last news of it, but by all else. */
+ * that is the last news of it from this port, but by all else. */
 static void
 check_told(void)
 {
@@ -259,17 +259,19 @@ check_told(void)
     struct offload_changes changes;
 
     offload_changes_init(&changes);
-    offload_changes_note_news(&changes, told.seen.dst);
-    told.told = offload_changes_news(&changes, told.seen.dst);
+    offload_changes_note_news(&changes, told.seen.ofport, told.seen.dst);
+    told.told = offload_changes_news(&changes, told.seen.ofport,
+                                     told.seen.dst);
+    offload_changes_note_news(&changes, told.seen.ofport + 1, told.seen.dst);
     note(&changes, PATH_FLOW);
     ovs_assert(offload_changes_concern(&changes, &verdicts[OUT], 1000));
     ovs_assert(!offload_changes_concern(&changes, &told, 1000));
-    offload_changes_note_news(&changes, told.seen.dst);
+    offload_changes_note_news(&changes, told.seen.ofport, told.seen.dst);
     ovs_assert(offload_changes_concern(&changes, &told, 1000));
     offload_changes_uninit(&changes);
 
     offload_changes_init(&changes);
-    offload_changes_note_news(&changes, told.seen.dst);
+    offload_changes_note_news(&changes, told.seen.ofport, told.seen.dst);
     note(&changes, "table=8,in_port=1,ip,dl_src=02:00:00:00:00:02,"
          "nw_src=10.0.0.2");
     ovs_assert(offload_changes_concern(&changes, &told, 1000));

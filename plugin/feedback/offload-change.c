@@ -137,21 +137,23 @@ subject_hop(ovs_be32 host, const struct eth_addr *mac)
 }
 
 static uint64_t *
-news_of(const struct offload_changes *c, ovs_be32 dst)
+news_of(const struct offload_changes *c, uint32_t ofport, ovs_be32 dst)
 {
-    return &c->news[hash_bytes(&dst, sizeof dst, 0) % OFFLOAD_NEWS];
+    return &c->news[hash_bytes(&dst, sizeof dst, ofport) % OFFLOAD_NEWS];
 }
 
 uint64_t
-offload_changes_news(const struct offload_changes *c, ovs_be32 dst)
+offload_changes_news(const struct offload_changes *c, uint32_t ofport,
+                     ovs_be32 dst)
 {
-    return *news_of(c, dst);
+    return *news_of(c, ofport, dst);
 }
 
 void
-offload_changes_note_news(struct offload_changes *c, ovs_be32 dst)
+offload_changes_note_news(struct offload_changes *c, uint32_t ofport,
+                          ovs_be32 dst)
 {
-    *news_of(c, dst) = ++c->n_news;
+    *news_of(c, ofport, dst) = ++c->n_news;
 }
 
 void
@@ -520,7 +522,8 @@ way_has_changed(const struct offload_changes *c,
     const struct fast_path_sighting *s = &verdict->seen;
     uint32_t host = subject_host(s->host);
     bool is_news = (verdict->told
-                    && verdict->told == offload_changes_news(c, s->dst));
+                    && verdict->told == offload_changes_news(c, s->ofport,
+                                                             s->dst));
 
     if (!s->arrival && !is_news
         && (is_noted(c, subject_path(s->dst), since)

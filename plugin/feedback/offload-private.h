@@ -60,8 +60,9 @@ struct offload_changes {
     struct offload_match *matches; /* OFFLOAD_MAX_MATCHES, a ring. */
     size_t n_matches;           /* Ever. */
     long long int all;          /* When a change was about everything. */
-    uint64_t *news;             /* OFFLOAD_NEWS, by hash of destination: the
-                                 * last that gateways have told of it. */
+    uint64_t *news;             /* OFFLOAD_NEWS, by hash of local port and
+                                 * destination: the last that gateways have
+                                 * told of the way. */
     uint64_t n_news;            /* Ever. */
 };
 
@@ -76,10 +77,12 @@ bool offload_changes_concern(const struct offload_changes *,
                              const struct offload_verdict *,
                              long long int since);
 
-/* The number of the last news of a direct path to 'dst'; notes that there are
- * new ones. */
-uint64_t offload_changes_news(const struct offload_changes *, ovs_be32 dst);
-void offload_changes_note_news(struct offload_changes *, ovs_be32 dst);
+/* The number of the last news of a direct path from 'ofport' to 'dst'; notes
+ * that there are new ones. */
+uint64_t offload_changes_news(const struct offload_changes *, uint32_t ofport,
+                              ovs_be32 dst);
+void offload_changes_note_news(struct offload_changes *, uint32_t ofport,
+                               ovs_be32 dst);
 
 /* Commits that were confirmed within OFFLOAD_PERIOD_MSEC of each other are one
  * for sightings; so many such periods are remembered.  They suffice for

@@ -124,7 +124,8 @@ foretell(struct offload *o, const struct fast_path_sighting *s,
     told.host = path->host;
     told.new_dmac = path->mac;
     target.host_mac = path->host_mac;
-    offload_take(o, &told, &target, offload_changes_news(&o->changes, s->dst));
+    offload_take(o, &told, &target,
+                 offload_changes_news(&o->changes, s->ofport, s->dst));
 }
 
 /* Entries on direct paths, by their ways. */
@@ -224,7 +225,7 @@ offload_take_path(struct offload *o, const struct offload_path *path)
     if (!o->ab) {
         return;
     }
-    offload_changes_note_news(&o->changes, path->dst);
+    offload_changes_note_news(&o->changes, path->ofport, path->dst);
     if (eth_addr_is_zero(path->host_mac)) {
         return;
     }
@@ -256,25 +257,34 @@ offload_sight_path(struct offload *o, const struct fast_path_sighting *s,
     }
 }
 
+struct dropped {
+    uint32_t ofport;
+    ovs_be32 dst;
+};
+
 static bool
-is_told_to(const struct offload_entry *entry, void *dst)
+is_told_of(const struct offload_entry *entry, void *dropped_)
 {
+    const struct dropped *dropped = dropped_;
+
     return (entry->verdict.told
-            && entry->verdict.seen.dst == *(const ovs_be32 *) dst);
+            && entry->verdict.seen.ofport == dropped->ofport
+            && entry->verdict.seen.dst == dropped->dst);
 }
 
 void
-offload_drop_path(struct offload *o, ovs_be32 dst)
+offload_drop_path(struct offload *o, uint32_t ofport, ovs_be32 dst)
 {
+    struct dropped dropped = { ofport, dst };
     const struct offload_entry *entry;
 
     if (!o->ab) {
         return;
     }
-    offload_changes_note_news(&o->changes, dst);
+    offload_changes_note_news(&o->changes, ofport, dst);
     LIST_FOR_EACH (entry, told_node, &o->told) {
-        if (entry->verdict.seen.dst == dst) {
-            o->stats.invalidated += offload_remove(o, is_told_to, &dst);
+        if (is_told_of(entry, &dropped)) {
+            o->stats.invalidated += offload_remove(o, is_told_of, &dropped);
             break;
         }
     }

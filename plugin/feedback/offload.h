@@ -173,8 +173,8 @@ void offload_sight_path(struct offload *, const struct fast_path_sighting *,
                         const struct offload_target *,
                         const struct offload_path *path, bool to_gateway);
 
-/* A path to 'dst' will no longer be taken. */
-void offload_drop_path(struct offload *, ovs_be32 dst);
+/* A path from 'ofport' to 'dst' will no longer be taken. */
+void offload_drop_path(struct offload *, uint32_t ofport, ovs_be32 dst);
 
 /* Removes the entries that 'is_meant' is true of.  'mac' is that of 'host' in
  * entries into tunnels. */
