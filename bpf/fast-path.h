@@ -66,7 +66,9 @@
 #define FP_ASSERT(EXPR) BUILD_ASSERT_DECL(EXPR)
 #endif
 
+#ifndef FP_LAYOUT_VERSION       /* Tests build an agent with another one. */
 #define FP_LAYOUT_VERSION 1
+#endif
 
 #define FP_MAX_FLOWS 65536      /* Entries in either direction. */
 #define FP_MAX_PORTS 4096       /* Tenant devices, numbered 1 and up. */

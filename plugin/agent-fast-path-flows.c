@@ -51,6 +51,16 @@ changes_end(void *agent_)
     offload_changes_end(agent->fast_path->offload);
 }
 
+/* Not before the entries that the changes concern have gone. */
+static bool
+changes_are_ready(void *agent_)
+{
+    const struct agent *agent = agent_;
+    const struct agent_fast_path *fp = agent->fast_path;
+
+    return !fp->ab || !apply_bpf_has_doomed(fp->ab);
+}
+
 static void
 changes_confirmed(void *agent_)
 {
@@ -63,6 +73,7 @@ static const struct commit_observer observer = {
     .begin = changes_begin,
     .change = change,
     .end = changes_end,
+    .is_ready = changes_are_ready,
     .confirmed = changes_confirmed,
 };
 

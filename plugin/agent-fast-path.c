@@ -8,10 +8,8 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include "agent-private.h"
 #include "apply/apply-ovsdb.h"
 #include "apply/next-hop.h"
@@ -20,8 +18,6 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "packets.h"
-#include "socket-util.h"
 #include "store/goal-store.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
@@ -59,84 +55,13 @@ port_destroy(struct fast_path_port *port)
     free(port);
 }
 
-/* Settings. */
-
-static bool
-get_mac(const char *device, struct eth_addr *mac)
-{
-    struct ifreq ifr;
-
-    memset(&ifr, 0, sizeof ifr);
-    ovs_strlcpy(ifr.ifr_name, device, sizeof ifr.ifr_name);
-    if (af_inet_ioctl(SIOCGIFHWADDR, &ifr)) {
-        return false;
-    }
-    memcpy(mac, ifr.ifr_hwaddr.sa_data, sizeof *mac);
-    return true;
-}
-
-/* Fills in 'config'.  Returns false if there is to be no fast path: because of
- * '*error', if that is then not null. */
-static bool
-make_config(const struct agent *agent, struct apply_bpf_config *config,
-            char **error)
-{
-    const struct agent_config *settings = &agent->config;
-    const char *type = apply_ovsdb_datapath_type(agent->ovsdb);
-    const char *device = next_hop_device(agent->next_hop);
-    int tos = 0;
-
-    *error = NULL;
-    if (agent->options.dummy || settings->fast_path == FAST_PATH_OFF
-        || !settings->host_ip
-        || (strcmp(type, "netdev") && strcmp(type, "system"))) {
-        return false;
-    } else if (settings->role & ROLE_GATEWAY) {
-        *error = xstrdup("alcor-role says gateway, whose program is on the "
-                         "uplink");
-        return false;
-    } else if (!IN6_IS_ADDR_V4MAPPED(&settings->host_addr)) {
-        *error = xstrdup("alcor-host-ip is IPv6, and the programs know only "
-                         "IPv4 underlays");
-        return false;
-    } else if (settings->encap_csum) {
-        *error = xstrdup("alcor-encap-csum is true, and the programs make no "
-                         "outer checksums");
-        return false;
-    }
-    *config = (struct apply_bpf_config) {
-        .mode = (enum apply_bpf_mode) settings->fast_path,
-        .userspace = !strcmp(type, "netdev"),
-        .local_ip = in6_addr_get_mapped_ipv4(&settings->host_addr),
-        .vxlan_port = htons(settings->encap_port),
-        .ttl = 64,
-        .tos_inherit = !strcmp(settings->encap_tos, "inherit"),
-    };
-    if (!config->tos_inherit && str_to_int(settings->encap_tos, 0, &tos)) {
-        config->tos = tos & 0xfc;
-    }
-    if (!device || !get_mac(device, &config->local_mac)) {
-        *error = xasprintf("no device has %s", settings->host_ip);
-        return false;
-    }
-    return true;
-}
-
-/* A change of what this returns means that all programs are loaded anew. */
-static char *
-config_to_string(const struct apply_bpf_config *config)
-{
-    return xasprintf("%d %d "IP_FMT" "ETH_ADDR_FMT" %d %d %d", config->mode,
-                     config->userspace, IP_ARGS(config->local_ip),
-                     ETH_ADDR_ARGS(config->local_mac),
-                     ntohs(config->vxlan_port), config->tos_inherit,
-                     config->tos);
-}
-
 /* Forgets what is attached, without detaching anything. */
 static void
 close_tables(struct agent_fast_path *fp)
 {
+    if (fp->ab && apply_bpf_has_doomed(fp->ab)) {
+        apply_bpf_uninstall(fp->ab); /* Nobody would know of them. */
+    }
     offload_set_tables(fp->offload, NULL);
     apply_bpf_close(fp->ab);
     fp->ab = NULL;
@@ -194,6 +119,20 @@ look_at_devices(struct agent_fast_path *fp)
     }
     free(devices);
     return found;
+}
+
+/* Returns true if there is no device that Open vSwitch reads itself. */
+static bool
+is_interposed(const struct agent_fast_path *fp)
+{
+    size_t n, n_interposed = 0;
+    struct apply_bpf_device *devices = apply_bpf_list_devices(fp->ab, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        n_interposed += devices[i].interposed;
+    }
+    free(devices);
+    return n_interposed == n;
 }
 
 static void
@@ -262,7 +201,7 @@ configure(struct agent *agent)
     struct apply_bpf_config config;
     char *error, *text;
 
-    if (!make_config(agent, &config, &error)) {
+    if (!agent_fast_path_config(agent, &config, &error)) {
         bool off = agent->config.fast_path == FAST_PATH_OFF;
 
         if (fp->ab || (off && !fp->settled)) {
@@ -271,7 +210,7 @@ configure(struct agent *agent)
         set_error(&fp->error, error);
         return;
     }
-    text = config_to_string(&config);
+    text = agent_fast_path_config_to_string(&config);
     if (fp->config && !strcmp(text, fp->config)) {
         free(text);
         return;
@@ -288,11 +227,18 @@ configure(struct agent *agent)
     if (error && !nullable_string_is_equal(error, fp->error)) {
         VLOG_INFO("no fast path: %s", error);
     }
+    if (error && apply_bpf_is_built()) {
+        set_error(&fp->config, NULL); /* Once more, later. */
+    }
     set_error(&fp->error, error);
     offload_set_tables(fp->offload, fp->ab);
     fp->seqno++;
     if (fp->ab) {
         set_record(agent, "", true);
+        if (fp->interposed && !is_interposed(fp)) {
+            /* Open vSwitch gets what comes to the devices as well. */
+            offload_flush(fp->offload);
+        }
     } else {
         forget_ports(agent);
     }
@@ -610,10 +556,8 @@ attach_all(struct agent *agent)
     if (!try_ports(agent)) {
         return;
     }
-    if (first) {
-        apply_bpf_sweep(fp->ab);
-        offload_resync(fp->offload);
-    }
+    apply_bpf_sweep(fp->ab);
+    offload_resync(fp->offload);
     apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
     fp->exchanged = (fp->interposed
                      && apply_ovsdb_stand_ins_are_settled(agent->ovsdb));
@@ -640,6 +584,27 @@ retry(struct agent_fast_path *fp)
     fp->changed = true;
 }
 
+/* Sees to entries that could not be removed. */
+static void
+run_doomed(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+    long long int now = time_msec();
+
+    if (!fp->ab || !apply_bpf_has_doomed(fp->ab)) {
+        fp->doomed_since = 0;
+        return;
+    }
+    apply_bpf_retry_doomed(fp->ab);
+    if (!fp->doomed_since) {
+        fp->doomed_since = now;
+    } else if (now - fp->doomed_since > FAST_PATH_DOOM_MAX_MSEC) {
+        /* They are without effect if nothing looks them up. */
+        VLOG_WARN("entries cannot be removed: no fast path for now");
+        agent_fast_path_uninstall(agent);
+    }
+}
+
 static bool
 has_errors(const struct agent_fast_path *fp)
 {
@@ -660,6 +625,7 @@ agent_fast_path_run(struct agent *agent)
 {
     struct agent_fast_path *fp = agent->fast_path;
 
+    run_doomed(agent);
     if (fp->leaving) {
         leave(agent);
     }
@@ -688,6 +654,7 @@ agent_fast_path_run(struct agent *agent)
             apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
             fp->settled = true;
             fp->changed = false;
+            fp->retry_time = time_msec() + FAST_PATH_RETRY_MSEC;
         }
         report(agent);
     }
@@ -704,6 +671,9 @@ agent_fast_path_wait(struct agent *agent)
     }
     if (fp->leaving) {
         poll_timer_wait_until(fp->check_time);
+    }
+    if (fp->ab && apply_bpf_has_doomed(fp->ab)) {
+        poll_timer_wait(FAST_PATH_DOOM_MSEC);
     }
     if (agent->phase < PHASE_TRANSLATE || agent->exit) {
         return;

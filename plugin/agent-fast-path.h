@@ -18,6 +18,8 @@
  *                          fast-path/show, and changes nothing else: those
  *                          packets go through OVS.
  *
+ * agent-fast-path-config.c what the programs are told, from the settings.
+ *
  * agent-fast-path-flows.c  passes sightings on to feedback/offload.h, and
  *                          changes of flows, before they are made.
  *
@@ -54,6 +56,11 @@ struct unixctl_client;
 #define FAST_PATH_RETRY_MSEC 10000
 #define FAST_PATH_CHECK_MSEC 5000
 
+/* Entries that cannot be removed are tried so often, and then all programs
+ * go. */
+#define FAST_PATH_DOOM_MSEC 20
+#define FAST_PATH_DOOM_MAX_MSEC 2000
+
 /* A bound port. */
 struct fast_path_port {
     char device[64];            /* Name of the Interface, or of the device
@@ -83,6 +90,7 @@ struct agent_fast_path {
     bool leaving;               /* To be removed when they are back. */
     bool changed;               /* Ports, settings, devices. */
     bool settled;               /* Everything has been tried once. */
+    long long int doomed_since; /* Entries cannot be removed; 0: they can. */
     long long int retry_time;
     long long int check_time;
 
@@ -114,6 +122,15 @@ bool agent_fast_path_is_settled(const struct agent *);
 /* The port whose OpenFlow port is this, or null. */
 const struct fast_path_port *agent_fast_path_find(const struct agent *,
                                                   uint32_t ofport);
+
+/* agent-fast-path-config.c.  Fills in the configuration.  Returns false if
+ * there is to be no fast path: because of '*error', which the caller must
+ * free, if that is then not null. */
+bool agent_fast_path_config(const struct agent *, struct apply_bpf_config *,
+                            char **error);
+/* A change of what this returns, to be freed by the caller, means that all
+ * programs are loaded anew. */
+char *agent_fast_path_config_to_string(const struct apply_bpf_config *);
 
 /* agent-fast-path-flows.c. */
 void agent_fast_path_flows_init(struct agent *);

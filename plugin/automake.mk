@@ -24,6 +24,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-db-rows.c \
 	plugin/agent-db-rows.h \
 	plugin/agent-db.c \
+	plugin/agent-fast-path-config.c \
 	plugin/agent-fast-path-ct.c \
 	plugin/agent-fast-path-flows.c \
 	plugin/agent-fast-path-show.c \

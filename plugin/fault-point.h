@@ -49,7 +49,8 @@
  * each round of its main loop.
  *
  * To add a point, add it to FAULT_POINTS, pass it in the code, and say in
- * tests/crash-matrix.py (for the relay: alcor-relay.py) how it is tested: a
+ * tests/crash-matrix.py (for the relay: alcor-relay.py; for those called
+ * bpf-..., which need real programs: system-faults.at) how it is tested: a
  * point without a test fails the suite.
  *
  * Thread-safety: any thread may pass a point. */
@@ -119,6 +120,40 @@
           "a transaction in the database Alcor")                        \
     FAULT(ALCOR_DB_TXN_AFTER, FAULT_AGENT, "alcor-db-txn-after",        \
           "a transaction in the database Alcor")                        \
+    FAULT(BPF_OPEN_BEFORE, FAULT_AGENT, "bpf-open-before",              \
+          "opening, or making and pinning, the eBPF tables")            \
+    FAULT(BPF_OPEN_AFTER, FAULT_AGENT, "bpf-open-after",                \
+          "opening, or making and pinning, the eBPF tables")            \
+    FAULT(BPF_DEVICE_BEFORE, FAULT_AGENT, "bpf-device-before",          \
+          "writing down a device with an eBPF program")                 \
+    FAULT(BPF_DEVICE_AFTER, FAULT_AGENT, "bpf-device-after",            \
+          "writing down a device with an eBPF program")                 \
+    FAULT(BPF_LOAD_BEFORE, FAULT_AGENT, "bpf-load-before",              \
+          "loading an eBPF program")                                    \
+    FAULT(BPF_ATTACH_BEFORE, FAULT_AGENT, "bpf-attach-before",          \
+          "attaching an eBPF program to a device, by a link if XDP")    \
+    FAULT(BPF_ATTACH_AFTER, FAULT_AGENT, "bpf-attach-after",            \
+          "attaching an eBPF program to a device, by a link if XDP")    \
+    FAULT(BPF_REPLACE_BEFORE, FAULT_AGENT, "bpf-replace-before",        \
+          "replacing the program of a link")                            \
+    FAULT(BPF_REPLACE_AFTER, FAULT_AGENT, "bpf-replace-after",          \
+          "replacing the program of a link")                            \
+    FAULT(BPF_PIN_BEFORE, FAULT_AGENT, "bpf-pin-before",                \
+          "pinning a link")                                             \
+    FAULT(BPF_PIN_AFTER, FAULT_AGENT, "bpf-pin-after",                  \
+          "pinning a link")                                             \
+    FAULT(BPF_DETACH_BEFORE, FAULT_AGENT, "bpf-detach-before",          \
+          "detaching an eBPF program")                                  \
+    FAULT(BPF_DETACH_AFTER, FAULT_AGENT, "bpf-detach-after",            \
+          "detaching an eBPF program")                                  \
+    FAULT(BPF_ENTRY_BEFORE, FAULT_AGENT, "bpf-entry-before",            \
+          "writing an entry of the fast path")                          \
+    FAULT(BPF_ENTRY_AFTER, FAULT_AGENT, "bpf-entry-after",              \
+          "writing an entry of the fast path")                          \
+    FAULT(BPF_DELETE_BEFORE, FAULT_AGENT, "bpf-delete-before",          \
+          "removing entries of the fast path")                          \
+    FAULT(BPF_DELETE_AFTER, FAULT_AGENT, "bpf-delete-after",            \
+          "removing entries of the fast path")                          \
     /* plugin/ */                                                       \
     FAULT(REPLY_BEFORE, FAULT_AGENT, "reply-before",                    \
           "sending an answer")                                          \

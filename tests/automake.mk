@@ -55,6 +55,8 @@ system_testsuite_at = \
 	tests/system-smoke.at \
 	tests/system-spine.at \
 	tests/system-offload-equal.at \
+	tests/system-faults.at \
+	tests/system-live.at \
 	tests/system-offload.at \
 	tests/system-nd.at \
 	tests/system-routing.at \
@@ -70,6 +72,7 @@ test_scripts = \
 	tests/alcor-controller.py \
 	tests/alcor-dummy.py \
 	tests/oam-fields.py \
+	tests/live-flows.py \
 	tests/offload-frames.py \
 	tests/alcor-kill.py \
 	tests/alcor-relay.py \
@@ -281,6 +284,23 @@ tests/ovstest.o: $(OVSDIR)/tests/ovstest.c
 	$(AM_V_CC)$(COMPILE) -w -c -o $@ $(OVSDIR)/tests/ovstest.c
 CLEANFILES += tests/ovstest.o
 
+# The agent once more, with another layout of the fast path's maps: what one is
+# upgraded to.  (Its own object comes before the library's.)
+if HAVE_FAST_PATH
+noinst_LIBRARIES += tests/next-layout/liblayout.a
+tests_next_layout_liblayout_a_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DFP_LAYOUT_VERSION=999
+tests_next_layout_liblayout_a_SOURCES = plugin/apply/apply-bpf.c
+noinst_PROGRAMS += tests/next-layout/alcor-agent
+tests_next_layout_alcor_agent_SOURCES = $(plugin_alcor_agent_SOURCES)
+tests_next_layout_alcor_agent_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,muldefs
+tests_next_layout_alcor_agent_LDADD = tests/next-layout/liblayout.a \
+	$(alcor_libs)
+tests_next_layout_alcor_agent_DEPENDENCIES = tests/next-layout/liblayout.a \
+	$(alcor_deps)
+$(tests_next_layout_liblayout_a_OBJECTS): | $(bpf_skeletons)
+endif
+
 # The suites.
 TESTSUITE = tests/testsuite
 SYSTEM_TESTSUITE = tests/system-testsuite
@@ -325,7 +345,7 @@ check-local: all tests/atlocal $(TESTSUITE)
 		$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 
 # One at a time and apart from the host's own network: see the script.
-check-system: all tests/atlocal $(SYSTEM_TESTSUITE)
+check-system: all $(fault_programs) tests/atlocal $(SYSTEM_TESTSUITE)
 	$(SHELL) $(srcdir)/tests/with-own-network \
 		$(SHELL) $(SYSTEM_TESTSUITE) -C tests $(TESTSUITEFLAGS)
 

@@ -208,10 +208,15 @@ list(enum apply_bpf_table table, const char *name)
     for (size_t i = 0; i < MIN(n, 10); i++) {
         const struct fp_key *key = &entries[i].key;
 
-        printf("  "IP_FMT" > "IP_FMT" packets %u\n",
+        printf("  "IP_FMT" > "IP_FMT,
                IP_ARGS((OVS_FORCE ovs_be32) key->src),
-               IP_ARGS((OVS_FORCE ovs_be32) key->dst),
-               entries[i].flow.packets);
+               IP_ARGS((OVS_FORCE ovs_be32) key->dst));
+        if (key->scope & 0xff) {
+            printf(" protocol %u ports %u > %u", key->scope & 0xff,
+                   ntohs((OVS_FORCE ovs_be16) key->sport),
+                   ntohs((OVS_FORCE ovs_be16) key->dport));
+        }
+        printf(" packets %u\n", entries[i].flow.packets);
     }
     free(entries);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "fault-point.h"
 #include "netlink.h"
 #include "netlink-socket.h"
 #include "openvswitch/ofpbuf.h"
@@ -30,9 +31,12 @@ VLOG_DEFINE_THIS_MODULE(apply_bpf_attach);
 #define OUR_PREFIX "alcor_"
 
 char *
-apply_bpf_choose_hook(const struct apply_bpf *ab, const char *device,
+apply_bpf_choose_hook(const struct apply_bpf *ab, struct device_record *device,
                       enum apply_bpf_hook *hook)
 {
+    bool gro = false;
+    char *error;
+
     switch (ab->config.mode) {
     case APPLY_BPF_AUTO:
         *hook = (ab->config.userspace ? APPLY_BPF_HOOK_XDP_NATIVE
@@ -48,7 +52,7 @@ apply_bpf_choose_hook(const struct apply_bpf *ab, const char *device,
         if (ab->config.userspace) {
             return xasprintf("%s: tc would deliver every packet twice, since "
                              "the userspace datapath sees them first: use "
-                             "native, generic or interpose", device);
+                             "native, generic or interpose", device->name);
         }
         *hook = APPLY_BPF_HOOK_TC;
         break;
@@ -58,10 +62,23 @@ apply_bpf_choose_hook(const struct apply_bpf *ab, const char *device,
     default:
         OVS_NOT_REACHED();
     }
-    return (*hook == APPLY_BPF_HOOK_TC ? NULL
-            : apply_bpf_prepare_peer(device,
-                                     *hook == APPLY_BPF_HOOK_XDP_NATIVE,
-                                     ab->config.mode == APPLY_BPF_AUTO));
+    error = (*hook == APPLY_BPF_HOOK_TC ? NULL
+             : apply_bpf_prepare_peer(device->name,
+                                      *hook == APPLY_BPF_HOOK_XDP_NATIVE,
+                                      ab->config.mode == APPLY_BPF_AUTO,
+                                      &gro));
+    device->gro = device->gro || gro;
+    return error;
+}
+
+/* The peer's GRO becomes what it was. */
+static void
+restore_peer(struct device_record *device)
+{
+    if (device->gro) {
+        apply_bpf_restore_peer(device->name);
+        device->gro = false;
+    }
 }
 
 /* True if program 'id' is of ours; puts its name in 'name'. */
@@ -84,38 +101,38 @@ is_our_program(uint32_t id, char name[BPF_OBJ_NAME_LEN])
 
 /* tc. */
 
-/* Looks for filters of others on the ingress of a device. */
-static char *
-find_foreign_filter(const struct device_record *device)
+/* Looks for a filter on the ingress of a device: one that has our priority, or
+ * one that has not.  Returns its priority, 0 if there is none. */
+static uint32_t
+find_filter(uint32_t ifindex, bool ours)
 {
     struct ofpbuf request, reply, buffer;
     struct nl_dump dump;
-    char *error = NULL;
+    uint32_t found = 0;
 
     ofpbuf_init(&request, 64);
     nl_msg_put_nlmsghdr(&request, sizeof(struct tcmsg), RTM_GETTFILTER,
                         NLM_F_REQUEST);
     struct tcmsg *tcm = ofpbuf_put_zeros(&request, sizeof *tcm);
-    tcm->tcm_ifindex = device->ifindex;
+    tcm->tcm_ifindex = ifindex;
     tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
 
     ofpbuf_init(&buffer, NL_DUMP_BUFSIZE);
     nl_dump_start(&dump, NETLINK_ROUTE, &request);
     while (nl_dump_next(&dump, &reply, &buffer)) {
-        const struct tcmsg *found = ofpbuf_at(&reply, NLMSG_HDRLEN,
-                                              sizeof *found);
+        const struct tcmsg *filter = ofpbuf_at(&reply, NLMSG_HDRLEN,
+                                               sizeof *filter);
+        uint32_t priority = (filter ? TC_H_MAJ(filter->tcm_info) >> 16
+                             : 0);
 
-        if (found && TC_H_MAJ(found->tcm_info) >> 16 != TC_PRIORITY
-            && !error) {
-            error = xasprintf("%s: someone else's tc filter (priority %u) is "
-                              "on it", device->name,
-                              TC_H_MAJ(found->tcm_info) >> 16);
+        if (priority && !found && (priority == TC_PRIORITY) == ours) {
+            found = priority;
         }
     }
     nl_dump_done(&dump);
     ofpbuf_uninit(&buffer);
     ofpbuf_uninit(&request);
-    return error;
+    return found;
 }
 
 static char *
@@ -126,33 +143,50 @@ attach_tc(const struct device_record *device, int prog_fd)
     LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE,
                 .priority = TC_PRIORITY, .prog_fd = prog_fd,
                 .flags = BPF_TC_F_REPLACE);
-    char *reason = find_foreign_filter(device);
+    uint32_t foreign = find_filter(device->ifindex, false);
     int error;
 
-    if (reason) {
-        return reason;
+    if (foreign) {
+        return xasprintf("%s: someone else's tc filter (priority %"PRIu32") "
+                         "is on it", device->name, foreign);
     }
     error = bpf_tc_hook_create(&hook);
     if (error && error != -EEXIST) {
         return xasprintf("%s: cannot create clsact: %s", device->name,
                          ovs_strerror(-error));
     }
-    error = bpf_tc_attach(&hook, &opts);
-    return (error
-            ? xasprintf("%s: cannot attach to tc: %s", device->name,
-                        ovs_strerror(-error))
-            : NULL);
+    error = FAULT_POINT_NOW(BPF_ATTACH_BEFORE) ? -EIO
+            : bpf_tc_attach(&hook, &opts);
+    if (FAULT_POINT_NOW(BPF_ATTACH_AFTER)) {
+        error = -EIO;
+    }
+    if (error) {
+        /* Nor is an earlier one of use. */
+        apply_bpf_detach_tc(device->ifindex);
+        return xasprintf("%s: cannot attach to tc: %s", device->name,
+                         ovs_strerror(-error));
+    }
+    return NULL;
 }
 
-static void
-detach_tc(const struct device_record *device)
+/* Returns 0 or a negative errno value. */
+static int
+detach_tc(uint32_t ifindex)
 {
-    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = device->ifindex,
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
                 .attach_point = BPF_TC_INGRESS);
     LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE,
                 .priority = TC_PRIORITY);
 
-    bpf_tc_detach(&hook, &opts);
+    return bpf_tc_detach(&hook, &opts);
+}
+
+void
+apply_bpf_detach_tc(uint32_t ifindex)
+{
+    if (find_filter(ifindex, true)) {
+        detach_tc(ifindex);
+    }
 }
 
 /* XDP. */
@@ -203,23 +237,94 @@ check_xdp(const struct device_record *device)
 }
 
 static char *
-attach_xdp(const struct apply_bpf *ab, const struct device_record *device,
-           int prog_fd, enum apply_bpf_hook hook)
+pin_link(const struct apply_bpf *ab, const struct device_record *device,
+         int fd)
+{
+    char *path = link_path(ab, device);
+    char *error = NULL;
+
+    unlink(path);
+    if (FAULT_POINT_NOW(BPF_PIN_BEFORE)) {
+        error = xasprintf("%s: is not pinned", path);
+    } else if (bpf_obj_pin(fd, path)) {
+        error = xasprintf("%s: cannot pin: %s", path, ovs_strerror(errno));
+    } else if (FAULT_POINT_NOW(BPF_PIN_AFTER)) {
+        error = xasprintf("%s: has been pinned in vain", path);
+        unlink(path);
+    }
+    free(path);
+    return error;
+}
+
+/* Puts the program in the place of the one that is on 'device' by link 'fd'
+ * already, between two packets. */
+static char *
+replace_xdp(const struct device_record *device, int prog_fd, int fd)
+{
+    int error = (FAULT_POINT_NOW(BPF_REPLACE_BEFORE) ? EIO
+                 : bpf_link_update(fd, prog_fd, NULL) ? errno : 0);
+
+    if (FAULT_POINT_NOW(BPF_REPLACE_AFTER)) {
+        error = EIO;
+    }
+    return (error
+            ? xasprintf("%s: cannot replace the XDP program: %s",
+                        device->name, ovs_strerror(error))
+            : NULL);
+}
+
+/* The hook of the XDP program that is on a device. */
+static enum apply_bpf_hook
+present_hook(uint32_t ifindex)
+{
+    LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+    return (bpf_xdp_query(ifindex, 0, &opts) ? APPLY_BPF_HOOK_NONE
+            : opts.attach_mode == XDP_ATTACHED_DRV ? APPLY_BPF_HOOK_XDP_NATIVE
+            : opts.attach_mode == XDP_ATTACHED_SKB ? APPLY_BPF_HOOK_XDP_GENERIC
+            : APPLY_BPF_HOOK_NONE);
+}
+
+/* Makes a link for the program.  Returns it, or a negative errno value. */
+static int
+create_link(const struct device_record *device, int prog_fd,
+            enum apply_bpf_hook hook)
 {
     LIBBPF_OPTS(bpf_link_create_opts, opts,
                 .flags = (hook == APPLY_BPF_HOOK_XDP_NATIVE
                           ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE));
-    char *path, *reason;
-    int fd = open_link(ab, device);
+    int fd;
 
-    if (fd >= 0 && device->hook == hook) {
-        int error = bpf_link_update(fd, prog_fd, NULL) ? errno : 0;
-
+    if (FAULT_POINT_NOW(BPF_ATTACH_BEFORE)) {
+        return -EIO;
+    }
+    fd = bpf_link_create(prog_fd, device->ifindex, BPF_XDP, &opts);
+    if (fd >= 0 && FAULT_POINT_NOW(BPF_ATTACH_AFTER)) {
         close(fd);
-        return (error
-                ? xasprintf("%s: cannot replace the XDP program: %s",
-                            device->name, ovs_strerror(error))
-                : NULL);
+        return -EIO;
+    }
+    return fd >= 0 ? fd : -errno;
+}
+
+static char *
+attach_xdp(const struct apply_bpf *ab, const struct device_record *device,
+           int prog_fd, enum apply_bpf_hook hook)
+{
+    int fd = open_link(ab, device);
+    bool inherited = false;
+    char *reason;
+
+    if (fd < 0) {
+        fd = apply_bpf_inherit_link(ab, device->ifindex);
+        inherited = fd >= 0;
+    }
+    if (fd >= 0 && present_hook(device->ifindex) == hook) {
+        reason = replace_xdp(device, prog_fd, fd);
+        if (!reason && inherited) {
+            reason = pin_link(ab, device, fd);
+        }
+        close(fd);
+        return reason;
     } else if (fd >= 0) {
         bpf_link_detach(fd);
         close(fd);
@@ -229,17 +334,12 @@ attach_xdp(const struct apply_bpf *ab, const struct device_record *device,
     if (reason) {
         return reason;
     }
-    fd = bpf_link_create(prog_fd, device->ifindex, BPF_XDP, &opts);
+    fd = create_link(device, prog_fd, hook);
     if (fd < 0) {
         return xasprintf("%s: cannot attach to %s: %s", device->name,
-                         apply_bpf_hook_to_string(hook), ovs_strerror(errno));
+                         apply_bpf_hook_to_string(hook), ovs_strerror(-fd));
     }
-    path = link_path(ab, device);
-    unlink(path);
-    if (bpf_obj_pin(fd, path)) {
-        reason = xasprintf("%s: cannot pin: %s", path, ovs_strerror(errno));
-    }
-    free(path);
+    reason = pin_link(ab, device, fd);
     close(fd);
     return reason;
 }
@@ -266,7 +366,7 @@ apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
 {
     int prog_fd = bpf_program__fd(program);
     enum apply_bpf_hook hook;
-    char *reason = apply_bpf_choose_hook(ab, device->name, &hook);
+    char *reason = apply_bpf_choose_hook(ab, device, &hook);
 
     if (reason) {
         return reason;
@@ -287,21 +387,33 @@ apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
     }
     /* Not before: in between, it forwards as before. */
     if (device->hook == APPLY_BPF_HOOK_TC && hook != APPLY_BPF_HOOK_TC) {
-        detach_tc(device);
+        detach_tc(device->ifindex);
     } else if (device->hook && device->hook != APPLY_BPF_HOOK_TC
                && hook == APPLY_BPF_HOOK_TC) {
         detach_xdp(ab, device);
     }
     device->hook = hook;
+    if (hook != APPLY_BPF_HOOK_XDP_NATIVE) {
+        restore_peer(device);
+    }
     return NULL;
 }
 
-void
-apply_bpf_detach(struct apply_bpf *ab, const struct device_record *device)
+bool
+apply_bpf_detach(struct apply_bpf *ab, struct device_record *device)
 {
-    if (device->hook == APPLY_BPF_HOOK_TC) {
-        detach_tc(device);
+    if (FAULT_POINT_NOW(BPF_DETACH_BEFORE)) {
+        return false;
+    } else if (device->hook == APPLY_BPF_HOOK_TC) {
+        int error = detach_tc(device->ifindex);
+
+        /* Perhaps it has gone already. */
+        if (error && find_filter(device->ifindex, true)) {
+            return false;
+        }
     } else {
         detach_xdp(ab, device);
     }
+    restore_peer(device);
+    return !FAULT_POINT_NOW(BPF_DETACH_AFTER);
 }

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include "apply/bpf-clock.h"
 #include "coverage.h"
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
@@ -91,6 +92,8 @@ apply_bpf_entries_uninit(struct apply_bpf *ab)
     }
     free(ab->n_arrivals[0]);
     free(ab->n_arrivals[1]);
+    free(ab->doomed[0].keys);
+    free(ab->doomed[1].keys);
 }
 
 /* Reading. */
@@ -142,27 +145,105 @@ apply_bpf_idle_msec(const struct apply_bpf *ab,
     return bpf_clock_msec(ab->clock, MAX(ticks, 0));
 }
 
-/* Removing. */
+/* Removing.
+ *
+ * What cannot be removed is doomed: it is tried again until it has gone, and
+ * whoever has promised that it has must wait (apply_bpf_has_doomed()). */
+
+COVERAGE_DEFINE(apply_bpf_doom);
+
+static void
+doom(struct apply_bpf *ab, enum apply_bpf_table table,
+     const struct fp_key *keys, size_t n)
+{
+    struct doomed_entries *doomed = &ab->doomed[table];
+
+    for (size_t i = 0; i < n; i++) {
+        if (doomed->n >= doomed->allocated) {
+            doomed->keys = x2nrealloc(doomed->keys, &doomed->allocated,
+                                      sizeof *doomed->keys);
+        }
+        doomed->keys[doomed->n++] = keys[i];
+    }
+    COVERAGE_ADD(apply_bpf_doom, n);
+}
+
+/* The entry is about to be written anew. */
+static void
+pardon(struct apply_bpf *ab, enum apply_bpf_table table,
+       const struct fp_key *key)
+{
+    struct doomed_entries *doomed = &ab->doomed[table];
+
+    for (size_t i = 0; i < doomed->n; i++) {
+        if (!memcmp(&doomed->keys[i], key, sizeof *key)) {
+            doomed->keys[i--] = doomed->keys[--doomed->n];
+        }
+    }
+}
+
+bool
+apply_bpf_has_doomed(const struct apply_bpf *ab)
+{
+    return ab->doomed[0].n || ab->doomed[1].n;
+}
+
+void
+apply_bpf_retry_doomed(struct apply_bpf *ab)
+{
+    for (int table = 0; table < 2; table++) {
+        struct doomed_entries doomed = ab->doomed[table];
+
+        if (doomed.n) {
+            ab->doomed[table] = (struct doomed_entries) { .n = 0 };
+            apply_bpf_delete_entries(ab, table, doomed.keys, doomed.n);
+            free(doomed.keys);
+        }
+    }
+}
+
+/* Removes 'keys', '*n' of them, and sets '*n' to how many have been removed
+ * before the first that has not.  Returns 0 or a positive errno value. */
+static int
+delete_batch(struct apply_bpf *ab, enum apply_bpf_table table,
+             const struct fp_key *keys, uint32_t *n)
+{
+    if (FAULT_POINT_NOW(BPF_DELETE_BEFORE)) {
+        *n = 0;
+        return EIO;
+    }
+
+    int error = (bpf_map_delete_batch(ab->flows_fds[table], keys, n, NULL)
+                 ? errno : 0);
+
+    for (uint32_t i = 0; i < *n; i++) {
+        count_entry(ab, table, &keys[i], -1);
+    }
+    if (FAULT_POINT_NOW(BPF_DELETE_AFTER)) {
+        *n = 0;
+        return EIO;
+    }
+    return error;
+}
 
 void
 apply_bpf_delete_entries(struct apply_bpf *ab, enum apply_bpf_table table,
                          const struct fp_key *keys, size_t n)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
     size_t i = 0;
 
     while (i < n) {
         uint32_t count = MIN(n - i, BATCH);
-        int error = (bpf_map_delete_batch(ab->flows_fds[table], &keys[i],
-                                          &count, NULL)
-                     ? errno : 0);
+        int error = delete_batch(ab, table, &keys[i], &count);
 
-        for (uint32_t j = 0; j < count; j++) {
-            count_entry(ab, table, &keys[i + j], -1);
-        }
         i += count;
         if (error == ENOENT) {
             i++;
         } else if (error) {
+            VLOG_WARN_RL(&rl, "cannot remove %"PRIuSIZE" entries of the fast "
+                         "path yet: %s", n - i, ovs_strerror(error));
+            doom(ab, table, &keys[i], n - i);
             break;
         }
     }
@@ -289,16 +370,20 @@ set_entry(struct apply_bpf *ab, enum apply_bpf_table table,
           const struct apply_bpf_entry *entry)
 {
     int fd = ab->flows_fds[table];
+    int error = 0;
 
+    if (FAULT_POINT_NOW(BPF_ENTRY_BEFORE)) {
+        return EIO;
+    }
+    pardon(ab, table, &entry->key);
     if (!bpf_map_update_elem(fd, &entry->key, &entry->flow, BPF_NOEXIST)) {
         count_entry(ab, table, &entry->key, 1);
-        return 0;
-    } else if (errno == EEXIST
-               && !bpf_map_update_elem(fd, &entry->key, &entry->flow,
-                                       BPF_EXIST)) {
-        return 0;
+    } else if (errno != EEXIST
+               || bpf_map_update_elem(fd, &entry->key, &entry->flow,
+                                      BPF_EXIST)) {
+        error = errno;
     }
-    return errno;
+    return FAULT_POINT_NOW(BPF_ENTRY_AFTER) ? EIO : error;
 }
 
 char *
@@ -321,6 +406,8 @@ apply_bpf_set_entries(struct apply_bpf *ab, enum apply_bpf_table table,
             error = set_entry(ab, table, &entries[i]);
         }
         if (error) {
+            /* One that was there before may be of another verdict. */
+            apply_bpf_delete_entries(ab, table, &entries[i].key, 1);
             return xasprintf("cannot add entry %"PRIuSIZE" of %"PRIuSIZE" to "
                              "the fast path: %s", i + 1, n,
                              ovs_strerror(error));

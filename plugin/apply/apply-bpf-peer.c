@@ -35,7 +35,8 @@ VLOG_DEFINE_THIS_MODULE(apply_bpf_peer);
  *      send them as they are.  That is checked.
  *
  *    - For native XDP, it must have NAPI, or what is redirected to it is
- *      dropped.  It has that if GRO is on, so that is switched on.
+ *      dropped.  It has that if GRO is on, so that is switched on, and
+ *      off again when native XDP is left.
  *
  * Namespaces are looked for where "ip netns" and container runtimes keep them.
  * A socket that was made in a namespace goes on acting there. */
@@ -139,31 +140,36 @@ ethtool(int sock, const char *device, uint32_t command, uint32_t value)
     return ioctl(sock, SIOCETHTOOL, &ifr) ? -1 : (int) request.data;
 }
 
+/* Returns the name of the device with 'ifindex', which the caller must free,
+ * or null. */
 static char *
-prepare(int sock, const char *device, uint32_t ifindex, bool native)
+get_name(int sock, uint32_t ifindex)
 {
     struct ifreq ifr;
 
     memset(&ifr, 0, sizeof ifr);
     ifr.ifr_ifindex = ifindex;
-    if (ioctl(sock, SIOCGIFNAME, &ifr)) {
-        return xasprintf("%s: its peer has gone", device);
-    }
+    return ioctl(sock, SIOCGIFNAME, &ifr) ? NULL : xstrdup(ifr.ifr_name);
+}
 
-    char *peer = xstrdup(ifr.ifr_name);
-    char *error = NULL;
-
+static char *
+prepare(int sock, const char *device, const char *peer, bool native,
+        bool *gro)
+{
     if (ethtool(sock, peer, ETHTOOL_GTXCSUM, 0) > 0) {
-        error = xasprintf("%s: its peer %s leaves checksums to the device, "
-                          "which XDP does not see: \"ethtool -K %s tx off\"",
-                          device, peer, peer);
-    } else if (native && ethtool(sock, peer, ETHTOOL_GGRO, 0) == 0
-               && ethtool(sock, peer, ETHTOOL_SGRO, 1) < 0) {
-        error = xasprintf("%s: its peer %s has no NAPI: cannot switch GRO on "
-                          "there: %s", device, peer, ovs_strerror(errno));
+        return xasprintf("%s: its peer %s leaves checksums to the device, "
+                         "which XDP does not see: \"ethtool -K %s tx off\"",
+                         device, peer, peer);
     }
-    free(peer);
-    return error;
+    if (native && ethtool(sock, peer, ETHTOOL_GGRO, 0) == 0) {
+        if (ethtool(sock, peer, ETHTOOL_SGRO, 1) < 0) {
+            return xasprintf("%s: its peer %s has no NAPI: cannot switch GRO "
+                             "on there: %s", device, peer,
+                             ovs_strerror(errno));
+        }
+        *gro = true;
+    }
+    return NULL;
 }
 
 bool
@@ -181,26 +187,59 @@ apply_bpf_no_offloads(const char *device)
     return ok;
 }
 
-char *
-apply_bpf_prepare_peer(const char *device, bool native, bool strict)
+/* Opens a socket where the peer of 'device' is, and sets '*peer' to its name,
+ * which the caller must free.  Returns a negative value if that cannot be;
+ * then '*is_veth' says whether it has a peer at all. */
+static int
+open_peer(const char *device, char **peer, bool *is_veth)
 {
     struct link_info info;
-    char *error;
     int sock;
 
-    if (!apply_bpf_get_link(apply_bpf_ifindex(device), &info)
-        || !info.is_veth || !info.peer) {
-        return NULL;
+    *peer = NULL;
+    *is_veth = (apply_bpf_get_link(apply_bpf_ifindex(device), &info)
+                && info.is_veth && info.peer);
+    sock = *is_veth ? open_socket(info.peer_netns) : -1;
+    if (sock >= 0) {
+        *peer = get_name(sock, info.peer);
     }
-    sock = open_socket(info.peer_netns);
+    return sock;
+}
+
+char *
+apply_bpf_prepare_peer(const char *device, bool native, bool strict,
+                       bool *gro)
+{
+    bool is_veth;
+    char *error, *peer;
+    int sock = open_peer(device, &peer, &is_veth);
+
     if (sock < 0) {
-        return (strict
+        return (strict && is_veth
                 ? xasprintf("%s: cannot see whether its peer is fit for XDP: "
                             "it is in a network namespace that is not in %s",
                             device, NETNS_DIR)
                 : NULL);
     }
-    error = prepare(sock, device, info.peer, native);
+    error = (peer ? prepare(sock, device, peer, native, gro)
+             : xasprintf("%s: its peer has gone", device));
+    free(peer);
     close(sock);
     return error;
+}
+
+void
+apply_bpf_restore_peer(const char *device)
+{
+    bool is_veth;
+    char *peer;
+    int sock = open_peer(device, &peer, &is_veth);
+
+    if (peer) {
+        ethtool(sock, peer, ETHTOOL_SGRO, 0);
+    }
+    free(peer);
+    if (sock >= 0) {
+        close(sock);
+    }
 }

@@ -9,6 +9,7 @@
  * apply-bpf.c         the directory, the maps, the devices known
  * apply-bpf-entry.c   entries of the two tables of flows
  * apply-bpf-attach.c  one program on one device
+ * apply-bpf-upgrade.c what agents with another layout have left
  * apply-bpf-veth.c    devices: what they are, pairs of veths */
 
 #include "apply/apply-bpf.h"
@@ -23,8 +24,16 @@ struct device_record {
     char name[16];
     uint32_t ifindex;
     uint32_t hook;              /* enum apply_bpf_hook. */
-    uint32_t by_connection;
+    uint8_t by_connection;
+    uint8_t gro;                /* Its peer has GRO because of us. */
+    uint16_t reserved;
     uint32_t interposed;        /* ifindex of our end; 0: it is not. */
+};
+
+/* Entries of a table that could not be removed. */
+struct doomed_entries {
+    struct fp_key *keys;
+    size_t n, allocated;
 };
 
 struct apply_bpf {
@@ -48,11 +57,12 @@ struct apply_bpf {
     uint32_t *n_arrivals[2];    /* FP_ARRIVAL_SLOTS: how many entries per
                                  * destination and connection. */
     size_t n_entries[2];
+    struct doomed_entries doomed[2];
     unsigned long long int n_evicted;
 };
 
 /* apply-bpf.c.  Opens the directory 'prefix' and the version of the layout,
- * e.g. "v1", removes those of other versions, and sets 'dir'. */
+ * e.g. "gateway-v1", removes those of other versions, and sets 'dir'. */
 char *apply_bpf_open_dir(struct apply_bpf *, const char *prefix);
 void apply_bpf_remove_dir(const char *);
 
@@ -70,11 +80,31 @@ void apply_bpf_flush_port(struct apply_bpf *, uint32_t port);
  * 'device', or the first that works; replaces what is there of ours. */
 char *apply_bpf_attach(struct apply_bpf *, struct device_record *,
                        const struct bpf_program *);
-void apply_bpf_detach(struct apply_bpf *, const struct device_record *);
+/* Returns false if it is still there. */
+bool apply_bpf_detach(struct apply_bpf *, struct device_record *);
 
-/* The hook to try first, or an error if there is none. */
-char *apply_bpf_choose_hook(const struct apply_bpf *, const char *device,
+/* The hook to try first, or an error if there is none.  Makes the device's
+ * peer fit for it. */
+char *apply_bpf_choose_hook(const struct apply_bpf *, struct device_record *,
                             enum apply_bpf_hook *);
+
+/* Removes the filter of ours from a device, if it has one. */
+void apply_bpf_detach_tc(uint32_t ifindex);
+
+/* apply-bpf-upgrade.c.  'dir' is that of our version; others' are beside it,
+ * with other numbers. */
+bool apply_bpf_has_others(const char *dir);
+void apply_bpf_remove_others(const char *dir);
+
+/* The link by which an agent of another version has put an XDP program on a
+ * device, opened; negative if there is none. */
+int apply_bpf_inherit_link(const struct apply_bpf *, uint32_t ifindex);
+
+/* Removes what is left of other versions, and they themselves. */
+void apply_bpf_end_upgrade(const struct apply_bpf *);
+
+/* Removes everything: it would work, and nobody would know what is in it. */
+void apply_bpf_abandon(struct apply_bpf *);
 
 /* apply-bpf-veth.c. */
 uint32_t apply_bpf_ifindex(const char *device);
@@ -90,13 +120,19 @@ struct link_info {
 bool apply_bpf_get_link(uint32_t ifindex, struct link_info *);
 
 /* apply-bpf-peer.c.  Makes 'device' fit for XDP, as far as its peer is
- * concerned; an error if that cannot be, or, if 'strict', not be seen. */
-char *apply_bpf_prepare_peer(const char *device, bool native, bool strict);
+ * concerned, and sets '*gro' if GRO had to be switched on there; an error if
+ * that cannot be, or, if 'strict', not be seen. */
+char *apply_bpf_prepare_peer(const char *device, bool native, bool strict,
+                             bool *gro);
+/* Switches GRO off again. */
+void apply_bpf_restore_peer(const char *device);
 /* Switches the transmit offloads of 'device' off, in this namespace. */
 bool apply_bpf_no_offloads(const char *device);
 
 /* Names of the two ends for a device: ours, and OVS's. */
 void apply_bpf_pair_names(const char *device, char ours[16], char ovs[16]);
+/* True if 'device' is our end of a pair. */
+bool apply_bpf_is_pair(const char *device);
 char *apply_bpf_make_pair(const char *device, uint32_t *ifindex);
 void apply_bpf_delete_device(uint32_t ifindex);
 

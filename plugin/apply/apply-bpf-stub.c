@@ -20,6 +20,12 @@ apply_bpf_open(const struct apply_bpf_config *config OVS_UNUSED,
 }
 
 bool
+apply_bpf_is_built(void)
+{
+    return false;
+}
+
+bool
 apply_bpf_is_installed(void)
 {
     return false;
@@ -95,6 +101,18 @@ apply_bpf_set_entries(struct apply_bpf *ab OVS_UNUSED,
                       enum apply_bpf_table table OVS_UNUSED,
                       struct apply_bpf_entry *entries OVS_UNUSED,
                       size_t n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+bool
+apply_bpf_has_doomed(const struct apply_bpf *ab OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_retry_doomed(struct apply_bpf *ab OVS_UNUSED)
 {
     OVS_NOT_REACHED();
 }

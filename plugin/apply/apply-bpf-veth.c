@@ -130,6 +130,16 @@ apply_bpf_pair_names(const char *device, char ours[16], char ovs[16])
     snprintf(ovs, 16, "alfp%"PRIu32"o", ifindex);
 }
 
+bool
+apply_bpf_is_pair(const char *device)
+{
+    uint32_t ifindex;
+    char last;
+
+    return (ovs_scan(device, "alfp%"SCNu32"%c", &ifindex, &last)
+            && last == 'k');
+}
+
 static void
 put_pair(struct ofpbuf *msg, const char *ours, const char *ovs, uint32_t mtu)
 {

@@ -21,12 +21,14 @@
 #include "bpf/patch.skel.h"
 #include "bpf/tenant.skel.h"
 #include "bpf/uplink.skel.h"
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(apply_bpf);
 
 #define UPLINK 0                /* Its port. */
+#define VERSIONS "v"            /* Directories of layouts. */
 #define THROUGH_MSEC 8000
 
 const char *
@@ -97,63 +99,60 @@ apply_bpf_remove_dir(const char *path)
     rmdir(path);
 }
 
-/* Other layouts' pins go: without them XDP is off, and packets take OVS. */
-static void
-remove_other_versions(const char *parent, const char *prefix,
-                      const char *ours)
-{
-    DIR *dir = opendir(parent);
-    struct dirent *entry;
-
-    while (dir && (entry = readdir(dir))) {
-        if (!strncmp(entry->d_name, prefix, strlen(prefix))
-            && strcmp(entry->d_name, ours)) {
-            char *path = xasprintf("%s/%s", parent, entry->d_name);
-
-            VLOG_INFO("%s: removing the tables of another version", path);
-            apply_bpf_remove_dir(path);
-            free(path);
-        }
-    }
-    if (dir) {
-        closedir(dir);
-    }
-}
-
-char *
-apply_bpf_open_dir(struct apply_bpf *ab, const char *prefix)
+/* The parent of all versions' directories, which the caller must free. */
+static char *
+parent_dir(const struct apply_bpf_config *config)
 {
     const char *base = getenv("ALCOR_BPFFS");
-    char *parent, *version, *error;
 
-    base = base && base[0] ? base : "/sys/fs/bpf";
-    parent = (ab->config.dir ? xstrdup(ab->config.dir)
-              : xasprintf("%s/alcor", base));
-    version = xasprintf("%s%d", prefix, FP_LAYOUT_VERSION);
-    ab->dir = xasprintf("%s/%s", parent, version);
-    error = ab->config.dir ? NULL : check_bpffs(base);
+    return (config->dir ? xstrdup(config->dir)
+            : xasprintf("%s/alcor", base && base[0] ? base : "/sys/fs/bpf"));
+}
+
+static char *
+make_dir(struct apply_bpf *ab, const char *prefix)
+{
+    const char *base = getenv("ALCOR_BPFFS");
+    char *parent = parent_dir(&ab->config);
+    char *error = (ab->config.dir ? NULL
+                   : check_bpffs(base && base[0] ? base : "/sys/fs/bpf"));
+
+    ab->dir = xasprintf("%s/%s%d", parent, prefix, FP_LAYOUT_VERSION);
     if (!error
         && ((mkdir(parent, 0700) && errno != EEXIST)
             || (mkdir(ab->dir, 0700) && errno != EEXIST))) {
         error = xasprintf("%s: %s", ab->dir, ovs_strerror(errno));
     }
-    if (!error) {
-        remove_other_versions(parent, prefix, version);
-    }
     free(parent);
-    free(version);
     return error;
+}
+
+char *
+apply_bpf_open_dir(struct apply_bpf *ab, const char *prefix)
+{
+    char *error = make_dir(ab, prefix);
+
+    if (!error) {
+        apply_bpf_remove_others(ab->dir);
+    }
+    return error;
+}
+
+bool
+apply_bpf_is_built(void)
+{
+    return true;
 }
 
 bool
 apply_bpf_is_installed(void)
 {
-    const char *base = getenv("ALCOR_BPFFS");
-    char *dir = xasprintf("%s/alcor/v%d",
-                          base && base[0] ? base : "/sys/fs/bpf",
-                          FP_LAYOUT_VERSION);
-    bool installed = !access(dir, F_OK);
+    const struct apply_bpf_config config = { .dir = NULL };
+    char *parent = parent_dir(&config);
+    char *dir = xasprintf("%s/"VERSIONS"%d", parent, FP_LAYOUT_VERSION);
+    bool installed = !access(dir, F_OK) || apply_bpf_has_others(dir);
 
+    free(parent);
     free(dir);
     return installed;
 }
@@ -180,7 +179,8 @@ apply_bpf_load(const struct apply_bpf *ab, struct bpf_object *obj,
                                          && !strcmp(bpf_program__name(prog),
                                                     program)));
     }
-    if (bpf_object__load(obj)) {
+    if ((program && FAULT_POINT_NOW(BPF_LOAD_BEFORE))
+        || bpf_object__load(obj)) {
         return xasprintf("cannot load %s: %s",
                          program ? program : "the maps of the fast path",
                          ovs_strerror(errno));
@@ -276,6 +276,7 @@ char *
 apply_bpf_open(const struct apply_bpf_config *config, struct apply_bpf **abp)
 {
     struct apply_bpf *ab = xmalloc(sizeof *ab);
+    bool is_there;
     char *error;
     int retval;
 
@@ -291,15 +292,25 @@ apply_bpf_open(const struct apply_bpf_config *config, struct apply_bpf **abp)
         .devices = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->devices),
         .added = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->added),
     };
-    error = apply_bpf_open_dir(ab, "v");
+    error = make_dir(ab, VERSIONS);
+    is_there = !error;
     retval = error ? 0 : bpf_clock_create(&ab->clock);
     if (retval) {
         error = xasprintf("cannot load eBPF programs: %s",
                           ovs_strerror(retval));
     }
+    if (!error && FAULT_POINT_NOW(BPF_OPEN_BEFORE)) {
+        error = xstrdup("the tables are not opened");
+    }
     error = error ? error : open_maps(ab);
     error = error ? error : apply_bpf_entries_init(ab);
+    if (!error && FAULT_POINT_NOW(BPF_OPEN_AFTER)) {
+        error = xstrdup("the tables have been opened in vain");
+    }
     if (error) {
+        if (is_there) {
+            apply_bpf_abandon(ab);
+        }
         apply_bpf_close(ab);
         *abp = NULL;
         return error;
@@ -341,21 +352,49 @@ apply_bpf_close(struct apply_bpf *ab)
     free(ab);
 }
 
+/* Returns true if that is so of all devices. */
+static bool
+remove_ports(struct apply_bpf *ab)
+{
+    bool gone = true;
+
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        apply_bpf_remove_port(ab, port);
+        gone = gone && !ab->devices[port].ifindex;
+    }
+    return gone;
+}
+
 void
 apply_bpf_uninstall(struct apply_bpf *ab)
 {
-    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
-        apply_bpf_remove_port(ab, port);
+    bool gone = remove_ports(ab) || remove_ports(ab);
+
+    apply_bpf_end_upgrade(ab);
+    if (gone) {
+        apply_bpf_remove_dir(ab->dir);
     }
-    apply_bpf_remove_dir(ab->dir);
 }
 
 /* Devices. */
 
-static void
-save_device(struct apply_bpf *ab, uint32_t port)
+/* Writes 'device' down as 'port', or that there is none.  That comes before a
+ * program does, and after it has gone, so that none is forgotten. */
+static char *
+save_device(struct apply_bpf *ab, uint32_t port,
+            const struct device_record *device)
 {
-    bpf_map_update_elem(ab->devices_fd, &port, &ab->devices[port], BPF_ANY);
+    int error = (FAULT_POINT_NOW(BPF_DEVICE_BEFORE) ? EIO
+                 : bpf_map_update_elem(ab->devices_fd, &port, device, BPF_ANY)
+                 ? errno : 0);
+
+    if (FAULT_POINT_NOW(BPF_DEVICE_AFTER)) {
+        error = EIO;
+    }
+    return (error
+            ? xasprintf("%s: cannot be written down: %s", device->name,
+                        ovs_strerror(error))
+            : NULL);
 }
 
 /* Interposes a pair of veths on 'device', if the mode is so. */
@@ -397,6 +436,28 @@ find_device(const char *name, struct device_record *device)
     return device->ifindex ? NULL : xasprintf("%s: no such device", name);
 }
 
+/* Attaches 'program' to 'device', which is written down first if it is new. */
+static char *
+attach(struct apply_bpf *ab, const struct bpf_program *program,
+       struct device_record *device, uint32_t port, enum apply_bpf_hook hook)
+{
+    static const struct device_record none;
+    bool is_new = !device->hook;
+    char *error = NULL;
+
+    if (is_new) {
+        struct device_record intended = *device;
+
+        intended.hook = hook;
+        error = save_device(ab, port, &intended);
+    }
+    error = error ? error : apply_bpf_attach(ab, device, program);
+    if (error && is_new) {
+        free(save_device(ab, port, &none));
+    }
+    return error;
+}
+
 /* Loads the program 'name' of 'obj' for 'device', which is to be 'port', and
  * attaches it. */
 static char *
@@ -404,12 +465,14 @@ put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
             struct device_record *device, uint32_t port)
 {
     enum apply_bpf_hook hook;
-    char *error = apply_bpf_choose_hook(ab, device->name, &hook);
+    char *error = apply_bpf_choose_hook(ab, device, &hook);
     char *program = error ? NULL : name_program(name, hook);
 
     error = error ? error : apply_bpf_load(ab, obj, program);
-    error = error ? error : apply_bpf_attach(
-        ab, device, bpf_object__find_program_by_name(obj, program));
+    error = error ? error : attach(
+        ab, bpf_object__find_program_by_name(obj, program), device, port,
+        hook);
+    error = error ? error : save_device(ab, port, device);
     free(program);
     if (!error) {
         uint32_t pair = ab->devices[port].interposed;
@@ -419,9 +482,10 @@ put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
         }
         ab->devices[port] = *device;
         ab->added[port] = true;
-        save_device(ab, port);
         VLOG_INFO("%s: %s, %s", device->name, name,
                   apply_bpf_hook_to_string(device->hook));
+    } else if (device->gro && !ab->devices[port].gro) {
+        apply_bpf_restore_peer(device->name);
     }
     return error;
 }
@@ -435,6 +499,7 @@ replace_device(struct apply_bpf *ab, uint32_t port,
 
     if (old->ifindex == device->ifindex && !strcmp(old->name, device->name)) {
         device->hook = old->hook;
+        device->gro = old->gro;
     } else if (old->ifindex) {
         apply_bpf_remove_port(ab, port);
     }
@@ -559,16 +624,21 @@ apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
     return error;
 }
 
+/* If its program cannot be removed, the device stays where it is, until the
+ * next sweep: the program does not find an entry any more. */
 void
 apply_bpf_remove_port(struct apply_bpf *ab, uint32_t port)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    static const struct device_record none;
     struct device_record *device = &ab->devices[port];
+    bool gone;
 
     if (!device->ifindex) {
         return;
     }
-    apply_bpf_detach(ab, device);
-    if (device->interposed) {
+    gone = apply_bpf_detach(ab, device);
+    if (gone && device->interposed) {
         apply_bpf_delete_device(device->interposed);
     }
     if (port == UPLINK) {
@@ -576,9 +646,19 @@ apply_bpf_remove_port(struct apply_bpf *ab, uint32_t port)
     } else {
         apply_bpf_flush_port(ab, port);
     }
-    *device = (struct device_record) { .ifindex = 0 };
     ab->added[port] = false;
-    save_device(ab, port);
+    if (gone) {
+        char *error = save_device(ab, port, &none);
+
+        *device = none;
+        if (error) {
+            VLOG_WARN_RL(&rl, "%s", error);
+            free(error);
+        }
+    } else {
+        VLOG_WARN_RL(&rl, "%s: its program cannot be removed yet",
+                     device->name);
+    }
 }
 
 void
@@ -589,6 +669,7 @@ apply_bpf_sweep(struct apply_bpf *ab)
             apply_bpf_remove_port(ab, port);
         }
     }
+    apply_bpf_end_upgrade(ab);
 }
 
 char *

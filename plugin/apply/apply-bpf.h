@@ -44,8 +44,9 @@
  * when the agent is gone.  After a restart, apply_bpf_open() finds the tables
  * and ports, the caller adds its devices again, whose programs are replaced
  * between two packets, and apply_bpf_sweep() removes the devices that were not
- * added.  Another layout starts with empty tables.  apply_bpf_uninstall()
- * removes everything.
+ * added.  Another layout starts with empty tables, and puts its programs in
+ * the place of the old ones in the same way; what is left of those, the sweep
+ * removes.  apply_bpf_uninstall() removes everything.
  *
  * Entries
  * -------
@@ -113,6 +114,8 @@ struct apply_bpf_device {
 
 char *apply_bpf_open(const struct apply_bpf_config *, struct apply_bpf **)
     OVS_WARN_UNUSED_RESULT;
+/* False of the stub. */
+bool apply_bpf_is_built(void);
 /* True if there is something that an apply_bpf_uninstall() would remove. */
 bool apply_bpf_is_installed(void);
 void apply_bpf_close(struct apply_bpf *);
@@ -157,9 +160,12 @@ char *apply_bpf_set_entries(struct apply_bpf *, enum apply_bpf_table,
                             struct apply_bpf_entry *, size_t n)
     OVS_WARN_UNUSED_RESULT;
 
-/* Entries that are not there do not matter. */
+/* Entries that are not there do not matter.  If some cannot be removed, they
+ * are doomed: apply_bpf_retry_doomed() tries again. */
 void apply_bpf_delete_entries(struct apply_bpf *, enum apply_bpf_table,
                               const struct fp_key *, size_t n);
+bool apply_bpf_has_doomed(const struct apply_bpf *);
+void apply_bpf_retry_doomed(struct apply_bpf *);
 
 /* All entries, 'n' of them, which the caller must free. */
 struct apply_bpf_entry *apply_bpf_list_entries(const struct apply_bpf *,

@@ -18,6 +18,7 @@ VLOG_DEFINE_THIS_MODULE(commit);
 COVERAGE_DEFINE(commit_chunk);
 
 #define COMMIT_IDLE -1
+#define COMMIT_SHOWN -2         /* The observer is not ready yet. */
 
 /* What is done in turn. */
 static const struct commit_step {
@@ -41,7 +42,8 @@ struct commit {
     struct desired_state *ds;
     struct sink *sinks[DS_N_SINKS];
     enum commit_mode mode;
-    int current;                /* Index in 'steps', or COMMIT_IDLE. */
+    int current;                /* Index in 'steps', COMMIT_IDLE or
+                                 * COMMIT_SHOWN. */
     struct ovs_list chunks[DS_N_SINKS]; /* For the steps after 'current'. */
     uint64_t seqno;
     const struct commit_observer *observer; /* May be null. */
@@ -164,6 +166,18 @@ show_chunk(const struct commit *commit)
     commit->observer->end(commit->observer_aux);
 }
 
+/* Begins with a chunk that has been shown, if the observer is ready. */
+static void
+begin_chunk(struct commit *commit)
+{
+    if (commit->observer
+        && !commit->observer->is_ready(commit->observer_aux)) {
+        commit->current = COMMIT_SHOWN;
+    } else {
+        step_begin(commit, 0);
+    }
+}
+
 /* Takes the outputs that are the next chunk in this mode.  Returns false if
  * there is none. */
 static bool
@@ -205,7 +219,7 @@ commit_start(struct commit *commit)
     if (ds_has_queue(commit->ds) && commit_is_ready(commit)
         && take_chunk(commit)) {
         show_chunk(commit);
-        step_begin(commit, 0);
+        begin_chunk(commit);
     }
 }
 
@@ -236,8 +250,10 @@ commit_run(struct commit *commit)
     }
     if (commit->current == COMMIT_IDLE) {
         commit_start(commit);
+    } else if (commit->current == COMMIT_SHOWN) {
+        begin_chunk(commit);
     }
-    while (commit->current != COMMIT_IDLE) {
+    while (commit->current >= 0) {
         struct sink *sink = commit->sinks[steps[commit->current].sink];
 
         if (!sink->class->is_done(sink)) {
@@ -285,7 +301,7 @@ commit_describe(const struct commit *commit, struct ds *s)
 
         ds_put_format(s, "%s: ", ds_sink_to_string(i));
         sink->class->describe(sink, s);
-        if (commit->current != COMMIT_IDLE
+        if (commit->current >= 0
             && steps[commit->current].sink == i) {
             ds_put_cstr(s, ", at work");
         }

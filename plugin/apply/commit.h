@@ -19,9 +19,11 @@
  * it.  Each step has been confirmed (transaction reply, unixctl reply,
  * barrier reply) before the next begins.
  *
- *         idle --(queue not empty, sinks ready)--> step 0 --> ... --> step n
- *           ^                                                          |
- *           +------------------- ds_confirm() ------------------------+
+ *         idle --(queue not empty, sinks ready)--> shown to the observer
+ *           ^                                            | it is ready
+ *           |                                            v
+ *           |                                      step 0 --> ... --> step n
+ *           +------------------- ds_confirm() ----------------------------+
  *
  * commit_reached() tells whether everything up to a mark (desired-state.h) has
  * been through; the acknowledgement (feedback/ack.h) rests on it.
@@ -62,6 +64,8 @@ struct commit_observer {
     void (*begin)(void *aux);
     void (*change)(const struct ds_output *, void *aux);
     void (*end)(void *aux);     /* All have been seen. */
+    bool (*is_ready)(void *aux); /* Now they may be changed: asked for until
+                                  * it is so. */
     void (*confirmed)(void *aux); /* All are in effect, or have failed. */
 };
 void commit_set_observer(struct commit *, const struct commit_observer *,

@@ -162,6 +162,8 @@ offload_set_tables(struct offload *o, struct apply_bpf *ab)
     o->ab = ab;
     if (ab) {
         offload_changes_init(&o->changes);
+        /* What a commit under way changes has not been noted. */
+        o->changes.all = time_msec();
         take_table(o, APPLY_BPF_TENANT);
         take_table(o, APPLY_BPF_UPLINK);
         o->n_evicted = apply_bpf_n_evicted(ab);
@@ -412,10 +414,8 @@ void
 offload_changes_begin(struct offload *o)
 {
     o->n_noted = 0;
-    if (o->ab) {
-        o->busy = true;
-        o->begun = time_msec();
-    }
+    o->busy = true;
+    o->begun = time_msec();
 }
 
 void
@@ -449,7 +449,7 @@ offload_changes_end(struct offload *o)
 void
 offload_changes_confirmed(struct offload *o)
 {
-    if (o->ab && o->busy) {
+    if (o->busy) {
         long long int now = time_msec();
         const struct offload_period *last
             = &o->periods[(o->n_periods + OFFLOAD_PERIODS - 1)
