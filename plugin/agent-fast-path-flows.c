@@ -231,7 +231,7 @@ agent_fast_path_event(struct agent *agent, const struct packet_event *event)
     const struct fast_path_port *port
         = s ? agent_fast_path_find(agent, s->ofport) : NULL;
 
-    if (port && (!fp->interposed || fp->exchanged)) {
+    if (port) {
         uint32_t mtu = (underlay && underlay->mtu ? underlay->mtu
                         : DEFAULT_MTU);
         struct offload_target to = {

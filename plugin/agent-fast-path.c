@@ -121,20 +121,6 @@ look_at_devices(struct agent_fast_path *fp)
     return found;
 }
 
-/* Returns true if there is no device that Open vSwitch reads itself. */
-static bool
-is_interposed(const struct agent_fast_path *fp)
-{
-    size_t n, n_interposed = 0;
-    struct apply_bpf_device *devices = apply_bpf_list_devices(fp->ab, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        n_interposed += devices[i].interposed;
-    }
-    free(devices);
-    return n_interposed == n;
-}
-
 static void
 remove_programs(struct agent_fast_path *fp)
 {
@@ -215,12 +201,14 @@ configure(struct agent *agent)
         free(text);
         return;
     }
-    if (fp->interposed && config.mode != APPLY_BPF_INTERPOSE) {
+    if (fp->interposed && (config.mode == APPLY_BPF_TC
+                           || !config.userspace)) {
         free(text);
         agent_fast_path_uninstall(agent);
         return;
     }
     close_tables(fp);
+    smap_clear(&fp->stand_ins);
     fp->config = text;
     fp->interposed = config.mode == APPLY_BPF_INTERPOSE;
     error = apply_bpf_open(&config, &fp->ab);
@@ -235,10 +223,6 @@ configure(struct agent *agent)
     fp->seqno++;
     if (fp->ab) {
         set_record(agent, "", true);
-        if (fp->interposed && !is_interposed(fp)) {
-            /* Open vSwitch gets what comes to the devices as well. */
-            offload_flush(fp->offload);
-        }
     } else {
         forget_ports(agent);
     }
@@ -248,7 +232,8 @@ configure(struct agent *agent)
 static void
 add_stand_in(struct agent_fast_path *fp, const char *device)
 {
-    char *stand_in = apply_bpf_ovs_device(fp->ab, device);
+    char *stand_in = (fp->interposed ? apply_bpf_ovs_device(fp->ab, device)
+                      : NULL);
 
     if (stand_in) {
         smap_replace(&fp->stand_ins, device, stand_in);
@@ -269,6 +254,7 @@ try_uplink(struct agent *agent)
                                                          &error)
                   : NULL);
     uint32_t ifindex;
+    bool exchanged;
 
     if (name) {
         char *real = xstrdup(apply_ovsdb_real_device(agent->ovsdb, name));
@@ -277,15 +263,17 @@ try_uplink(struct agent *agent)
         name = real;
     }
     ifindex = name ? if_nametoindex(name) : 0;
+    exchanged = name && apply_ovsdb_is_exchanged(agent->ovsdb, name);
     if (name && fp->uplink && !strcmp(name, fp->uplink)
-        && ifindex == fp->uplink_ifindex) {
+        && ifindex == fp->uplink_ifindex
+        && exchanged == fp->uplink_exchanged) {
         free(name);
         return;
     }
     if (name) {
         struct shash_node *node;
 
-        error = apply_bpf_set_uplink(fp->ab, name);
+        error = apply_bpf_set_uplink(fp->ab, name, exchanged);
         SHASH_FOR_EACH (node, &fp->ports) {
             struct fast_path_port *port = node->data;
 
@@ -300,6 +288,7 @@ try_uplink(struct agent *agent)
         add_stand_in(fp, name);
     }
     fp->uplink_ifindex = ifindex;
+    fp->uplink_exchanged = exchanged;
     set_error(&fp->uplink_error, error);
     fp->seqno++;
     free(name);
@@ -323,15 +312,12 @@ detach(struct agent *agent, const char *id, struct fast_path_port *port)
     fp->seqno++;
 }
 
-/* Lets plugin "fast-path" know of a port that has been tried: if another
- * device is to be OVS's port, when that is so. */
+/* Lets plugin "fast-path" know of a port that has been tried. */
 static void
 show_port(struct agent *agent, const char *id,
           const struct fast_path_port *port)
 {
-    if (!port->number || !agent->fast_path->interposed || port->exchanged) {
-        set_record(agent, id, port->number != 0);
-    }
+    set_record(agent, id, port->number != 0);
 }
 
 /* The port 'id' is plugged in. */
@@ -357,6 +343,7 @@ take_port(const char *id, const void *binding_, void *agent_)
     }
 
     bool by_connection = GOAL_PORT_CAST(r)->security_groups.n > 0;
+    bool exchanged = apply_ovsdb_is_exchanged(agent->ovsdb, device);
     goal_resource_destroy(r);
     if (port && (strcmp(port->device, device) || port->ifindex != ifindex)) {
         detach(agent, id, port);
@@ -365,11 +352,12 @@ take_port(const char *id, const void *binding_, void *agent_)
         port = xzalloc(sizeof *port);
         shash_add(&fp->ports, id, port);
     }
-    if (port->by_connection != by_connection) {
+    if (port->by_connection != by_connection
+        || port->exchanged != exchanged) {
         port->tried = false;
     }
     ovs_strlcpy(port->device, device, sizeof port->device);
-    port->exchanged = device != binding->iface;
+    port->exchanged = exchanged;
     port->ifindex = ifindex;
     port->ofport = binding->ofport;
     port->by_connection = by_connection;
@@ -433,7 +421,8 @@ try_port(struct agent *agent, const char *id, struct fast_path_port *port)
 {
     struct agent_fast_path *fp = agent->fast_path;
     char *error = apply_bpf_add_port(fp->ab, port->device,
-                                     port->by_connection, &port->number);
+                                     port->by_connection, port->exchanged,
+                                     &port->number);
 
     if (error && !nullable_string_is_equal(error, port->error)) {
         VLOG_INFO("port %s is not in the fast path: %s", id, error);
@@ -559,11 +548,7 @@ attach_all(struct agent *agent)
     apply_bpf_sweep(fp->ab);
     offload_resync(fp->offload);
     apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
-    fp->exchanged = (fp->interposed
-                     && apply_ovsdb_stand_ins_are_settled(agent->ovsdb));
-    if (fp->interposed && !fp->exchanged) {
-        offload_flush(fp->offload);
-    }
+    fp->exchanged = apply_ovsdb_stand_ins_are_settled(agent->ovsdb);
     fp->settled = true;
     fp->changed = false;
     fp->retry_time = time_msec() + FAST_PATH_RETRY_MSEC;
@@ -635,8 +620,9 @@ agent_fast_path_run(struct agent *agent)
     if (agent->phase < PHASE_TRANSLATE || agent->exit) {
         return;
     }
-    if (fp->interposed && fp->settled && !fp->exchanged) {
+    if (fp->ab && fp->settled && !fp->exchanged) {
         fp->exchanged = apply_ovsdb_stand_ins_are_settled(agent->ovsdb);
+        fp->changed = fp->changed || fp->exchanged;
     }
     if (fp->settled && time_msec() >= fp->retry_time && has_errors(fp)) {
         retry(fp);

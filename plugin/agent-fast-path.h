@@ -69,7 +69,7 @@ struct fast_path_port {
     uint32_t ofport;
     bool by_connection;
     bool to_peer;               /* As in struct apply_bpf_device. */
-    bool exchanged;             /* The Interface stands in for 'device'. */
+    bool exchanged;             /* As in apply_bpf_add_port(). */
     bool tried;                 /* Since something changed. */
     uint32_t number;            /* 0: its device has no program... */
     char *error;                /* ...because of this, if not null. */
@@ -82,11 +82,12 @@ struct agent_fast_path {
     char *config;               /* Of 'ab', as text; null: none yet. */
     char *uplink;               /* Device with the program; null: none... */
     uint32_t uplink_ifindex;
+    bool uplink_exchanged;      /* As in apply_bpf_set_uplink(). */
     char *uplink_error;         /* ...because of this, if not null. */
     struct shash ports;         /* Of "struct fast_path_port"s, by id. */
     struct smap stand_ins;      /* Interposed: device -> OVS's port. */
-    bool interposed;            /* 'ab' is for that... */
-    bool exchanged;             /* ...and all ports are exchanged. */
+    bool interposed;            /* 'ab' is for that. */
+    bool exchanged;             /* All ports are as 'stand_ins' says. */
     bool leaving;               /* To be removed when they are back. */
     bool changed;               /* Ports, settings, devices. */
     bool settled;               /* Everything has been tried once. */

@@ -261,7 +261,7 @@ add_port(char *args)
 
     check(apply_bpf_add_port(ab, device, (option
                                           && !strcmp(option, "connection")),
-                             &port));
+                             true, &port));
 }
 
 static void
@@ -273,7 +273,7 @@ run_command(char *command)
         *args++ = '\0';
     }
     if (!strcmp(command, "uplink")) {
-        check(apply_bpf_set_uplink(ab, args));
+        check(apply_bpf_set_uplink(ab, args, true));
     } else if (!strcmp(command, "port")) {
         add_port(args);
     } else if (!strcmp(command, "sweep")) {

@@ -189,6 +189,13 @@ apply_bpf_detach_tc(uint32_t ifindex)
     }
 }
 
+char *
+apply_bpf_attach_tc(const struct device_record *device,
+                    const struct bpf_program *program)
+{
+    return attach_tc(device, bpf_program__fd(program));
+}
+
 /* XDP. */
 
 static char *

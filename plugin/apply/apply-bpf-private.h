@@ -88,6 +88,9 @@ bool apply_bpf_detach(struct apply_bpf *, struct device_record *);
 char *apply_bpf_choose_hook(const struct apply_bpf *, struct device_record *,
                             enum apply_bpf_hook *);
 
+/* Attaches it by tc alone; replaces the filter of ours that is there. */
+char *apply_bpf_attach_tc(const struct device_record *,
+                          const struct bpf_program *);
 /* Removes the filter of ours from a device, if it has one. */
 void apply_bpf_detach_tc(uint32_t ifindex);
 

@@ -49,7 +49,8 @@ apply_bpf_hook_to_string(enum apply_bpf_hook hook OVS_UNUSED)
 
 char *
 apply_bpf_set_uplink(struct apply_bpf *ab OVS_UNUSED,
-                     const char *device OVS_UNUSED)
+                     const char *device OVS_UNUSED,
+                     bool exchanged OVS_UNUSED)
 {
     OVS_NOT_REACHED();
 }
@@ -57,7 +58,8 @@ apply_bpf_set_uplink(struct apply_bpf *ab OVS_UNUSED,
 char *
 apply_bpf_add_port(struct apply_bpf *ab OVS_UNUSED,
                    const char *device OVS_UNUSED,
-                   bool by_connection OVS_UNUSED, uint32_t *port OVS_UNUSED)
+                   bool by_connection OVS_UNUSED, bool exchanged OVS_UNUSED,
+                   uint32_t *port OVS_UNUSED)
 {
     OVS_NOT_REACHED();
 }

@@ -397,13 +397,31 @@ save_device(struct apply_bpf *ab, uint32_t port,
             : NULL);
 }
 
+/* Has everything that comes to a device go to that with 'ifindex'. */
+static char *
+put_patch(struct apply_bpf *ab, const struct device_record *device,
+          uint32_t ifindex)
+{
+    struct fp_patch *skel = fp_patch__open();
+    char *error;
+
+    if (!skel) {
+        return xasprintf("cannot open the patch: %s", ovs_strerror(errno));
+    }
+    skel->rodata->fp_config.ifindex = ifindex;
+    error = apply_bpf_load(ab, skel->obj, "alcor_patch_tc");
+    error = error ? error : apply_bpf_attach_tc(device,
+                                                skel->progs.alcor_patch_tc);
+    fp_patch__destroy(skel);
+    return error;
+}
+
 /* Interposes a pair of veths on 'device', if the mode is so. */
 static char *
 interpose(struct apply_bpf *ab, struct device_record *device)
 {
     struct device_record end = { .hook = APPLY_BPF_HOOK_TC };
     char ovs_name[16];
-    struct fp_patch *skel;
     char *error;
 
     if (ab->config.mode != APPLY_BPF_INTERPOSE) {
@@ -414,15 +432,7 @@ interpose(struct apply_bpf *ab, struct device_record *device)
         return error;
     }
     apply_bpf_pair_names(device->name, end.name, ovs_name);
-    skel = fp_patch__open();
-    if (!skel) {
-        return xasprintf("cannot open the patch: %s", ovs_strerror(errno));
-    }
-    skel->rodata->fp_config.ifindex = device->ifindex;
-    error = apply_bpf_load(ab, skel->obj, "alcor_patch_tc");
-    error = error ? error : apply_bpf_attach(ab, &end,
-                                             skel->progs.alcor_patch_tc);
-    fp_patch__destroy(skel);
+    error = put_patch(ab, &end, device->ifindex);
     device->interposed = error ? 0 : end.ifindex;
     return error;
 }
@@ -461,8 +471,8 @@ attach(struct apply_bpf *ab, const struct bpf_program *program,
 /* Loads the program 'name' of 'obj' for 'device', which is to be 'port', and
  * attaches it. */
 static char *
-put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
-            struct device_record *device, uint32_t port)
+load_and_attach(struct apply_bpf *ab, struct bpf_object *obj,
+                const char *name, struct device_record *device, uint32_t port)
 {
     enum apply_bpf_hook hook;
     char *error = apply_bpf_choose_hook(ab, device, &hook);
@@ -472,14 +482,64 @@ put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
     error = error ? error : attach(
         ab, bpf_object__find_program_by_name(obj, program), device, port,
         hook);
-    error = error ? error : save_device(ab, port, device);
     free(program);
-    if (!error) {
-        uint32_t pair = ab->devices[port].interposed;
+    return error;
+}
 
-        if (pair && !device->interposed) {
-            apply_bpf_delete_device(pair);
-        }
+/* The device has just been interposed, but is still Open vSwitch's port: an
+ * XDP program stays, and what it passes goes both ways, of which one ends. */
+static char *
+enter(struct apply_bpf *ab, struct device_record *device, uint32_t port)
+{
+    char *error = NULL;
+
+    if (!device->hook) {
+        device->hook = APPLY_BPF_HOOK_TC;
+        error = save_device(ab, port, device);
+    }
+    return error ? error : put_patch(ab, device, device->interposed);
+}
+
+/* The device is not to be interposed, but Open vSwitch's port is still the
+ * other end of 'pair': an XDP program comes before the tc program, which does
+ * not look into tables any more. */
+static char *
+leave(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
+      struct device_record *device, uint32_t port, uint32_t pair)
+{
+    bool is_xdp = device->hook && device->hook != APPLY_BPF_HOOK_TC;
+    char *error, *patch_error;
+
+    device->interposed = pair;
+    if (!is_xdp) {
+        device->hook = APPLY_BPF_HOOK_NONE;
+    }
+    error = load_and_attach(ab, obj, name, device, port);
+    patch_error = put_patch(ab, device, pair);
+    if (error) {
+        free(patch_error);
+    }
+    return error ? error : patch_error;
+}
+
+static char *
+put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
+            struct device_record *device, uint32_t port, bool exchanged)
+{
+    uint32_t pair = ab->devices[port].interposed;
+    char *error = (device->interposed && !exchanged
+                   ? enter(ab, device, port)
+                   : !device->interposed && pair && exchanged
+                   ? leave(ab, obj, name, device, port, pair)
+                   : load_and_attach(ab, obj, name, device, port));
+
+    error = error ? error : save_device(ab, port, device);
+    if (pair && !device->interposed) {
+        apply_bpf_detach_tc(device->ifindex);
+        apply_bpf_delete_device(pair);
+        ab->devices[port].interposed = 0;
+    }
+    if (!error) {
         ab->devices[port] = *device;
         ab->added[port] = true;
         VLOG_INFO("%s: %s, %s", device->name, name,
@@ -506,7 +566,7 @@ replace_device(struct apply_bpf *ab, uint32_t port,
 }
 
 char *
-apply_bpf_set_uplink(struct apply_bpf *ab, const char *name)
+apply_bpf_set_uplink(struct apply_bpf *ab, const char *name, bool exchanged)
 {
     struct device_record device;
     struct fp_uplink *skel;
@@ -531,7 +591,7 @@ apply_bpf_set_uplink(struct apply_bpf *ab, const char *name)
         .vxlan_port = (OVS_FORCE uint16_t) ab->config.vxlan_port,
     };
     memcpy(skel->rodata->fp_config.local_mac, &ab->config.local_mac, 6);
-    error = put_program(ab, skel->obj, "uplink", &device, UPLINK);
+    error = put_program(ab, skel->obj, "uplink", &device, UPLINK, exchanged);
     fp_uplink__destroy(skel);
     return error;
 }
@@ -564,7 +624,8 @@ choose_port(const struct apply_bpf *ab, const char *name)
 }
 
 static char *
-put_tenant(struct apply_bpf *ab, struct device_record *device, uint32_t port)
+put_tenant(struct apply_bpf *ab, struct device_record *device, uint32_t port,
+           bool exchanged)
 {
     struct fp_tenant *skel = fp_tenant__open();
     char *error;
@@ -585,14 +646,14 @@ put_tenant(struct apply_bpf *ab, struct device_record *device, uint32_t port)
         .vxlan_port = (OVS_FORCE uint16_t) ab->config.vxlan_port,
     };
     memcpy(skel->rodata->fp_config.local_mac, &ab->config.local_mac, 6);
-    error = put_program(ab, skel->obj, "tenant", device, port);
+    error = put_program(ab, skel->obj, "tenant", device, port, exchanged);
     fp_tenant__destroy(skel);
     return error;
 }
 
 char *
 apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
-                   uint32_t *portp)
+                   bool exchanged, uint32_t *portp)
 {
     struct device_record device;
     uint32_t port = choose_port(ab, name);
@@ -616,7 +677,7 @@ apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
     rekeyed = (ab->devices[port].ifindex
                && ab->devices[port].by_connection != by_connection);
     error = interpose(ab, &device);
-    error = error ? error : put_tenant(ab, &device, port);
+    error = error ? error : put_tenant(ab, &device, port, exchanged);
     if (!error && rekeyed) {
         apply_bpf_flush_port(ab, port);
     }
@@ -639,6 +700,7 @@ apply_bpf_remove_port(struct apply_bpf *ab, uint32_t port)
     }
     gone = apply_bpf_detach(ab, device);
     if (gone && device->interposed) {
+        apply_bpf_detach_tc(device->ifindex);
         apply_bpf_delete_device(device->interposed);
     }
     if (port == UPLINK) {

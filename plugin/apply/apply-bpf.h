@@ -124,11 +124,19 @@ const char *apply_bpf_hook_to_string(enum apply_bpf_hook);
 
 /* Devices.  'by_connection' says how the entries of a tenant's device are
  * keyed; when it changes, they are removed.  The uplink comes first, and again
- * if it changes, with all tenants after it. */
-char *apply_bpf_set_uplink(struct apply_bpf *, const char *device)
+ * if it changes, with all tenants after it.
+ *
+ * 'exchanged' says whether OVS's port is the other end of the device's pair
+ * (apply_bpf_ovs_device()) at present.  If that is not as the mode wants it,
+ * XDP programs of the mode before, or of that to come, forward what they have
+ * entries for, and nothing else looks at entries, so that no packet is lost of
+ * these flows, or comes twice, while the ports are exchanged; when they have
+ * been, the device is to be added again. */
+char *apply_bpf_set_uplink(struct apply_bpf *, const char *device,
+                           bool exchanged)
     OVS_WARN_UNUSED_RESULT;
 char *apply_bpf_add_port(struct apply_bpf *, const char *device,
-                         bool by_connection, uint32_t *port)
+                         bool by_connection, bool exchanged, uint32_t *port)
     OVS_WARN_UNUSED_RESULT;
 void apply_bpf_remove_port(struct apply_bpf *, uint32_t port);
 void apply_bpf_sweep(struct apply_bpf *);

@@ -63,6 +63,7 @@
 #include "openvswitch/list.h"
 #include "openvswitch/shash.h"
 #include "smap.h"
+#include "sset.h"
 
 struct ovsdb_rows;
 
@@ -139,6 +140,9 @@ struct apply_ovsdb {
                                  * "struct iface_ref"s, by iface-id. */
 
     /* Ports that others stand in for (apply-ovsdb-stand-in.c). */
+    struct sset exchanged;      /* Interfaces put in the place of others:
+                                 * each has, or will have, the OpenFlow port
+                                 * that it has asked for. */
     struct smap stand_ins;      /* Device to stand-in... */
     bool stand_ins_known;       /* ...if they have been set. */
     uint64_t stand_ins_version; /* 'version' last looked at. */

@@ -89,6 +89,7 @@ exchange(struct apply_ovsdb *ovsdb, const struct ovsrec_bridge *bridge,
     ovsrec_interface_set_external_ids(iface, &ids);
     if (was->n_ofport && was->ofport[0] > 0) {
         ovsrec_interface_set_ofport_request(iface, was->ofport, 1);
+        sset_add(&ovsdb->exchanged, name);
     }
     smap_destroy(&ids);
     ovsrec_port_set_name(port, name);
@@ -181,6 +182,26 @@ apply_ovsdb_stand_ins_are_settled(const struct apply_ovsdb *ovsdb)
         }
     }
     return n == smap_count(&ovsdb->stand_ins);
+}
+
+bool
+apply_ovsdb_is_exchanged(const struct apply_ovsdb *ovsdb, const char *device)
+{
+    const struct ovsrec_port *port;
+    bool exchanged = false;
+
+    OVSREC_PORT_FOR_EACH (port, ovsdb->idl) {
+        const char *real = stands_in_for(port);
+
+        if (real && !strcmp(real, device)) {
+            return ovsdb_iface_has_ofport(port->interfaces[0]);
+        } else if (!strcmp(port->name, device)) {
+            exchanged = (port->n_interfaces == 1
+                         && !port->interfaces[0]->n_ofport
+                         && sset_contains(&ovsdb->exchanged, device));
+        }
+    }
+    return exchanged;
 }
 
 const char *

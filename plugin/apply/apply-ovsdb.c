@@ -73,6 +73,7 @@ apply_ovsdb_create(const char *remote, struct desired_state *ds)
     ovsdb->version = 1;
     ovsdb->seqno = 1;
     smap_init(&ovsdb->refused);
+    sset_init(&ovsdb->exchanged);
     smap_init(&ovsdb->stand_ins);
     hmap_init(&ovsdb->ifaces);
     ovsdb_sinks_init(ovsdb);
@@ -87,6 +88,7 @@ apply_ovsdb_destroy(struct apply_ovsdb *ovsdb)
         ovsdb_idl_destroy(ovsdb->idl);
         hmap_destroy(&ovsdb->ifaces);
         smap_destroy(&ovsdb->refused);
+    sset_destroy(&ovsdb->exchanged);
     smap_destroy(&ovsdb->stand_ins);
         settings_free(&ovsdb->settings);
         free(ovsdb->bridge_error);
@@ -255,9 +257,23 @@ ovsdb_iface_has_ofport(const struct ovsrec_interface *iface)
            && iface->ofport[0] < ofp_to_u16(OFPP_MAX);
 }
 
+/* The OpenFlow port of 'iface', 0 if it has none.  One that is put in the
+ * place of another has that's all the time. */
+static uint16_t
+get_ofport(const struct apply_ovsdb *ovsdb,
+           const struct ovsrec_interface *iface)
+{
+    return (ovsdb_iface_has_ofport(iface) ? iface->ofport[0]
+            : !iface->n_ofport && iface->n_ofport_request
+              && sset_contains(&ovsdb->exchanged, iface->name)
+            ? iface->ofport_request[0]
+            : 0);
+}
+
 /* Finds for each iface-id on 'bridge' the Interface that is bound to it. */
 static void
-find_bindings(const struct ovsrec_bridge *bridge, struct shash *bindings)
+find_bindings(const struct apply_ovsdb *ovsdb,
+              const struct ovsrec_bridge *bridge, struct shash *bindings)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
@@ -269,7 +285,7 @@ find_bindings(const struct ovsrec_bridge *bridge, struct shash *bindings)
             const char *id = smap_get(&iface->external_ids,
                                       OVSDB_IFACE_ID_KEY);
 
-            if (!id || !id[0] || !ovsdb_iface_has_ofport(iface)) {
+            if (!id || !id[0] || !get_ofport(ovsdb, iface)) {
                 continue;
             }
 
@@ -280,7 +296,7 @@ find_bindings(const struct ovsrec_bridge *bridge, struct shash *bindings)
             }
 
             const struct ovsrec_interface *other = node->data;
-            if (iface->ofport[0] < other->ofport[0]) {
+            if (get_ofport(ovsdb, iface) < get_ofport(ovsdb, other)) {
                 node->data = CONST_CAST(struct ovsrec_interface *, iface);
             }
             VLOG_WARN_RL(&rl, "interfaces \"%s\" and \"%s\" both have "
@@ -304,13 +320,13 @@ apply_ovsdb_for_each_binding(
     }
 
     struct shash bindings = SHASH_INITIALIZER(&bindings);
-    find_bindings(bridge, &bindings);
+    find_bindings(ovsdb, bridge, &bindings);
 
     const struct shash_node **nodes = shash_sort(&bindings);
     for (size_t i = 0; i < shash_count(&bindings); i++) {
         const struct ovsrec_interface *iface = nodes[i]->data;
 
-        cb(nodes[i]->name, iface->name, iface->ofport[0], aux);
+        cb(nodes[i]->name, iface->name, get_ofport(ovsdb, iface), aux);
     }
     free(nodes);
     shash_destroy(&bindings);

@@ -153,6 +153,10 @@ void apply_ovsdb_set_stand_ins(struct apply_ovsdb *,
 /* True if vswitchd has exchanged all of them. */
 bool apply_ovsdb_stand_ins_are_settled(const struct apply_ovsdb *);
 
+/* True if it is not 'device' that Open vSwitch reads at present, but one that
+ * stands in for it. */
+bool apply_ovsdb_is_exchanged(const struct apply_ovsdb *, const char *device);
+
 /* True if there is a port called 'name', be it up or not. */
 bool apply_ovsdb_has_port(const struct apply_ovsdb *, const char *name);
 
