@@ -290,7 +290,7 @@ if HAVE_FAST_PATH
 noinst_LIBRARIES += tests/next-layout/liblayout.a
 tests_next_layout_liblayout_a_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DFP_LAYOUT_VERSION=999
-tests_next_layout_liblayout_a_SOURCES = plugin/apply/apply-bpf.c
+tests_next_layout_liblayout_a_SOURCES = plugin/apply/apply-bpf-dir.c
 noinst_PROGRAMS += tests/next-layout/alcor-agent
 tests_next_layout_alcor_agent_SOURCES = $(plugin_alcor_agent_SOURCES)
 tests_next_layout_alcor_agent_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,muldefs

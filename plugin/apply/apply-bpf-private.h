@@ -6,7 +6,8 @@
 #define APPLY_APPLY_BPF_PRIVATE_H 1
 
 /* apply-bpf-peer.c    the other ends of veths
- * apply-bpf.c         the directory, the maps, the devices known
+ * apply-bpf-dir.c     the directory
+ * apply-bpf.c         the maps, the devices known
  * apply-bpf-entry.c   entries of the two tables of flows
  * apply-bpf-attach.c  one program on one device
  * apply-bpf-upgrade.c what agents with another layout have left
@@ -61,13 +62,16 @@ struct apply_bpf {
     unsigned long long int n_evicted;
 };
 
-/* apply-bpf.c.  Opens the directory 'prefix' and the version of the layout,
- * e.g. "gateway-v1", removes those of other versions, and sets 'dir'. */
+/* apply-bpf-dir.c.  Makes the directory 'prefix' and the version of the
+ * layout, e.g. "v1", and sets 'dir'.  The second one removes those of other
+ * versions. */
+#define APPLY_BPF_VERSIONS "v"
+char *apply_bpf_make_dir(struct apply_bpf *, const char *prefix);
 char *apply_bpf_open_dir(struct apply_bpf *, const char *prefix);
 void apply_bpf_remove_dir(const char *);
 
-/* Has the maps of 'obj' pinned there, or takes those that are, and loads only
- * 'program' (null: none). */
+/* apply-bpf.c.  Has the maps of 'obj' pinned there, or takes those that are,
+ * and loads only 'program' (null: none). */
 char *apply_bpf_load(const struct apply_bpf *, struct bpf_object *obj,
                      const char *program);
 

@@ -7,14 +7,9 @@
 #include "apply/apply-bpf.h"
 
 #include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 #include "apply/apply-bpf-private.h"
 #include "apply/bpf-clock.h"
@@ -28,7 +23,6 @@
 VLOG_DEFINE_THIS_MODULE(apply_bpf);
 
 #define UPLINK 0                /* Its port. */
-#define VERSIONS "v"            /* Directories of layouts. */
 #define THROUGH_MSEC 8000
 
 const char *
@@ -57,104 +51,6 @@ log_libbpf(enum libbpf_print_level level, const char *format, va_list args)
         free(text);
     }
     return 0;
-}
-
-/* The directory. */
-
-/* Makes sure that there is a bpffs at 'base'. */
-static char *
-check_bpffs(const char *base)
-{
-    struct statfs fs;
-
-    if (!statfs(base, &fs) && fs.f_type == BPF_FS_MAGIC) {
-        return NULL;
-    }
-    if (mount("bpf", base, "bpf", 0, NULL)) {
-        return xasprintf("%s is no bpffs, and one cannot be mounted there: %s",
-                         base, ovs_strerror(errno));
-    }
-    VLOG_INFO("%s: mounted a bpffs", base);
-    return NULL;
-}
-
-/* Removes the pins in 'path', and it. */
-void
-apply_bpf_remove_dir(const char *path)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-
-    while (dir && (entry = readdir(dir))) {
-        if (entry->d_name[0] != '.') {
-            char *pin = xasprintf("%s/%s", path, entry->d_name);
-
-            unlink(pin);
-            free(pin);
-        }
-    }
-    if (dir) {
-        closedir(dir);
-    }
-    rmdir(path);
-}
-
-/* The parent of all versions' directories, which the caller must free. */
-static char *
-parent_dir(const struct apply_bpf_config *config)
-{
-    const char *base = getenv("ALCOR_BPFFS");
-
-    return (config->dir ? xstrdup(config->dir)
-            : xasprintf("%s/alcor", base && base[0] ? base : "/sys/fs/bpf"));
-}
-
-static char *
-make_dir(struct apply_bpf *ab, const char *prefix)
-{
-    const char *base = getenv("ALCOR_BPFFS");
-    char *parent = parent_dir(&ab->config);
-    char *error = (ab->config.dir ? NULL
-                   : check_bpffs(base && base[0] ? base : "/sys/fs/bpf"));
-
-    ab->dir = xasprintf("%s/%s%d", parent, prefix, FP_LAYOUT_VERSION);
-    if (!error
-        && ((mkdir(parent, 0700) && errno != EEXIST)
-            || (mkdir(ab->dir, 0700) && errno != EEXIST))) {
-        error = xasprintf("%s: %s", ab->dir, ovs_strerror(errno));
-    }
-    free(parent);
-    return error;
-}
-
-char *
-apply_bpf_open_dir(struct apply_bpf *ab, const char *prefix)
-{
-    char *error = make_dir(ab, prefix);
-
-    if (!error) {
-        apply_bpf_remove_others(ab->dir);
-    }
-    return error;
-}
-
-bool
-apply_bpf_is_built(void)
-{
-    return true;
-}
-
-bool
-apply_bpf_is_installed(void)
-{
-    const struct apply_bpf_config config = { .dir = NULL };
-    char *parent = parent_dir(&config);
-    char *dir = xasprintf("%s/"VERSIONS"%d", parent, FP_LAYOUT_VERSION);
-    bool installed = !access(dir, F_OK) || apply_bpf_has_others(dir);
-
-    free(parent);
-    free(dir);
-    return installed;
 }
 
 /* Objects. */
@@ -292,7 +188,7 @@ apply_bpf_open(const struct apply_bpf_config *config, struct apply_bpf **abp)
         .devices = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->devices),
         .added = xcalloc(FP_MAX_PORTS + 1, sizeof *ab->added),
     };
-    error = make_dir(ab, VERSIONS);
+    error = apply_bpf_make_dir(ab, APPLY_BPF_VERSIONS);
     is_there = !error;
     retval = error ? 0 : bpf_clock_create(&ab->clock);
     if (retval) {

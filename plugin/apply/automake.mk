@@ -68,6 +68,7 @@ plugin_libalcor_a_SOURCES += \
 # The eBPF fast path and gateway, or what stands in for them.
 fast_path_sources = \
 	plugin/apply/apply-bpf-attach.c \
+	plugin/apply/apply-bpf-dir.c \
 	plugin/apply/apply-bpf-entry.c \
 	plugin/apply/apply-bpf-peer.c \
 	plugin/apply/apply-bpf-upgrade.c \
