@@ -9,6 +9,10 @@
 _alcor_tables="Agent Fast_Path Gateway Plugin Port Subscription Transaction VPC"
 _alcor_types="VPC SUBNET PORT NEIGHBOR SECURITYGROUP DHCP ROUTER GATEWAY"
 
+# How long a program may take.  (That it took longer is said by the shell, hence
+# the braces where it is called.)
+_alcor_seconds=2
+
 # Sets 'cur', the word to be completed, 'words', those before it, and 'prev',
 # the last of them.  "--x=y", of which bash makes three words, is one again.
 _alcor_split () {
@@ -76,7 +80,7 @@ _alcor_option_value () {
 # alcor-ctl.
 
 _alcor_ctl_run () {
-    alcor-ctl --timeout=2 "$@" 2> /dev/null
+    { alcor-ctl --timeout=$_alcor_seconds "$@"; } 2> /dev/null
 }
 
 # _alcor_records TABLE: what its rows are named by.
@@ -201,7 +205,8 @@ _alcor_sandbox () {
 # ovs-appctl.
 
 _alcor_appctl_run () {
-    ovs-appctl --timeout=2 --target="$target" "$@" 2> /dev/null
+    { ovs-appctl --timeout=$_alcor_seconds --target="$target" "$@"
+    } 2> /dev/null
 }
 
 # _alcor_appctl_ids [TYPE]: of resources.
