@@ -57,9 +57,9 @@ start_readback(struct apply_openflow *of)
     of->state = S_READBACK;
 }
 
-/* There is something to compare with what was asked for early. */
+/* There is something to compare with. */
 static void
-start_early_readback(struct apply_openflow *of)
+try_readback(struct apply_openflow *of)
 {
     enum fault_verdict verdict = FAULT_POINT(OPENFLOW_READBACK_BEFORE);
 
@@ -108,13 +108,12 @@ apply_openflow_readback_run(struct apply_openflow *of)
 {
     bool complete = ds_is_complete(of->ds);
 
-    if ((of->state == S_NEW && complete)
+    if (of->state == S_NEW && of->ask_early) {
+        ask_early(of);
+    }
+    if ((complete && (of->state == S_NEW || of->state == S_ASKED))
         || (of->state == S_IDLE
             && ds_wants_readback(of->ds, DS_OPENFLOW))) {
-        start_readback(of);
-    } else if (of->state == S_NEW && of->ask_early) {
-        ask_early(of);
-    } else if (of->state == S_ASKED && complete) {
-        start_early_readback(of);
+        try_readback(of);
     }
 }
