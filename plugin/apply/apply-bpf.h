@@ -114,7 +114,7 @@ struct apply_bpf_device {
 
 char *apply_bpf_open(const struct apply_bpf_config *, struct apply_bpf **)
     OVS_WARN_UNUSED_RESULT;
-/* False of the stub. */
+/* False in a build without libbpf. */
 bool apply_bpf_is_built(void);
 /* True if there is something that an apply_bpf_uninstall() would remove. */
 bool apply_bpf_is_installed(void);
