@@ -155,10 +155,10 @@ open_socket(struct zmq_server *server, const struct server_config *config,
         set_int(socket, ZMQ_HEARTBEAT_IVL, 2000);
         set_int(socket, ZMQ_HEARTBEAT_TIMEOUT, LARGE_MESSAGE_MSEC);
         set_int(socket, ZMQ_TCP_KEEPALIVE, 1);
+        set_int(socket, ZMQ_TCP_MAXRT, SILENT_MSEC);
         if (type == ZMQ_ROUTER) {
             set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
             set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
-            set_int(socket, ZMQ_TCP_MAXRT, SILENT_MSEC);
             set_int(socket, ZMQ_SNDHWM, 0); /* CONTROL_BYTES */
         } else {
             set_int(socket, ZMQ_SNDHWM, PUBLISH_QUEUE);

@@ -28,10 +28,10 @@
  * room for so many messages, misses some, and the sequence numbers tell it so.
  *
  * A slow peer of the control channel makes zmq_server_send() return EAGAIN.
- * Peers whose host acknowledges nothing for 6 seconds are dropped by the
- * kernel, with all that waits for them.  (libzmq's heartbeats keep it busy.)
- * These are answered only after a large message that is on its way, so libzmq
- * gives peers as long as the largest may take.
+ * Peers and subscribers whose host acknowledges nothing for 6 seconds are
+ * dropped by the kernel, with all that waits for them.  (libzmq's heartbeats
+ * keep it busy.)  These are answered only after a large message that is on its
+ * way, so libzmq gives peers as long as the largest may take.
  *
  * Who is who
  * ----------
