@@ -585,7 +585,7 @@ run_doomed(struct agent *agent)
         fp->doomed_since = now;
     } else if (now - fp->doomed_since > FAST_PATH_DOOM_MAX_MSEC) {
         /* They are without effect if nothing looks them up. */
-        VLOG_WARN("entries cannot be removed: no fast path for now");
+        VLOG_WARN("entries cannot be removed: programs are taken off");
         agent_fast_path_uninstall(agent);
     }
 }
