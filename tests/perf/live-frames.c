@@ -42,9 +42,11 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include "tests/fast-path-frame.h"
+#include "csum.h"
 #include "openvswitch/ofpbuf.h"
+#include "packets.h"
 #include "tests/alcortest.h"
+#include "tests/fast-path-frame.h"
 #include "tests/perf/bench-live.skel.h"
 #include "util.h"
 
@@ -52,14 +54,31 @@
 #define NSEC 1000000000ll       /* Per second. */
 #define LATE (NSEC / 1000)      /* What is later is not made up for. */
 
+/* Makes the checksum of UDP in 'frame' right: connection tracking looks. */
+static void
+put_checksum(struct ofpbuf *frame)
+{
+    struct ip_header *ip = ofpbuf_at_assert(frame, ETH_HEADER_LEN, sizeof *ip);
+    size_t head = ETH_HEADER_LEN + IP_IHL(ip->ip_ihl_ver) * 4;
+    size_t len = ntohs(ip->ip_tot_len) - IP_IHL(ip->ip_ihl_ver) * 4;
+    struct udp_header *udp = ofpbuf_at_assert(frame, head, len);
+
+    udp->udp_csum = 0;
+    udp->udp_csum = csum_finish(
+        csum_continue(packet_csum_pseudoheader(ip), udp, len));
+}
+
 static struct ofpbuf *
 make_frame(const char *fields)
 {
+    struct ofpbuf *frame;
     struct fpf f;
 
     fpf_init(&f);
     fpf_set(&f, fields);
-    return fpf_inner(&f);
+    frame = fpf_inner(&f);
+    put_checksum(frame);
+    return frame;
 }
 
 static uint32_t
