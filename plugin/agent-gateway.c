@@ -491,14 +491,14 @@ set_error(struct agent *agent, char *error)
                            nullable_xstrdup(error));
 }
 
-/* Tries to become a gateway, on 'device' unless there is an 'error'. */
+/* 'error' keeps us from being a gateway, until it is tried again; null:
+ * nothing does. */
 static void
-try_open(struct agent *agent, const char *device, char *error)
+opened(struct agent *agent, char *error)
 {
     struct agent_gateway *gw = agent->gateway;
     char *config = gw->config;
 
-    error = error ? error : open_gateway(agent, device);
     if (error) {
         gw->config = NULL;
         close_gateway(gw);
@@ -506,6 +506,17 @@ try_open(struct agent *agent, const char *device, char *error)
     }
     set_error(agent, error);
     gw->retry_time = time_msec() + GATEWAY_RETRY_MSEC;
+}
+
+/* The table and the entrances are complete: an old program may go. */
+static void
+take_over(struct agent *agent)
+{
+    char *error = bpf_gateway_take_over(agent->gateway->bpf);
+
+    if (error) {
+        opened(agent, error);
+    }
 }
 
 /* Sees to it that there is a gateway exactly if there should be. */
@@ -528,7 +539,7 @@ open_run(struct agent *agent)
         config = NULL;
     }
     if (gw->config && !gw->bpf && time_msec() >= gw->retry_time) {
-        try_open(agent, device, error);
+        opened(agent, error ? error : open_gateway(agent, device));
         error = NULL;
     } else if (!gw->config && gw->error) {
         set_error(agent, NULL);
@@ -612,6 +623,10 @@ agent_gateway_run(struct agent *agent)
         /* Until then, the program serves those that it did before. */
         gw->entrances_changed = false;
         apply_entrances(gw);
+        take_over(agent);
+    }
+    if (!gw->bpf) {
+        return;
     }
     announce(gw);
     bpf_gateway_run(gw->bpf, send_inject, gw);

@@ -225,6 +225,18 @@ open_link(const struct apply_bpf *ab, const struct device_record *device)
     return fd;
 }
 
+bool
+apply_bpf_has_link(const struct apply_bpf *ab,
+                   const struct device_record *device)
+{
+    int fd = open_link(ab, device);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
 static char *
 check_xdp(const struct device_record *device)
 {

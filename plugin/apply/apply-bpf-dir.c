@@ -85,17 +85,6 @@ apply_bpf_make_dir(struct apply_bpf *ab, const char *prefix)
     return error;
 }
 
-char *
-apply_bpf_open_dir(struct apply_bpf *ab, const char *prefix)
-{
-    char *error = apply_bpf_make_dir(ab, prefix);
-
-    if (!error) {
-        apply_bpf_remove_others(ab->dir);
-    }
-    return error;
-}
-
 bool
 apply_bpf_is_built(void)
 {

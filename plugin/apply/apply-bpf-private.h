@@ -20,7 +20,8 @@
 
 struct bpf_clock;
 
-/* What is remembered of a device in the pinned map "fp_devices", by port. */
+/* What is remembered of a device in the pinned map "fp_devices", by port.  Up
+ * to 'gro', this is so in all versions: see apply-bpf-upgrade.c. */
 struct device_record {
     char name[16];
     uint32_t ifindex;
@@ -63,17 +64,19 @@ struct apply_bpf {
 };
 
 /* apply-bpf-dir.c.  Makes the directory 'prefix' and the version of the
- * layout, e.g. "v1", and sets 'dir'.  The second one removes those of other
- * versions. */
+ * layout, e.g. "v1", and sets 'dir'. */
 #define APPLY_BPF_VERSIONS "v"
 char *apply_bpf_make_dir(struct apply_bpf *, const char *prefix);
-char *apply_bpf_open_dir(struct apply_bpf *, const char *prefix);
 void apply_bpf_remove_dir(const char *);
 
 /* apply-bpf.c.  Has the maps of 'obj' pinned there, or takes those that are,
  * and loads only 'program' (null: none). */
 char *apply_bpf_load(const struct apply_bpf *, struct bpf_object *obj,
                      const char *program);
+
+/* Opens the map of 'n' devices, which is created if it is not there: programs
+ * do not use it. */
+char *apply_bpf_open_devices(const struct apply_bpf *, uint32_t n, int *fd);
 
 /* apply-bpf-entry.c. */
 char *apply_bpf_entries_init(struct apply_bpf *);
@@ -84,6 +87,9 @@ void apply_bpf_flush_port(struct apply_bpf *, uint32_t port);
  * 'device', or the first that works; replaces what is there of ours. */
 char *apply_bpf_attach(struct apply_bpf *, struct device_record *,
                        const struct bpf_program *);
+/* True if an XDP program of this version is on 'device'. */
+bool apply_bpf_has_link(const struct apply_bpf *,
+                        const struct device_record *);
 /* Returns false if it is still there. */
 bool apply_bpf_detach(struct apply_bpf *, struct device_record *);
 
@@ -107,8 +113,12 @@ void apply_bpf_remove_others(const char *dir);
  * device, opened; negative if there is none. */
 int apply_bpf_inherit_link(const struct apply_bpf *, uint32_t ifindex);
 
+/* True if an agent of another version has switched on GRO of its peer. */
+bool apply_bpf_inherit_gro(const struct apply_bpf *,
+                           const struct device_record *);
+
 /* Removes what is left of other versions, and they themselves. */
-void apply_bpf_end_upgrade(const struct apply_bpf *);
+void apply_bpf_end_upgrade(struct apply_bpf *);
 
 /* Removes everything: it would work, and nobody would know what is in it. */
 void apply_bpf_abandon(struct apply_bpf *);

@@ -8,7 +8,9 @@
 
 #include <bpf/bpf.h>
 #include <dirent.h>
+#include <errno.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +19,9 @@
 
 VLOG_DEFINE_THIS_MODULE(apply_bpf_upgrade);
 
-/* The tables of another version cannot be read, but its programs work.  So
+/* The tables of another version cannot be read, but for how its records of
+ * devices begin: which of them have a peer whose GRO is on because of us.
+ * But its programs work.  So
  * everything stays as it is until the caller has added its devices: an XDP
  * program is replaced by means of its own link, whose name is the same in all
  * versions, a tc filter since it has our priority, a pair of veths is found by
@@ -117,6 +121,111 @@ apply_bpf_inherit_link(const struct apply_bpf *ab, uint32_t ifindex)
     return link.fd;
 }
 
+/* Peers. */
+
+/* What of a record is the same in all versions. */
+#define RECORD_LEN offsetof(struct device_record, reserved)
+BUILD_ASSERT_DECL(offsetof(struct device_record, name) == 0);
+BUILD_ASSERT_DECL(offsetof(struct device_record, ifindex) == 16);
+BUILD_ASSERT_DECL(offsetof(struct device_record, gro) == 25);
+BUILD_ASSERT_DECL(RECORD_LEN == 26);
+
+/* Calls 'cb' for each device with GRO in the map 'fd'. */
+static void
+for_each_record(int fd, const struct bpf_map_info *info,
+                void (*cb)(const struct device_record *, void *aux), void *aux)
+{
+    uint8_t *values = xcalloc(info->max_entries, info->value_size);
+    uint32_t *keys = xcalloc(info->max_entries, sizeof *keys);
+    struct device_record device = { .ifindex = 0 };
+    uint32_t n = info->max_entries, batch;
+
+    if (bpf_map_lookup_batch(fd, NULL, &batch, keys, values, &n, NULL)
+        && errno != ENOENT) {
+        n = 0;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(&device, &values[i * info->value_size], RECORD_LEN);
+        if (device.ifindex && device.gro) {
+            cb(&device, aux);
+        }
+    }
+    free(keys);
+    free(values);
+}
+
+static void
+for_each_gro(const char *path,
+             void (*cb)(const struct device_record *, void *aux), void *aux)
+{
+    char *pin = xasprintf("%s/fp_devices", path);
+    struct bpf_map_info info = { .type = 0 };
+    uint32_t len = sizeof info;
+    int fd = bpf_obj_get(pin);
+
+    if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len)
+        && info.type == BPF_MAP_TYPE_ARRAY && info.value_size >= RECORD_LEN) {
+        for_each_record(fd, &info, cb, aux);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(pin);
+}
+
+struct gro_search {
+    const struct device_record *device;
+    bool found;
+};
+
+static void
+compare_gro(const struct device_record *device, void *aux)
+{
+    struct gro_search *search = aux;
+
+    search->found |= (device->ifindex == search->device->ifindex
+                      && !strncmp(device->name, search->device->name,
+                                  sizeof device->name));
+}
+
+static void
+search_gro(const char *path, void *search)
+{
+    for_each_gro(path, compare_gro, search);
+}
+
+bool
+apply_bpf_inherit_gro(const struct apply_bpf *ab,
+                      const struct device_record *device)
+{
+    struct gro_search search = { device, false };
+
+    for_each_other(ab->dir, search_gro, &search);
+    return search.found;
+}
+
+/* Switches GRO off again, unless the device is one of ours now. */
+static void
+restore_gro(const struct device_record *device, void *ab_)
+{
+    const struct apply_bpf *ab = ab_;
+
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        if (ab->devices[port].ifindex == device->ifindex) {
+            return;
+        }
+    }
+    if (apply_bpf_ifindex(device->name) == device->ifindex) {
+        apply_bpf_restore_peer(device->name);
+    }
+}
+
+static void
+restore_peers(const char *path, void *ab)
+{
+    for_each_gro(path, restore_gro, ab);
+}
+
 /* The end. */
 
 /* True if something of ours on a device is by this version. */
@@ -155,10 +264,11 @@ sweep_devices(const struct apply_bpf *ab)
 }
 
 void
-apply_bpf_end_upgrade(const struct apply_bpf *ab)
+apply_bpf_end_upgrade(struct apply_bpf *ab)
 {
     if (apply_bpf_has_others(ab->dir)) {
         sweep_devices(ab);
+        for_each_other(ab->dir, restore_peers, ab);
         apply_bpf_remove_others(ab->dir);
     }
 }
@@ -168,6 +278,8 @@ apply_bpf_abandon(struct apply_bpf *ab)
 {
     memset(ab->devices, 0, (FP_MAX_PORTS + 1) * sizeof *ab->devices);
     sweep_devices(ab);
+    restore_peers(ab->dir, ab);
+    for_each_other(ab->dir, restore_peers, ab);
     apply_bpf_remove_others(ab->dir);
     apply_bpf_remove_dir(ab->dir);
 }

@@ -107,24 +107,20 @@ open_map(const struct apply_bpf *ab, const char *name, int *fd)
     return error;
 }
 
-/* The map in which devices are remembered: programs do not use it. */
-static char *
-make_devices_map(const struct apply_bpf *ab)
+char *
+apply_bpf_open_devices(const struct apply_bpf *ab, uint32_t n, int *fd)
 {
     char *path = xasprintf("%s/fp_devices", ab->dir);
     char *error = NULL;
-    int fd = bpf_obj_get(path);
 
-    if (fd < 0) {
-        fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fp_devices", sizeof(uint32_t),
-                            sizeof(struct device_record), FP_MAX_PORTS + 1,
-                            NULL);
-        if (fd < 0 || bpf_obj_pin(fd, path)) {
+    *fd = bpf_obj_get(path);
+    if (*fd < 0) {
+        *fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fp_devices",
+                             sizeof(uint32_t), sizeof(struct device_record),
+                             n, NULL);
+        if (*fd < 0 || bpf_obj_pin(*fd, path)) {
             error = xasprintf("%s: %s", path, ovs_strerror(errno));
         }
-    }
-    if (fd >= 0) {
-        close(fd);
     }
     free(path);
     return error;
@@ -143,7 +139,6 @@ open_maps(struct apply_bpf *ab)
     }
     error = error ? error : apply_bpf_load(ab, tenant->obj, NULL);
     error = error ? error : apply_bpf_load(ab, uplink->obj, NULL);
-    error = error ? error : make_devices_map(ab);
     error = error ? error : open_map(ab, "fp_tenant_flows",
                                      &ab->flows_fds[APPLY_BPF_TENANT]);
     error = error ? error : open_map(ab, "fp_uplink_flows",
@@ -154,7 +149,8 @@ open_maps(struct apply_bpf *ab)
                                      &ab->oam_sources_fd);
     error = error ? error : open_map(ab, "fp_oam_sockets",
                                      &ab->oam_sockets_fd);
-    error = error ? error : open_map(ab, "fp_devices", &ab->devices_fd);
+    error = error ? error : apply_bpf_open_devices(ab, FP_MAX_PORTS + 1,
+                                                   &ab->devices_fd);
     fp_tenant__destroy(tenant);
     fp_uplink__destroy(uplink);
     return error;
@@ -456,8 +452,9 @@ replace_device(struct apply_bpf *ab, uint32_t port,
     if (old->ifindex == device->ifindex && !strcmp(old->name, device->name)) {
         device->hook = old->hook;
         device->gro = old->gro;
-    } else if (old->ifindex) {
+    } else {
         apply_bpf_remove_port(ab, port);
+        device->gro = apply_bpf_inherit_gro(ab, device);
     }
 }
 

@@ -44,6 +44,12 @@ bpf_gateway_set_entrances(struct bpf_gateway *gw OVS_UNUSED,
     OVS_NOT_REACHED();
 }
 
+char *
+bpf_gateway_take_over(struct bpf_gateway *gw OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
 size_t
 bpf_gateway_run(struct bpf_gateway *gw OVS_UNUSED,
                 void (*cb)(const struct fp_gw_oam *, void *) OVS_UNUSED,

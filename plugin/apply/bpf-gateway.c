@@ -38,6 +38,7 @@ struct seed_record {
 struct bpf_gateway {
     struct apply_bpf host;      /* The directory, and how to attach. */
     struct device_record device;
+    bool waits;                 /* Another version's program still serves. */
     struct fp_gateway *skel;
     struct gateway_table *table;
     struct ring_buffer *ring;
@@ -45,8 +46,7 @@ struct bpf_gateway {
     void *aux;
 };
 
-/* Opens the pinned map 'name', or creates it as an array of one 'value'.
- * Reads what is in it into 'value'. */
+/* The seed of the table that is there; a new one if there is none. */
 static char *
 get_seed(const char *dir, struct seed_record *record, bool *is_new)
 {
@@ -58,13 +58,29 @@ get_seed(const char *dir, struct seed_record *record, bool *is_new)
     *is_new = fd < 0;
     if (*is_new) {
         record->seed = random_uint64();
-        fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fp_gw_seed", sizeof zero,
-                            sizeof *record, 1, NULL);
-        if (fd < 0 || bpf_map_update_elem(fd, &zero, record, BPF_ANY)
-            || bpf_obj_pin(fd, path)) {
-            error = xasprintf("%s: %s", path, ovs_strerror(errno));
-        }
     } else if (bpf_map_lookup_elem(fd, &zero, record)) {
+        error = xasprintf("%s: %s", path, ovs_strerror(errno));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(path);
+    return error;
+}
+
+/* Writes the seed down when the table has been made: if it is there, the table
+ * is, too. */
+static char *
+save_seed(const char *dir, const struct seed_record *record)
+{
+    char *path = xasprintf("%s/fp_gw_seed", dir);
+    uint32_t zero = 0;
+    char *error = NULL;
+    int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "fp_gw_seed", sizeof zero,
+                            sizeof *record, 1, NULL);
+
+    if (fd < 0 || bpf_map_update_elem(fd, &zero, record, BPF_ANY)
+        || bpf_obj_pin(fd, path)) {
         error = xasprintf("%s: %s", path, ovs_strerror(errno));
     }
     if (fd >= 0) {
@@ -158,23 +174,109 @@ open_ring(struct bpf_gateway *gw)
 }
 
 static char *
-attach(struct bpf_gateway *gw, const char *device)
+attach(struct bpf_gateway *gw)
 {
-    char *error;
+    struct device_record *device = &gw->device;
+    char *error = apply_bpf_attach(&gw->host, device,
+                                   gw->skel->progs.alcor_gateway_xdp);
+    uint32_t zero = 0;
 
-    gw->device.ifindex = apply_bpf_ifindex(device);
-    if (!gw->device.ifindex) {
-        return xasprintf("%s: no such device", device);
+    if (!error && bpf_map_update_elem(gw->host.devices_fd, &zero, device,
+                                      BPF_ANY)) {
+        error = xasprintf("%s: cannot be written down: %s", device->name,
+                          ovs_strerror(errno));
     }
-    ovs_strlcpy(gw->device.name, device, sizeof gw->device.name);
-    gw->device.hook = APPLY_BPF_HOOK_XDP_NATIVE;
-    error = apply_bpf_attach(&gw->host, &gw->device,
-                             gw->skel->progs.alcor_gateway_xdp);
     if (!error) {
-        VLOG_INFO("%s: gateway, %s", device,
-                  apply_bpf_hook_to_string(gw->device.hook));
+        VLOG_INFO("%s: gateway, %s", device->name,
+                  apply_bpf_hook_to_string(device->hook));
     }
     return error;
+}
+
+/* Finds the device, and what an agent before us has done with it or another
+ * one. */
+static char *
+find_device(struct bpf_gateway *gw, const char *name)
+{
+    struct device_record *device = &gw->device, old = { .ifindex = 0 };
+    uint32_t zero = 0;
+    char *error;
+
+    device->ifindex = apply_bpf_ifindex(name);
+    if (!device->ifindex) {
+        return xasprintf("%s: no such device", name);
+    }
+    ovs_strlcpy(device->name, name, sizeof device->name);
+    device->hook = APPLY_BPF_HOOK_XDP_NATIVE;
+    error = apply_bpf_open_devices(&gw->host, 1, &gw->host.devices_fd);
+    if (error) {
+        return error;
+    }
+    bpf_map_lookup_elem(gw->host.devices_fd, &zero, &old);
+    if (old.ifindex == device->ifindex && !strcmp(old.name, device->name)) {
+        device->gro = old.gro;
+        return NULL;
+    } else if (old.ifindex) {
+        apply_bpf_detach(&gw->host, &old);
+    }
+    device->gro = apply_bpf_inherit_gro(&gw->host, device);
+    return NULL;
+}
+
+/* Attaches the program, unless that of another version is there. */
+static char *
+attach_or_wait(struct bpf_gateway *gw)
+{
+    int fd = (apply_bpf_has_link(&gw->host, &gw->device) ? -1
+              : apply_bpf_inherit_link(&gw->host, gw->device.ifindex));
+
+    gw->waits = fd >= 0;
+    if (!gw->waits) {
+        return attach(gw);
+    }
+    close(fd);
+    VLOG_INFO("%s: the gateway of another version goes on until the table is "
+              "complete", gw->device.name);
+    return NULL;
+}
+
+char *
+bpf_gateway_take_over(struct bpf_gateway *gw)
+{
+    char *error = gw->waits ? attach(gw) : NULL;
+
+    if (!error) {
+        gw->waits = false;
+        apply_bpf_remove_others(gw->host.dir);
+    }
+    return error;
+}
+
+/* Finds or makes all that the program needs, and loads it. */
+static char *
+open_tables(struct bpf_gateway *gw, const struct bpf_gateway_config *config)
+{
+    uint32_t n_buckets = config->n_buckets ? config->n_buckets : N_BUCKETS;
+    struct seed_record record;
+    bool is_new = false;
+    int retval;
+    char *error = get_seed(gw->host.dir, &record, &is_new);
+
+    if (error) {
+        return error;
+    }
+    retval = bpf_clock_create(&gw->host.clock);
+    if (retval) {
+        return xasprintf("cannot load eBPF programs: %s",
+                         ovs_strerror(retval));
+    }
+    n_buckets = pinned_size(gw->host.dir, "fp_gw_endpoints", n_buckets);
+    error = load_gateway(gw, config, record.seed, n_buckets);
+    error = error ? error : open_table(gw, record.seed, n_buckets, is_new);
+    if (!error && is_new) {
+        error = save_seed(gw->host.dir, &record);
+    }
+    return error ? error : open_ring(gw);
 }
 
 char *
@@ -182,30 +284,17 @@ bpf_gateway_open(const struct bpf_gateway_config *config, const char *device,
                  struct bpf_gateway **gwp)
 {
     struct bpf_gateway *gw = xmalloc(sizeof *gw);
-    uint32_t n_buckets = config->n_buckets ? config->n_buckets : N_BUCKETS;
-    struct seed_record record;
-    bool is_new = false;
     char *error;
-    int retval;
 
     *gwp = NULL;
     *gw = (struct bpf_gateway) {
         .host.config = { .dir = config->dir, .userspace = true },
+        .host.devices_fd = -1,
     };
-    error = apply_bpf_open_dir(&gw->host, "gateway-v");
-    error = error ? error : get_seed(gw->host.dir, &record, &is_new);
-    retval = error ? 0 : bpf_clock_create(&gw->host.clock);
-    if (retval) {
-        error = xasprintf("cannot load eBPF programs: %s",
-                          ovs_strerror(retval));
-    }
-    if (!error) {
-        n_buckets = pinned_size(gw->host.dir, "fp_gw_endpoints", n_buckets);
-        error = load_gateway(gw, config, record.seed, n_buckets);
-    }
-    error = error ? error : open_table(gw, record.seed, n_buckets, is_new);
-    error = error ? error : open_ring(gw);
-    error = error ? error : attach(gw, device);
+    error = apply_bpf_make_dir(&gw->host, "gateway-v");
+    error = error ? error : open_tables(gw, config);
+    error = error ? error : find_device(gw, device);
+    error = error ? error : attach_or_wait(gw);
     if (error) {
         bpf_gateway_close(gw);
         return error;
@@ -222,6 +311,9 @@ bpf_gateway_close(struct bpf_gateway *gw)
         ring_buffer__free(gw->ring);
         fp_gateway__destroy(gw->skel);
         bpf_clock_destroy(gw->host.clock);
+        if (gw->host.devices_fd >= 0) {
+            close(gw->host.devices_fd);
+        }
         free(gw->host.dir);
         free(gw);
     }
@@ -231,6 +323,7 @@ void
 bpf_gateway_uninstall(struct bpf_gateway *gw)
 {
     apply_bpf_detach(&gw->host, &gw->device);
+    apply_bpf_remove_others(gw->host.dir);
     apply_bpf_remove_dir(gw->host.dir);
 }
 

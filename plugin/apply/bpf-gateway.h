@@ -17,13 +17,18 @@
  * -----
  *
  *    1. bpf_gateway_open(); on a first start the table is empty, else what it
- *       was, and the program is replaced between two packets.
+ *       was, and the program is replaced between two packets.  After an
+ *       upgrade from another version of the layout, the table is empty as
+ *       well, and the old program goes on with its own.
  *
  *    2. gateway_table_set() and _remove(), on bpf_gateway_table().
  *
  *    3. bpf_gateway_set_entrances(), now and whenever one moves.
  *
- *    4. bpf_gateway_run() in the main loop: calls back for each flow that is
+ *    4. bpf_gateway_take_over() when the table is complete: only now an old
+ *       program is replaced, and its tables removed.
+ *
+ *    5. bpf_gateway_run() in the main loop: calls back for each flow that is
  *       to be told, with the frame of the OAM packet, ready to be sent from
  *       the device.
  *
@@ -69,6 +74,9 @@ struct gateway_table *bpf_gateway_table(struct bpf_gateway *);
 char *bpf_gateway_set_entrances(struct bpf_gateway *,
                                 const struct bpf_gateway_entrance *, size_t n)
     OVS_WARN_UNUSED_RESULT;
+
+/* Has no effect if there is nothing left of another version. */
+char *bpf_gateway_take_over(struct bpf_gateway *) OVS_WARN_UNUSED_RESULT;
 
 /* Calls 'cb' for what is to be told, and returns how often. */
 size_t bpf_gateway_run(struct bpf_gateway *,
