@@ -13,6 +13,7 @@
 #include "agent-gateway-private.h"
 #include "agent-private.h"
 #include "apply/apply-ovsdb.h"
+#include "apply/bpf-gateway-table.h"
 #include "apply/bpf-gateway.h"
 #include "apply/gateway-device.h"
 #include "apply/next-hop.h"
@@ -182,10 +183,29 @@ announce(struct agent_gateway *gw)
 
 /* OAM. */
 
+/* Writes to 'oam' where its destination is now: it may have moved since the
+ * program has forwarded the packet, and then the host has been told already
+ * that it is not there any more.  False if it is nowhere. */
+static bool
+update_place(const struct agent_gateway *gw, struct fp_gw_oam *oam)
+{
+    struct gateway_endpoint endpoint;
+
+    if (!gateway_table_get(bpf_gateway_table(gw->bpf), ntohl(oam->vni),
+                           oam->dst, &endpoint)) {
+        return false;
+    }
+    oam->host_ip = endpoint.host_ip;
+    memcpy(oam->host_mac, &endpoint.host_mac, sizeof oam->host_mac);
+    memcpy(oam->dst_mac, &endpoint.mac, sizeof oam->dst_mac);
+    return true;
+}
+
 static void
-send_inject(const struct fp_gw_oam *oam, void *gw_)
+send_inject(const struct fp_gw_oam *record, void *gw_)
 {
     struct agent_gateway *gw = gw_;
+    struct fp_gw_oam copy = *record, *oam = &copy;
     const struct gateway_entrance *e = find_entrance(gw, oam->entrance_ip);
     uint8_t frame[GATEWAY_OAM_INJECT_LEN];
     struct told_path path = {
@@ -199,7 +219,7 @@ send_inject(const struct fp_gw_oam *oam, void *gw_)
         .entrance_ip = oam->entrance_ip,
     };
 
-    if (e) {
+    if (e && update_place(gw, oam)) {
         memcpy(&path.to_mac, oam->to_mac, sizeof path.to_mac);
         memcpy(&path.entrance_mac, oam->entrance_mac,
                sizeof path.entrance_mac);

@@ -8,6 +8,7 @@ usage: gateway-probe.py DEVICE send VNI SRC DST ENTRANCE-IP ENTRANCE-MAC
        gateway-probe.py DEVICE arp VNI SRC TARGET ENTRANCE-IP ENTRANCE-MAC ...
        gateway-probe.py DEVICE until VNI SRC DST ENTRANCE-IP ENTRANCE-MAC ...
        gateway-probe.py DEVICE outage VNI SRC DST ENTRANCE-IP ENTRANCE-MAC FILE
+       gateway-probe.py DEVICE storm VNI SRC DST ENTRANCE-IP ENTRANCE-MAC FILE
        gateway-probe.py DEVICE listen
 
 All hosts are behind DEVICE and have its MAC; what comes is told apart by the
@@ -19,10 +20,14 @@ until the packet is forwarded, and prints how many times that was: "at once",
 every 10 ms, prints "ready" when it has had answers to both, and goes on until
 it has had some since FILE was made; then it prints how long, in milliseconds,
 it was at most without an answer to ARP requests, and to packets, from the first
-of them that had none.  "listen" waits for an OAM packet, and prints it.
+of them that had none.  "storm" prints "ready" and sends packets of ever new
+flows until FILE is made; then it prints on which hosts flows are by the last
+that was told of each: what was deleted is on none.  "listen" waits for an OAM
+packet, and prints it.
 """
 
 import argparse
+import itertools
 import os
 import select
 import socket
@@ -32,6 +37,7 @@ import time
 
 VXLAN = 4789
 OAM = 8300
+SO_RCVBUFFORCE = 33
 
 
 def mac(text):
@@ -67,10 +73,11 @@ class Probe:
         self.args = args
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                     socket.htons(3))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 25)
         self.socket.bind((args.device, 0))
         self.mac = self.socket.getsockname()[4]
 
-    def inner(self, arp):
+    def inner(self, arp, sport, dport):
         args = self.args
         source_mac = mac("020000000002")
         if arp:
@@ -79,11 +86,12 @@ class Probe:
                     + socket.inet_aton(args.src) + b"\0" * 6
                     + socket.inet_aton(args.dst))
         return (mac("02eeeeeeeeee") + source_mac + b"\x08\x00"
-                + ip_packet(args.src, args.dst, udp(1000, 2000, b"probe")))
+                + ip_packet(args.src, args.dst, udp(sport, dport, b"probe")))
 
-    def send(self, arp=False):
+    def send(self, arp=False, sport=1000, dport=2000):
         args = self.args
-        vxlan = struct.pack("!II", 1 << 27, args.vni << 8) + self.inner(arp)
+        vxlan = (struct.pack("!II", 1 << 27, args.vni << 8)
+                 + self.inner(arp, sport, dport))
         self.socket.send(mac(args.entrance_mac) + self.mac + b"\x08\x00"
                          + ip_packet(args.host, args.entrance,
                                      udp(40000, VXLAN, vxlan)))
@@ -180,6 +188,33 @@ class Probe:
                 made = time.monotonic()
         print("%d %d" % tuple(1000 * longest[kind] for kind in asked))
 
+    def storm(self):
+        told = {}                       # Ports: where they were told to go.
+        end = None
+        print("ready", flush=True)
+        for i in itertools.count():
+            if end is None:
+                self.send(sport=1 + i % 65535, dport=1 + i // 65535)
+                if os.path.exists(self.args.file):
+                    end = time.monotonic() + 1
+            for data in self.receive_oam(0.0003):
+                told[data[12:16]] = socket.inet_ntoa(data[24:28])
+            if end and time.monotonic() > end:
+                break
+        print(*sorted(set(told.values()) - {"0.0.0.0"}))
+
+    def receive_oam(self, seconds):
+        """Yields the OAM packets of the next while; deletions have 0s for
+        what they do not say."""
+        end = time.monotonic() + seconds
+        while select.select([self.socket], [], [],
+                            max(end - time.monotonic(), 0))[0]:
+            data, address = self.socket.recvfrom(65536)
+            if (address[2] != socket.PACKET_OUTGOING
+                    and data[:6] == self.mac and data[12:14] == b"\x08\x00"
+                    and data[36:38] == struct.pack("!H", OAM)):
+                yield data[42:].ljust(44, b"\0")
+
     def receive_until(self, end):
         """Yields (what it is, line) for each answer until then."""
         while select.select([self.socket], [], [],
@@ -201,6 +236,8 @@ class Probe:
             self.until()
         elif self.args.command == "outage":
             self.outage()
+        elif self.args.command == "storm":
+            self.storm()
         else:
             self.send(self.args.command == "arp")
             for _, line in sorted(self.receive(self.args.wait), reverse=True):
@@ -211,12 +248,12 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("device")
     parser.add_argument("command", choices=["send", "arp", "until", "outage",
-                                            "listen"])
+                                            "storm", "listen"])
     if len(sys.argv) > 2 and sys.argv[2] != "listen":
         parser.add_argument("vni", type=int)
         for name in "src", "dst", "entrance", "entrance_mac":
             parser.add_argument(name)
-        if sys.argv[2] == "outage":
+        if sys.argv[2] in ("outage", "storm"):
             parser.add_argument("file")
     parser.add_argument("--from", dest="host", default="172.31.0.1")
     parser.add_argument("--wait", type=float, default=0.3)
