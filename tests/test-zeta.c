@@ -58,6 +58,7 @@ test_oam_parse(int argc, char *argv[])
  *
  *    told PORT DST HOST [SPORT]   a path; with SPORT, a connection's
  *    delete PORT DST [SPORT]
+ *    idle SECS                    the idle timeout from now on: 30 at first
  *    fill N                       N paths, of port 9
  *    pass MSEC                    time
  *    packets NUMBER N [FLOWS]     the answer to the question for NUMBER
@@ -67,6 +68,7 @@ test_oam_parse(int argc, char *argv[])
 struct paths_test {
     struct direct_paths *paths;
     long long int now;
+    uint32_t idle_secs;
     bool can_renew;
     bool silent;
 };
@@ -137,7 +139,7 @@ tell(struct paths_test *t, uint64_t port, uint32_t dst, uint32_t host,
     if (!t->silent) {
         puts(news[direct_paths_compare(t->paths, &key, &hop)]);
     }
-    direct_paths_set(t->paths, &key, id, &hop, 30, t->now);
+    direct_paths_set(t->paths, &key, id, &hop, t->idle_secs, t->now);
 }
 
 static void
@@ -156,6 +158,8 @@ paths_command(struct paths_test *t, int n, char *words[])
 
         printf("%s\n", (direct_paths_remove(t->paths, &key) ? "deleted"
                         : "absent"));
+    } else if (!strcmp(words[0], "idle")) {
+        t->idle_secs = args[0];
     } else if (!strcmp(words[0], "fill")) {
         t->silent = true;
         for (int i = 0; i < args[0]; i++) {
@@ -216,7 +220,7 @@ test_direct_path(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
     static const struct direct_path_class class = {
         print_record, print_ask, get_can_renew,
     };
-    struct paths_test t = { .now = 1000, .can_renew = true };
+    struct paths_test t = { .now = 1000, .idle_secs = 30, .can_renew = true };
 
     t.paths = direct_paths_create(&class, &t);
     for_each_line(paths_line, &t);

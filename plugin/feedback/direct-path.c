@@ -170,6 +170,16 @@ set_check(struct direct_paths *paths, struct path *path, long long int when)
     ovs_list_push_front(list, &path->check_node);
 }
 
+/* The same, for when it is to be looked at next: early enough for it to go
+ * when it has been idle for long enough. */
+static void
+set_next_check(struct direct_paths *paths, struct path *path,
+               long long int now)
+{
+    set_check(paths, path, MIN(now + DIRECT_PATH_CHECK_MSEC,
+                               path->used + path->idle_msec));
+}
+
 /* Returns the first of 'list' (by check_node), or null. */
 static struct path *
 first_check(const struct ovs_list *list)
@@ -308,7 +318,7 @@ direct_paths_set(struct direct_paths *paths, const struct direct_path_key *key,
                                  DIRECT_PATH_MAX_IDLE_SECS);
     path->told = now;
     set_used(paths, path, now);
-    set_check(paths, path, now + DIRECT_PATH_CHECK_MSEC);
+    set_next_check(paths, path, now);
     publish(paths, path);
 }
 
@@ -363,13 +373,13 @@ direct_paths_take_packets(struct direct_paths *paths, uint64_t number,
         if (paths->class->can_renew(path->hop.gateway, paths->aux)) {
             renew(paths, path, now);
         } else {
-            set_check(paths, path, now + DIRECT_PATH_CHECK_MSEC);
+            set_next_check(paths, path, now);
         }
     } else if (now >= path->used + path->idle_msec) {
         paths->stats.idle++;
         path_remove(paths, path);
     } else {
-        set_check(paths, path, now + DIRECT_PATH_CHECK_MSEC);
+        set_next_check(paths, path, now);
     }
 }
 

@@ -30,13 +30,13 @@
  * -------
  *
  * Gateways do not say when a destination moves.  So every
- * DIRECT_PATH_CHECK_MSEC the switch is asked for the path's packets.  If there
- * were any, the path is withdrawn: the next packet goes through the gateway,
- * which tells, once more, where the destination is.  That costs no packet, as
- * the gateway forwards, and finds a destination that has moved within that
- * time.  It is not done while no entrance is known to be alive.  If there
- * were none for as long as the gateway said (the idle timeout), the path is
- * forgotten.
+ * DIRECT_PATH_CHECK_MSEC, and when the idle timeout is over, the switch is
+ * asked for the path's packets.  If there were any, the path is withdrawn: the
+ * next packet goes through the gateway, which tells, once more, where the
+ * destination is.  That costs no packet, as the gateway forwards, and finds a
+ * destination that has moved within that time.  It is not done while no
+ * entrance is known to be alive.  If there were none for as long as the
+ * gateway said (the idle timeout), the path is forgotten.
  *
  * Bounds
  * ------
@@ -56,14 +56,14 @@ struct vol_direct_path;
 
 #define DIRECT_PATH_MAX 65536
 
-/* How often a path is looked at. */
+/* How often a path is looked at, at least. */
 #define DIRECT_PATH_CHECK_MSEC 10000
 
 /* If there was no answer, look again. */
 #define DIRECT_PATH_ANSWER_MSEC 10000
 
 /* Idle timeouts are taken to be within these. */
-#define DIRECT_PATH_MIN_IDLE_SECS 5
+#define DIRECT_PATH_MIN_IDLE_SECS 1
 #define DIRECT_PATH_MAX_IDLE_SECS 3600
 
 /* What a path is for.  Everything counts: there is no padding. */
