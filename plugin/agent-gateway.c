@@ -183,6 +183,8 @@ announce(struct agent_gateway *gw)
 
 /* OAM. */
 
+BUILD_ASSERT_DECL(TOLD_PATH_MSEC == GATEWAY_OAM_IDLE_SECS * 1000);
+
 /* Writes to 'oam' where its destination is now: it may have moved since the
  * program has forwarded the packet, and then the host has been told already
  * that it is not there any more.  False if it is nowhere. */
@@ -217,6 +219,7 @@ send_inject(const struct fp_gw_oam *record, void *gw_)
         .proto = oam->proto,
         .to_ip = oam->to_ip,
         .entrance_ip = oam->entrance_ip,
+        .told = time_msec(),
     };
 
     if (e && update_place(gw, oam)) {
@@ -230,14 +233,9 @@ send_inject(const struct fp_gw_oam *record, void *gw_)
     }
 }
 
-/* A frame with an entrance's MAC that came from elsewhere than the entrance
- * would mislead switches. */
-static void
-send_delete(const struct told_path *path, void *gw_)
+static struct fp_gw_oam
+oam_from_path(const struct told_path *path)
 {
-    struct agent_gateway *gw = gw_;
-    const struct gateway_entrance *e = find_entrance(gw, path->entrance_ip);
-    uint8_t frame[GATEWAY_OAM_DELETE_LEN];
     struct fp_gw_oam oam = {
         .to_ip = path->to_ip,
         .entrance_ip = path->entrance_ip,
@@ -249,14 +247,57 @@ send_delete(const struct told_path *path, void *gw_)
         .proto = path->proto,
     };
 
-    if (e && e->ours) {
-        memcpy(oam.to_mac, &path->to_mac, sizeof oam.to_mac);
-        memcpy(oam.entrance_mac, &path->entrance_mac,
-               sizeof oam.entrance_mac);
-        gateway_oam_delete(&oam, e->oam_port, frame);
-        gateway_device_send(gw->device, frame, sizeof frame);
-        gw->n_deleted++;
+    memcpy(oam.to_mac, &path->to_mac, sizeof oam.to_mac);
+    memcpy(oam.entrance_mac, &path->entrance_mac, sizeof oam.entrance_mac);
+    return oam;
+}
+
+static void
+send_delete(struct agent_gateway *gw, const struct fp_gw_oam *oam,
+            ovs_be16 port)
+{
+    uint8_t frame[GATEWAY_OAM_DELETE_LEN];
+
+    gateway_oam_delete(oam, port, frame);
+    gateway_device_send(gw->device, frame, sizeof frame);
+    gw->n_deleted++;
+}
+
+static void
+send_move(struct agent_gateway *gw, const struct fp_gw_oam *oam, ovs_be16 port)
+{
+    uint8_t frame[GATEWAY_OAM_INJECT_LEN];
+
+    gateway_oam_inject(oam, port, frame);
+    gateway_device_send(gw->device, frame, sizeof frame);
+    gw->n_injected++;
+}
+
+/* A host that is told another path puts it in the place of the one it has, so
+ * its packets go there without a detour.  If it may have none any more, that
+ * would make one for nobody: it is to drop what it may have.  Likewise if the
+ * endpoint is on that host itself now.
+ *
+ * A frame with an entrance's MAC that came from elsewhere than the entrance
+ * would mislead switches. */
+static bool
+tell_move(struct told_path *path, void *gw_)
+{
+    struct agent_gateway *gw = gw_;
+    const struct gateway_entrance *e = find_entrance(gw, path->entrance_ip);
+    struct fp_gw_oam oam = oam_from_path(path);
+    long long int now = time_msec();
+
+    if (!e || !e->ours) {
+        return false;
+    } else if (!update_place(gw, &oam) || oam.host_ip == path->to_ip
+               || !told_path_may_be_used(path, now)) {
+        send_delete(gw, &oam, e->oam_port);
+        return false;
     }
+    send_move(gw, &oam, e->oam_port);
+    path->told = now;
+    return true;
 }
 
 static void
@@ -264,7 +305,7 @@ endpoint_moved(uint32_t vni, ovs_be32 ip, void *gw_)
 {
     struct agent_gateway *gw = gw_;
 
-    told_paths_take(gw->told, vni, ip, send_delete, gw);
+    told_paths_take(gw->told, vni, ip, tell_move, gw);
 }
 
 static const struct gateway_endpoints_class endpoints_class = {

@@ -164,12 +164,20 @@ inject(struct agent *agent, const struct oam_message *m,
     enum direct_path_news news = direct_paths_compare(zeta->paths, &key,
                                                       &hop);
 
+    enum oam_verdict refusal;
+
     if (news == DIRECT_PATH_SAME) {
         return OAM_DUPLICATE;
-    } else if (!token_bucket_withdraw(&zeta->budget, 1)) {
-        return OAM_OVER_BUDGET;
-    } else if (!gateway_map_allows(zeta->map, port, &flow)) {
-        return OAM_FORBIDDEN;
+    }
+    refusal = (!token_bucket_withdraw(&zeta->budget, 1) ? OAM_OVER_BUDGET
+               : !gateway_map_allows(zeta->map, port, &flow) ? OAM_FORBIDDEN
+               : OAM_NEW);
+    if (refusal != OAM_NEW) {
+        if (news == DIRECT_PATH_MOVED) {
+            /* Nor is the old one right. */
+            direct_paths_remove(zeta->paths, &key);
+        }
+        return refusal;
     }
     direct_paths_set(zeta->paths, &key, port->id, &hop, m->idle_secs,
                      time_msec());

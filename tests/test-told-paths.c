@@ -24,16 +24,24 @@ add(struct told_paths *told, uint32_t vni, uint32_t src, uint32_t dst,
         .proto = 17,
         .to_ip = htonl(0xac100063),
         .entrance_ip = htonl(entrance),
+        .told = 1000,
     };
 
     told_paths_add(told, &path);
 }
 
-static void
-print(const struct told_path *path, void *n)
+/* Keeps the first one. */
+static bool
+print(struct told_path *path, void *n_)
 {
-    printf("%s"IP_FMT" by "IP_FMT, (*(int *) n)++ ? ", " : " ",
+    int *n = n_;
+
+    printf("%s"IP_FMT" by "IP_FMT, *n ? ", " : " ",
            IP_ARGS(path->src), IP_ARGS(path->entrance_ip));
+    printf(" (%d %d)", told_path_may_be_used(path, 1000 + TOLD_PATH_MSEC - 1),
+           told_path_may_be_used(path, 1000 + TOLD_PATH_MSEC));
+    path->told += TOLD_PATH_MSEC;
+    return !(*n)++;
 }
 
 static void

@@ -159,9 +159,15 @@ told_paths_add(struct told_paths *told, const struct told_path *path)
     ovs_list_push_back(&told->by_use, &flow->use_node);
 }
 
+bool
+told_path_may_be_used(const struct told_path *path, long long int now)
+{
+    return now < path->told + TOLD_PATH_MSEC;
+}
+
 size_t
 told_paths_take(struct told_paths *told, uint32_t vni, ovs_be32 dst,
-                void (*cb)(const struct told_path *, void *aux), void *aux)
+                bool (*cb)(struct told_path *, void *aux), void *aux)
 {
     struct told_endpoint *endpoint = find_endpoint(told, vni, dst);
     size_t left = endpoint ? ovs_list_size(&endpoint->flows) : 0;
@@ -171,8 +177,14 @@ told_paths_take(struct told_paths *told, uint32_t vni, ovs_be32 dst,
         struct told_flow *flow = CONTAINER_OF(
             ovs_list_front(&endpoint->flows), struct told_flow, node);
 
-        cb(&flow->path, aux);
-        forget(told, flow);
+        if (cb(&flow->path, aux)) {
+            ovs_list_remove(&flow->node);
+            ovs_list_push_back(&endpoint->flows, &flow->node);
+            ovs_list_remove(&flow->use_node);
+            ovs_list_push_back(&told->by_use, &flow->use_node);
+        } else {
+            forget(told, flow);
+        }
     }
     return n;
 }
