@@ -4,7 +4,7 @@
 
 usage: live-flows.py count RATE NETNS,IP NETNS,IP
        live-flows.py bulk BYTES fin|rst NETNS,IP NETNS,IP
-       live-flows.py oneway SECONDS NETNS,IP NETNS,IP
+       live-flows.py silence SECONDS NETNS,IP NETNS,IP...
 
 "count" sends numbered datagrams both ways (UDP port 7000), RATE a second each,
 and numbered words over a TCP connection (port 7001), which come back.  It prints
@@ -19,9 +19,13 @@ byte of which is compared on arrival, and then end it: by FIN, upon which the
 second VM answers and ends it as well, or by RST.  It prints how each of them saw
 it end.
 
-"oneway" has the first VM send datagrams to the second (UDP port 7003), which
-answers the first of them, prints "ready", and says nothing for SECONDS.  Then it
-answers once more.  It prints whether that came.
+"silence" is about pairs of VMs, all at the same time.  The two VMs of a pair
+exchange datagrams of two connections, which the first opens (UDP ports 7003 and
+7004); "ready" is printed when some have got through.  That ends with the first
+line of standard input.  Then the second says nothing for SECONDS, the first goes
+on in one connection, "one-way", and says nothing in the other, "idle".  Then the
+second sends five more in each, in a row.  For each pair and connection it prints
+how many of these came, and how many were lost before.
 """
 
 import ctypes
@@ -336,39 +340,76 @@ def bulk(size, how, first, second):
     print(result)
 
 
-def one_way(seconds, first, second):
-    (a, a_ip), (b, b_ip) = first, second
-    one, two = open_udp(a, a_ip, b_ip, 7003), open_udp(b, b_ip, a_ip, 7003)
-    Count.open_connection(one, two)
-    two.send(b"first")
-    if not select.select([one], [], [], 5)[0] or one.recv(64) != b"first":
-        sys.exit("no answer at all")
-    print("ready", flush=True)
+class Silence:
+    """A connection whose second end falls silent, and speaks again."""
+    LAST = 5
+
+    def __init__(self, name, port, first, second):
+        (a, a_ip), (b, b_ip) = first, second
+        self.name = name
+        self.one = open_udp(a, a_ip, b_ip, port)
+        self.two = open_udp(b, b_ip, a_ip, port)
+        Count.open_connection(self.one, self.two)
+        self.there = Datagrams("there", self.one, self.two)
+        self.back = Datagrams("back", self.two, self.one)
+        self.before = None          # What had come when it fell silent.
+
+    def exchange(self, both):
+        self.there.send(1, 0)
+        if both:
+            self.back.send(1, 0)
+        self.receive()
+
+    def receive(self):
+        self.there.receive()
+        self.back.receive()
+
+    def report(self):
+        lost = self.there.counts.count(0) + self.before.count(0)
+        print("%s: %d of %d came, %d lost" % (
+            self.name, self.back.got - sum(self.before), self.LAST, lost))
+
+
+def silence(seconds, ends):
+    connections = [
+        Silence(name, port, *pair)
+        for pair in zip(ends[::2], ends[1::2])
+        for name, port in (("one-way", 7003), ("idle", 7004))]
+    ready = False
+    while not select.select([sys.stdin], [], [], 0.02)[0]:
+        for c in connections:
+            c.exchange(True)
+        if not ready and all(c.back.got >= MORE for c in connections):
+            ready = True
+            print("ready", flush=True)
+    time.sleep(QUIET)
+    for c in connections:
+        c.receive()
+        c.before = bytes(c.back.counts)
     end = time.monotonic() + seconds
-    sent = 0
     while time.monotonic() < end:
-        one.send(b"more")
-        sent += 1
-        if select.select([one], [], [], 0.02)[0]:
-            sys.exit("somebody answers")
-    two.send(b"last")
-    came = select.select([one], [], [], 5)[0] and one.recv(64) == b"last"
-    got = 0
-    while select.select([two], [], [], 0.2)[0]:
-        got += two.recv(64) == b"more"
-    print("%s, %d lost" % ("answered" if came else "no answer", sent - got))
+        for c in connections:
+            if c.name == "one-way":
+                c.exchange(False)
+        time.sleep(0.02)
+    for c in connections:
+        c.back.send(c.LAST, 0)
+    time.sleep(QUIET)
+    for c in connections:
+        c.receive()
+        c.report()
 
 
 def main():
-    command, *args, first, second = sys.argv[1:]
+    command, *args = sys.argv[1:]
     ends = []
-    for text in first, second:
-        netns, ip = text.split(",")
-        ends.append((Namespace(netns), ip))
+    while args and "," in args[-1]:
+        netns, ip = args.pop().split(",")
+        ends.insert(0, (Namespace(netns), ip))
     if command == "count":
         Count(int(args[0]), *ends).run()
-    elif command == "oneway":
-        one_way(int(args[0]), *ends)
+    elif command == "silence":
+        silence(int(args[0]), ends)
     else:
         bulk(int(args[0]), args[1], *ends)
 
