@@ -583,7 +583,8 @@ run_doomed(struct agent *agent)
     apply_bpf_retry_doomed(fp->ab);
     if (!fp->doomed_since) {
         fp->doomed_since = now;
-    } else if (now - fp->doomed_since > FAST_PATH_DOOM_MAX_MSEC) {
+    } else if (!fp->leaving
+               && now - fp->doomed_since > FAST_PATH_DOOM_MAX_MSEC) {
         /* They are without effect if nothing looks them up. */
         VLOG_WARN("entries cannot be removed: programs are taken off");
         agent_fast_path_uninstall(agent);

@@ -120,6 +120,10 @@ bool apply_bpf_inherit_gro(const struct apply_bpf *,
 /* Removes what is left of other versions, and they themselves. */
 void apply_bpf_end_upgrade(struct apply_bpf *);
 
+/* Removes pairs of veths that nobody knows: made by an agent that was killed
+ * then. */
+void apply_bpf_sweep_pairs(const struct apply_bpf *);
+
 /* Removes everything: it would work, and nobody would know what is in it. */
 void apply_bpf_abandon(struct apply_bpf *);
 

@@ -245,6 +245,20 @@ is_in_use(const struct apply_bpf *ab, uint32_t ifindex)
     return false;
 }
 
+void
+apply_bpf_sweep_pairs(const struct apply_bpf *ab)
+{
+    struct if_nameindex *devices = if_nameindex();
+
+    for (size_t i = 0; devices && devices[i].if_index; i++) {
+        if (apply_bpf_is_pair(devices[i].if_name)
+            && !is_in_use(ab, devices[i].if_index)) {
+            apply_bpf_delete_device(devices[i].if_index);
+        }
+    }
+    if_freenameindex(devices);
+}
+
 /* Removes what is on devices and not in use. */
 static void
 sweep_devices(const struct apply_bpf *ab)

@@ -263,6 +263,7 @@ apply_bpf_uninstall(struct apply_bpf *ab)
     bool gone = remove_ports(ab) || remove_ports(ab);
 
     apply_bpf_end_upgrade(ab);
+    apply_bpf_sweep_pairs(ab);
     if (gone) {
         apply_bpf_remove_dir(ab->dir);
     }
@@ -625,6 +626,7 @@ apply_bpf_sweep(struct apply_bpf *ab)
         }
     }
     apply_bpf_end_upgrade(ab);
+    apply_bpf_sweep_pairs(ab);
 }
 
 char *
