@@ -303,6 +303,20 @@ parse_entrances(struct agent_config *config, size_t offset OVS_UNUSED,
 }
 
 static char *
+parse_probe_interval(struct agent_config *config, size_t offset OVS_UNUSED,
+                     const char *value)
+{
+    int msec;
+
+    if (!str_to_int(value, 10, &msec) || msec < 50 || msec > 60000) {
+        return xasprintf("\"%.64s\", expected milliseconds, 50 to 60000",
+                         value);
+    }
+    config->probe_interval = msec;
+    return NULL;
+}
+
+static char *
 parse_limits(struct agent_config *config, size_t offset, const char *value)
 {
     char *error = limits_check(value ? value : "");
@@ -339,6 +353,8 @@ static const struct setting settings[] = {
     SETTING("alcor-role", "compute", parse_role, role),
     SETTING("alcor-gateway-entrances", NULL, parse_entrances,
             gateway_entrances),
+    SETTING("alcor-gateway-probe-interval", "200", parse_probe_interval,
+            probe_interval),
     SETTING("alcor-limits", NULL, parse_limits, limits),
 };
 

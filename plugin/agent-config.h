@@ -75,6 +75,7 @@ struct agent_config {
     unsigned int role;          /* Bitmap of enum agent_role. */
     struct config_entrance *gateway_entrances; /* None: 'host_addr'. */
     size_t n_gateway_entrances;
+    int probe_interval;         /* Of gateways' entrances, in ms. */
     char *limits;               /* "NAME=NUMBER,...", null: none. */
     struct smap errors;         /* Key -> message. */
     struct sset bad;            /* Keys whose present values are not used. */

@@ -427,6 +427,7 @@ agent_zeta_run(struct agent *agent)
     packet_in_get_stats(agent->packet_in, &stats);
     zeta->connected = stats.connected;
     if (zeta->connected) {
+        liveness_set_interval(zeta->liveness, agent->config.probe_interval);
         liveness_run(zeta->liveness, time_msec());
     }
     agent_config_set_error(&agent->config, "gateways",

@@ -7,9 +7,10 @@ long.
 usage: flows.py ADDRESS PORT FLOWS INTERVAL FILE
 
 Flow N has source port 20000 + N and sends a packet every INTERVAL
-milliseconds.  Prints "ready" when all have had an answer.  When there is a file
-FILE.stop, sends no more, waits for what is on its way, and writes to FILE a
-line for each flow:
+milliseconds, one flow after the other; if $ALCOR_FLOW_PACKETS is set, all
+together send that many packets a second.  Prints "ready" when all have had an answer.  When there is a file
+FILE.stop, sends no more, waits for what is on its way ($ALCOR_ANSWER_WAIT
+seconds, or one), and writes to FILE a line for each flow:
 
     SOURCE-PORT SENT RECEIVED GAP
 
@@ -53,13 +54,15 @@ class Flow:
 
 def main():
     address, port, n, interval, name = sys.argv[1:]
-    interval = float(interval) / 1000
+    interval = float(interval) / 1000 / int(n)
+    if "ALCOR_FLOW_PACKETS" in os.environ:
+        interval = 1 / float(os.environ["ALCOR_FLOW_PACKETS"])
     flows = [Flow(address, int(port), i) for i in range(int(n))]
     selector = selectors.DefaultSelector()
     for flow in flows:
         selector.register(flow.socket, selectors.EVENT_READ, flow)
     ready = False
-    due = time.monotonic()
+    due, turn = time.monotonic(), 0
 
     def receive(timeout):
         for key, _ in selector.select(max(timeout, 0)):
@@ -69,12 +72,12 @@ def main():
         receive(due - time.monotonic())
         if time.monotonic() >= due:
             due += interval
-            for flow in flows:
-                flow.send()
+            flows[turn].send()
+            turn = (turn + 1) % len(flows)
         if not ready and all(flow.received for flow in flows):
             ready = True
             print("ready", flush=True)
-    end = time.monotonic() + 1
+    end = time.monotonic() + float(os.environ.get("ALCOR_ANSWER_WAIT", 1))
     while time.monotonic() < end and any(f.received < f.sent for f in flows):
         receive(0.1)
     with open(name + ".tmp", "w") as f:

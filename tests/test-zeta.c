@@ -232,6 +232,7 @@ test_direct_path(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
  *    set IP...     entrances
  *    mute IP | speak IP
  *    forget N | know N   endpoints that all entrances know: 0 and 1 at first
+ *    interval MSEC of questions
  *    pass MSEC     time; questions are answered at once
  */
 struct liveness_test {
@@ -295,6 +296,8 @@ liveness_line(void *t_, int n, char *words[])
         t->n_mute = 0;
     } else if (!strcmp(words[0], "forget") || !strcmp(words[0], "know")) {
         t->knows[atoi(words[1])] = words[0][0] == 'k';
+    } else if (!strcmp(words[0], "interval")) {
+        liveness_set_interval(t->liveness, atoi(words[1]));
     } else if (!strcmp(words[0], "pass")) {
         for (long long int end = t->now + atoll(words[1]); t->now < end;) {
             t->now += 50;

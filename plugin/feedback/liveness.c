@@ -48,6 +48,7 @@ struct liveness {
     void *aux;
     struct hmap entrances;      /* Contains "struct entrance"s. */
     unsigned int batch;
+    int interval;               /* Of questions, in milliseconds. */
     long long int next;         /* Time of the next questions. */
 };
 
@@ -65,6 +66,7 @@ liveness_create(const struct liveness_class *class, void *aux)
 
     l->class = class;
     l->aux = aux;
+    l->interval = LIVENESS_MSEC;
     hmap_init(&l->entrances);
     return l;
 }
@@ -81,6 +83,12 @@ liveness_destroy(struct liveness *l)
         hmap_destroy(&l->entrances);
         free(l);
     }
+}
+
+void
+liveness_set_interval(struct liveness *l, int msec)
+{
+    l->interval = msec;
 }
 
 static uint32_t
@@ -244,7 +252,7 @@ liveness_run(struct liveness *l, long long int now)
     if (now < l->next || hmap_is_empty(&l->entrances)) {
         return;
     }
-    l->next = now + LIVENESS_MSEC;
+    l->next = now + l->interval;
     HMAP_FOR_EACH (e, hmap_node, &l->entrances) {
         conclude(l, e, now);
     }

@@ -11,10 +11,11 @@
  * What?
  * -----
  *
- * Every LIVENESS_MSEC each entrance is asked for a sign of life
- * (translate/zeta-gateway.h).  One that has left LIVENESS_MISSES questions in
- * succession unanswered is dead: it takes less than a second to find out.  A
- * dead one goes on being asked, and is alive again when it answers.
+ * Every LIVENESS_MSEC, if nothing else is set, each entrance is asked for a
+ * sign of life (translate/zeta-gateway.h).  One that has left LIVENESS_MISSES
+ * questions in succession unanswered is dead: it takes less than a second to
+ * find out.  A dead one goes on being asked, and is alive again when it
+ * answers.
  *
  *                     sign                     sign
  *      UNKNOWN -----------------> ALIVE <------------------ DEAD
@@ -58,6 +59,9 @@ struct liveness_class {
 
 struct liveness *liveness_create(const struct liveness_class *, void *aux);
 void liveness_destroy(struct liveness *);
+
+/* From the next question on, there is one every 'msec'. */
+void liveness_set_interval(struct liveness *, int msec);
 
 /* These entrances are in use, and no others.  What they know may be something
  * else than before. */
