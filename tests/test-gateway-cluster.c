@@ -15,7 +15,9 @@
  *     packet IP SRC HEX       IP receives this
  *     show                    who has what, by what each member that is not
  *                             silent thinks
- *     counters IP */
+ *     counters IP
+ *     news IP                 how often it was to announce its entrances since
+ *                             this was asked last */
 
 #include <config.h>
 
@@ -38,6 +40,7 @@
 static struct node {
     ovs_be32 ip;
     bool silent;
+    int n_news;
     struct gateway_cluster *cluster;
 } nodes[MAX_ITEMS];
 static size_t n_nodes;
@@ -98,20 +101,34 @@ send_all(const struct node *from, const uint8_t *packet, size_t size)
     }
 }
 
+/* Sends the heartbeats that are due; true if there were any, which others may
+ * answer at once. */
+static bool
+beat(void)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n_nodes; i++) {
+        uint8_t packet[CLUSTER_MAX_PACKET];
+        size_t size = gateway_cluster_beat(nodes[i].cluster, now, packet);
+
+        any |= size > 0;
+        if (!nodes[i].silent) {
+            send_all(&nodes[i], packet, size);
+        }
+    }
+    return any;
+}
+
 static void
 run(long long int msec)
 {
     for (long long int end = now + msec; now < end; now += STEP_MSEC) {
-        for (size_t i = 0; i < n_nodes; i++) {
-            uint8_t packet[CLUSTER_MAX_PACKET];
-            size_t size = gateway_cluster_beat(nodes[i].cluster, now, packet);
-
-            if (!nodes[i].silent) {
-                send_all(&nodes[i], packet, size);
-            }
+        while (beat()) {
+            continue;
         }
         for (size_t i = 0; i < n_nodes; i++) {
-            gateway_cluster_run(nodes[i].cluster, now);
+            nodes[i].n_news += gateway_cluster_run(nodes[i].cluster, now);
             ovs_assert(gateway_cluster_next(nodes[i].cluster) > now);
         }
     }
@@ -197,6 +214,11 @@ run_line(char *line)
                 show_node(&nodes[i]);
             }
         }
+    } else if (!strcmp(command, "news")) {
+        struct node *node = find(strtok_r(NULL, " ", &save));
+
+        printf(IP_FMT" news: %d\n", IP_ARGS(node->ip), node->n_news);
+        node->n_news = 0;
     } else if (!strcmp(command, "counters")) {
         show_counters(find(strtok_r(NULL, " ", &save)));
     } else {

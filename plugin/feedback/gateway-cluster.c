@@ -37,6 +37,7 @@ struct gateway_cluster {
     ovs_be32 self;
     bool ready;
     bool changed;               /* Owners are to be found anew. */
+    bool met;                   /* Somebody lives who did not. */
     bool may_take;              /* What is at home with others. */
     long long int start;
     long long int next_beat;
@@ -271,7 +272,11 @@ gateway_cluster_heard(struct gateway_cluster *c, const void *packet,
         free(m->home);
         m->home = xmemdup(p + HEADER_LEN, 4 * n);
         m->n_home = n;
-        m->alive = true;
+        if (!m->alive) {
+            m->alive = true;
+            c->met = true;
+            c->next_beat = now;
+        }
         c->changed = true;
     }
 }
@@ -403,13 +408,14 @@ check_time(struct gateway_cluster *c, long long int now)
 bool
 gateway_cluster_run(struct gateway_cluster *c, long long int now)
 {
-    bool ours_changed = false;
+    bool ours_changed;
 
     check_time(c, now);
     if (!c->changed) {
         return false;
     }
-    c->changed = false;
+    ours_changed = c->met;
+    c->changed = c->met = false;
     for (size_t i = 0; i < c->n_entrances; i++) {
         struct cluster_entrance *e = &c->entrances[i];
         ovs_be32 before = e->owner;

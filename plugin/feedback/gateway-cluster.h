@@ -34,6 +34,11 @@
  * endpoints; and it takes over those of others only when it has listened for
  * CLUSTER_GRACE_MSEC.
  *
+ * Members that have not heard each other for a while may each have had, and
+ * announced, what is with the other.  So who hears from one that it did not
+ * take to be alive says at once that it lives, too, and announces its own
+ * entrances again: switches that were misled learn where they are.
+ *
  * Heartbeat
  * ---------
  *
@@ -138,7 +143,8 @@ size_t gateway_cluster_beat(struct gateway_cluster *, long long int now,
 size_t gateway_cluster_farewell(const struct gateway_cluster *,
                                 uint8_t packet[CLUSTER_MAX_PACKET]);
 
-/* Returns true if entrances have become ours or are so no more. */
+/* Returns true if entrances have become ours or are so no more, or if those
+ * that are ours are to be announced again. */
 bool gateway_cluster_run(struct gateway_cluster *, long long int now);
 
 /* When to call the above again. */
