@@ -129,6 +129,10 @@ class Frames:
         return BROADCAST + self.mac + ipv4(
             self.ip, b"\xff" * 4, 17, udp(i % 65536, 2000))
 
+    def broadcasts(self, i):
+        """The same to everybody, all of one flow."""
+        return self.broadcast(0)
+
 
 KINDS = ("arp", "nd", "dhcp", "fragments", "options", "unknown", "routed",
          "spoofed", "broadcast")
