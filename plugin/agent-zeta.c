@@ -11,6 +11,7 @@
 #include <string.h>
 #include "agent-fast-path.h"
 #include "apply/flow-stats.h"
+#include "apply/next-hop.h"
 #include "feedback/direct-path.h"
 #include "feedback/liveness.h"
 #include "feedback/oam-socket.h"
@@ -340,10 +341,21 @@ publish_entrance(ovs_be32 entrance, enum vol_entrance_state state,
     free(id);
 }
 
+static void
+check_next_hop(ovs_be32 entrance, void *agent_)
+{
+    struct agent *agent = agent_;
+    struct in6_addr ip;
+
+    in6_addr_set_mapped_ipv4(&ip, entrance);
+    next_hop_check(agent->next_hop, &ip);
+}
+
 static const struct liveness_class liveness_class = {
     .endpoint = get_endpoint,
     .ask = ask_entrance,
     .publish = publish_entrance,
+    .missed = check_next_hop,
 };
 
 void

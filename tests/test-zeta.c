@@ -312,7 +312,9 @@ static void
 test_liveness(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 {
     static const struct liveness_class class = {
-        get_endpoint, answer, print_state,
+        .endpoint = get_endpoint,
+        .ask = answer,
+        .publish = print_state,
     };
     struct liveness_test t = { .knows = { true, true } };
 

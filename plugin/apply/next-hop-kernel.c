@@ -260,7 +260,7 @@ must_set(struct nh_kernel *kernel, struct nh_host *host,
     if (verdict == NH_RIGHT && is_as_fixed(host, entry)) {
         nh_done(kernel->nh, host, NH_OUTCOME_INSTALLED);
         return false;
-    } else if ((verdict == NH_LEARNED && !host->fixed)
+    } else if (verdict == NH_LEARNED
                || (!entry->ours
                    && entry->state & (NUD_PERMANENT | NUD_NOARP))) {
         nh_done(kernel->nh, host, NH_OUTCOME_LEARNED);

@@ -234,7 +234,7 @@ nh_judge(struct nh_host *host, const struct eth_addr *mac)
     host->held = mac ? *mac : eth_addr_zero;
     return (!mac ? NH_ABSENT
             : eth_addr_equals(*mac, host->mac) ? NH_RIGHT
-            : host->seen ? NH_LEARNED
+            : host->seen && !host->fixed ? NH_LEARNED
             : NH_ABSENT);
 }
 
@@ -312,6 +312,16 @@ next_hop_lookup(struct next_hop *nh, const struct in6_addr *ip, bool check,
         nh_set_state(nh, host, NH_CHECK);
     }
     return true;
+}
+
+void
+next_hop_check(struct next_hop *nh, const struct in6_addr *ip)
+{
+    struct nh_host *host = nh_find(nh, ip);
+
+    if (host && host->state == NH_REST) {
+        nh_set_state(nh, host, NH_CHECK);
+    }
 }
 
 bool

@@ -40,7 +40,11 @@
  *
  * Entrances of gateways may answer no ARP: these are fixed.  In the kernel,
  * their entries are of state "noarp", else the first use would end in a failed
- * verification and in silence; what was learned is overwritten.
+ * verification and in silence.  What was learned is overwritten: their MACs
+ * are what the goal state says, and vswitchd learns others from any packet
+ * that a tunnel brings in an entrance's name, be it forged, or of an entrance
+ * whose MAC has just changed.  So who misses an answer of one has it looked at
+ * (next_hop_check()).
  *
  * The kernel marks our entries by protocol NEXT_HOP_PROTOCOL, and as learned
  * externally: so it does not count them among those that it keeps a thousand
@@ -107,6 +111,9 @@ const struct ds_audit *next_hop_repairs(const struct next_hop *);
  * soon, if 'check' is true. */
 bool next_hop_lookup(struct next_hop *, const struct in6_addr *ip, bool check,
                      struct eth_addr *mac);
+
+/* Has the cache looked at again soon for 'ip', if it is known. */
+void next_hop_check(struct next_hop *, const struct in6_addr *ip);
 
 /* True if 'ip' needs no router. */
 bool next_hop_is_on_link(const struct next_hop *, const struct in6_addr *ip);

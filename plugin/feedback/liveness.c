@@ -25,6 +25,9 @@ COVERAGE_DEFINE(liveness_dead);
 /* Answers to this many questions before the last one count, too. */
 #define MAX_LATE 4
 
+/* Of a dead one, every so many unanswered questions are told of. */
+#define TELL_MISSES 10
+
 struct entrance {
     struct hmap_node hmap_node; /* In struct liveness's 'entrances'. */
     ovs_be32 ip;
@@ -201,6 +204,10 @@ conclude(struct liveness *l, struct entrance *e, long long int now)
         find_endpoint(l, e);
         if (++e->misses >= LIVENESS_MISSES) {
             set_state(e, VOL_ENTRANCE_DEAD, now);
+        }
+        if (l->class->missed && (e->misses < LIVENESS_MISSES
+                                 || e->misses % TELL_MISSES == 0)) {
+            l->class->missed(e->ip, l->aux);
         }
     }
 }

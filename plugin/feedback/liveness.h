@@ -55,6 +55,11 @@ struct liveness_class {
     void (*ask)(ovs_be32 entrance, uint16_t number, uint32_t vni,
                 ovs_be32 endpoint, void *aux);
     void (*publish)(ovs_be32 entrance, enum vol_entrance_state, void *aux);
+
+    /* A question was not answered: perhaps it did not arrive, for a reason
+     * that is on this host.  Of many in succession this tells of some.  May
+     * be null. */
+    void (*missed)(ovs_be32 entrance, void *aux);
 };
 
 struct liveness *liveness_create(const struct liveness_class *, void *aux);
