@@ -117,6 +117,7 @@ cmd_counters(struct unixctl_conn *conn, int argc, const char *argv[],
     agent_add_counter(&table, "paths ", "not renewed", stats.not_told);
     agent_add_counter(&table, "paths ", "idle", stats.idle);
     agent_add_counter(&table, "paths ", "evicted", stats.evicted);
+    agent_add_counter(&table, "paths ", "rejected", stats.rejected);
     agent_reply_table(conn, &table, argc, argv);
 }
 

@@ -18,6 +18,7 @@
 #include "feedback/oam-xsk.h"
 #include "feedback/oam.h"
 #include "feedback/packet-in.h"
+#include "feedback/rejection.h"
 #include "hash.h"
 #include "limit.h"
 #include "packets.h"
@@ -104,6 +105,14 @@ static const struct direct_path_class path_class = {
     .ask = ask_packets,
     .can_renew = can_renew,
 };
+
+static void
+reject_paths(ovs_be32 host, void *agent_)
+{
+    struct agent *agent = agent_;
+
+    direct_paths_reject(agent->zeta->paths, host);
+}
 
 /* In-band operation. */
 
@@ -413,6 +422,8 @@ follow_map(struct agent *agent)
     }
     oam_sockets_set(zeta->sockets, &agent->config.host_addr, ports, n_ports);
     liveness_set(zeta->liveness, ips, n_ips);
+    rejections_set(zeta->rejections,
+                   n ? &agent->config.host_addr : &in6addr_any);
     free(ips);
 }
 
@@ -435,6 +446,8 @@ agent_zeta_run(struct agent *agent)
     agent_zeta_xsk_run(agent);
     oam_xsk_run(zeta->xsk, take_oam, agent);
     oam_sockets_run(zeta->sockets, time_msec(), take_oam, agent);
+    rejections_run(zeta->rejections, agent->config.encap_port, reject_paths,
+                   agent);
     direct_paths_run(zeta->paths, time_msec());
     packet_in_get_stats(agent->packet_in, &stats);
     zeta->connected = stats.connected;
@@ -455,6 +468,7 @@ agent_zeta_wait(struct agent *agent)
         gateway_map_wait(zeta->map);
         oam_sockets_wait(zeta->sockets);
         oam_xsk_wait(zeta->xsk);
+        rejections_wait(zeta->rejections);
         direct_paths_wait(zeta->paths, time_msec());
         if (zeta->connected) {
             liveness_wait(zeta->liveness);
@@ -469,6 +483,7 @@ agent_zeta_init(struct agent *agent)
 
     zeta->sockets = oam_sockets_create();
     zeta->paths = direct_paths_create(&path_class, agent);
+    zeta->rejections = rejections_create();
     zeta->liveness = liveness_create(&liveness_class, agent);
     token_bucket_init(&zeta->budget, OAM_BUDGET / 1000, OAM_BURST);
     shash_init(&zeta->counts);
@@ -484,6 +499,7 @@ agent_zeta_destroy(struct agent *agent)
     oam_sockets_destroy(zeta->sockets);
     oam_xsk_destroy(zeta->xsk);
     direct_paths_destroy(zeta->paths);
+    rejections_destroy(zeta->rejections);
     liveness_destroy(zeta->liveness);
     shash_destroy_free_data(&zeta->counts);
     free(zeta);

@@ -26,6 +26,7 @@ struct gateway_map;
 struct liveness;
 struct oam_sockets;
 struct oam_xsk;
+struct rejections;
 
 /* OAM packets of one gateway, or of all, by what became of them. */
 struct gateway_counts {
@@ -51,6 +52,7 @@ struct agent_zeta {
     uint64_t fast_path_seqno;   /* Of struct agent_fast_path, last seen. */
     bool sources_changed;       /* What the program has to know. */
     struct direct_paths *paths;
+    struct rejections *rejections;
     struct liveness *liveness;
     struct token_bucket budget;
     struct gateway_counts all;

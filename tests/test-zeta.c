@@ -6,6 +6,7 @@
 
 #undef NDEBUG
 #include "feedback/oam.h"
+#include "feedback/rejection.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,6 +59,7 @@ test_oam_parse(int argc, char *argv[])
  *
  *    told PORT DST HOST [SPORT]   a path; with SPORT, a connection's
  *    delete PORT DST [SPORT]
+ *    reject HOST
  *    idle SECS                    the idle timeout from now on: 30 at first
  *    fill N                       N paths, of port 9
  *    pass MSEC                    time
@@ -158,6 +160,8 @@ paths_command(struct paths_test *t, int n, char *words[])
 
         printf("%s\n", (direct_paths_remove(t->paths, &key) ? "deleted"
                         : "absent"));
+    } else if (!strcmp(words[0], "reject")) {
+        direct_paths_reject(t->paths, htonl(0xac1f0000 + args[0]));
     } else if (!strcmp(words[0], "idle")) {
         t->idle_secs = args[0];
     } else if (!strcmp(words[0], "fill")) {
@@ -225,6 +229,26 @@ test_direct_path(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
     t.paths = direct_paths_create(&class, &t);
     for_each_line(paths_line, &t);
     direct_paths_destroy(t.paths);
+}
+
+/* rejection HEX...: which host rejects packets from 172.31.0.1, by these IPv4
+ * packets. */
+static void
+test_rejection(int argc, char *argv[])
+{
+    for (int i = 1; i < argc; i++) {
+        struct ofpbuf b;
+        ovs_be32 host;
+
+        ofpbuf_init(&b, 0);
+        ofpbuf_put_hex(&b, argv[i], NULL);
+        if (rejection_parse(b.data, b.size, htonl(0xac1f0001), 4789, &host)) {
+            printf(IP_FMT"\n", IP_ARGS(host));
+        } else {
+            puts("none");
+        }
+        ofpbuf_uninit(&b);
+    }
 }
 
 /* liveness: commands from standard input:
@@ -325,4 +349,5 @@ test_liveness(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 
 OVSTEST_REGISTER("oam-parse", test_oam_parse);
 OVSTEST_REGISTER("direct-path", test_direct_path);
+OVSTEST_REGISTER("rejection", test_rejection);
 OVSTEST_REGISTER("liveness", test_liveness);

@@ -30,6 +30,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/feedback/packet-in.h \
 	plugin/feedback/port-event.c \
 	plugin/feedback/port-event.h \
+	plugin/feedback/rejection.c \
+	plugin/feedback/rejection.h \
 	plugin/feedback/told-paths.c \
 	plugin/feedback/told-paths.h \
 	plugin/feedback/storm.c \

@@ -334,6 +334,19 @@ direct_paths_remove(struct direct_paths *paths,
     return path != NULL;
 }
 
+void
+direct_paths_reject(struct direct_paths *paths, ovs_be32 host)
+{
+    struct path *path;
+
+    LIST_FOR_EACH_SAFE (path, use_node, &paths->by_use) {
+        if (path->hop.host_ip == host && path->state != PATH_RENEW) {
+            paths->stats.rejected++;
+            path_remove(paths, path);
+        }
+    }
+}
+
 /* Ageing. */
 
 /* 'path' has been used: it has to be told again. */

@@ -24,7 +24,7 @@
  *        |             |   |       | idle                 told      |   |
  *        |             +---|-------|--------------------------------+   |
  *        +-----------------+-------+------------------------------------+
- *           deleted, evicted         nothing was told for the idle time
+ *      deleted, evicted, rejected    nothing was told for the idle time
  *
  * Renewal
  * -------
@@ -129,6 +129,9 @@ bool direct_paths_remove(struct direct_paths *,
                          const struct direct_path_key *);
 void direct_paths_flush(struct direct_paths *);
 
+/* 'host' does not take what comes by them. */
+void direct_paths_reject(struct direct_paths *, ovs_be32 host);
+
 void direct_paths_take_packets(struct direct_paths *, uint64_t number,
                                uint64_t n_packets, uint32_t n_flows,
                                long long int now);
@@ -143,6 +146,7 @@ struct direct_path_stats {
     uint64_t not_told;          /* ...and were not. */
     uint64_t idle;              /* Forgotten. */
     uint64_t evicted;
+    uint64_t rejected;          /* By the hosts that they led to. */
 };
 void direct_paths_get_stats(const struct direct_paths *,
                             struct direct_path_stats *);
