@@ -196,7 +196,7 @@ class Server:
         else:
             sent = [(c.publish("all", kind, payload, transaction_id=id),
                      len(c.hellos))]
-        return self.answers(sent, o.timeout)
+        return None if o.get("no-wait") else self.answers(sent, o.timeout)
 
     def do_vector(self, o):
         id = self.controller.publish_vector(o.args[0])
