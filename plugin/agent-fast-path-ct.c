@@ -15,7 +15,9 @@
 #include "apply/apply-ovsdb.h"
 #include "apply/unixctl-client.h"
 #include "dirs.h"
+#include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(agent_fast_path_ct);
@@ -30,9 +32,13 @@ VLOG_DEFINE_THIS_MODULE(agent_fast_path_ct);
  *    "system"   the kernel, by nf_conntrack_tcp_be_liberal.
  *
  * When that is over (but not when the agent exits and the programs stay), it
- * is as it was before: an operator may have wanted it so.  What it was is in a
- * file beside the agent's socket, which says, too, that it is no longer so
- * because of us: whichever agent runs then.  Both are gone after a boot. */
+ * is as it was before: an operator may have wanted it so.  Not at once: a
+ * connection whose next packet is not what conntrack expects would be dead.
+ * In FAST_PATH_STRICT_MSEC, it has seen where the connections are that are in
+ * use; one that was not used in that time, but had been in the fast path, is
+ * lost if it had been far ahead.  What it was is in a file beside the agent's
+ * socket, which says, too, that it is no longer so because of us: whichever
+ * agent runs then.  Both are gone after a boot. */
 
 #define SYSCTL "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
 #define WAS_STRICT '0'
@@ -177,10 +183,37 @@ tell_kernel(struct agent_fast_path *fp, bool liberal)
 }
 
 void
+agent_fast_path_ct_init(struct agent *agent)
+{
+    agent->fast_path->liberal = !agent->options.dummy && recall();
+}
+
+/* True if it is too early to tell conntrack to look at them again. */
+static bool
+is_delayed(struct agent *agent)
+{
+    struct agent_fast_path *fp = agent->fast_path;
+
+    if (!fp->liberal || agent->exit) {
+        return false;
+    } else if (!fp->strict_time) {
+        fp->strict_time = time_msec() + FAST_PATH_STRICT_MSEC;
+    }
+    return time_msec() < fp->strict_time;
+}
+
+void
 agent_fast_path_ct_run(struct agent *agent, bool liberal)
 {
     struct agent_fast_path *fp = agent->fast_path;
 
+    if (liberal) {
+        fp->strict_time = 0;
+    } else if (is_delayed(agent)) {
+        liberal = true;
+    } else {
+        fp->strict_time = 0;
+    }
     if (!strcmp(apply_ovsdb_datapath_type(agent->ovsdb), "system")) {
         if (liberal != fp->liberal) {
             tell_kernel(fp, liberal);
@@ -198,5 +231,18 @@ agent_fast_path_ct_run(struct agent *agent, bool liberal)
                                 != fp->vswitchd_seqno)))) {
             tell_vswitchd(fp, liberal);
         }
+    }
+}
+
+void
+agent_fast_path_ct_wait(const struct agent *agent)
+{
+    const struct agent_fast_path *fp = agent->fast_path;
+
+    if (fp->vswitchd) {
+        unixctl_client_wait(fp->vswitchd);
+    }
+    if (fp->strict_time) {
+        poll_timer_wait_until(fp->strict_time);
     }
 }

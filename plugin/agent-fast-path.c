@@ -37,6 +37,7 @@ agent_fast_path_init(struct agent *agent)
     sset_init(&fp->entrances);
     fp->offload = offload_create();
     fp->entrances_changed = true;
+    agent_fast_path_ct_init(agent);
     agent_fast_path_flows_init(agent);
     agent_fast_path_show_init(agent);
 }
@@ -140,6 +141,7 @@ leave(struct agent *agent)
     if (apply_ovsdb_stand_ins_are_settled(agent->ovsdb)
         || time_msec() >= fp->check_time) {
         fp->leaving = false;
+        forget_ports(agent);
         remove_programs(fp);
     }
 }
@@ -153,17 +155,18 @@ agent_fast_path_uninstall(struct agent *agent)
         return;
     }
     remove_leftovers(fp);
-    forget_ports(agent);
     smap_clear(&fp->stand_ins);
     apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
-    if (fp->ab) {
-        fp->liberal = fp->liberal || look_at_devices(fp);
-        if (fp->interposed) {
-            offload_flush(fp->offload);
-            fp->leaving = true;
-            fp->check_time = time_msec() + FAST_PATH_CHECK_MSEC;
-            leave(agent);
-        } else {
+    fp->liberal = fp->liberal || (fp->ab && look_at_devices(fp));
+    if (fp->ab && fp->interposed) {
+        /* Ports stay known: if flows changed, entries would go. */
+        apply_bpf_retreat(fp->ab);
+        fp->leaving = true;
+        fp->check_time = time_msec() + FAST_PATH_CHECK_MSEC;
+        leave(agent);
+    } else {
+        forget_ports(agent);
+        if (fp->ab) {
             remove_programs(fp);
         }
     }
@@ -653,9 +656,7 @@ agent_fast_path_wait(struct agent *agent)
 {
     const struct agent_fast_path *fp = agent->fast_path;
 
-    if (fp->vswitchd) {
-        unixctl_client_wait(fp->vswitchd);
-    }
+    agent_fast_path_ct_wait(agent);
     if (fp->leaving) {
         poll_timer_wait_until(fp->check_time);
     }

@@ -56,6 +56,10 @@ struct unixctl_client;
 #define FAST_PATH_RETRY_MSEC 10000
 #define FAST_PATH_CHECK_MSEC 5000
 
+/* Without a fast path, so long until TCP sequence numbers are looked at: those
+ * of connections that it has carried have to be seen first. */
+#define FAST_PATH_STRICT_MSEC 15000
+
 /* Entries that cannot be removed are tried so often, and then all programs
  * go. */
 #define FAST_PATH_DOOM_MSEC 20
@@ -104,6 +108,7 @@ struct agent_fast_path {
     struct unixctl_client *vswitchd; /* Null: never needed. */
     unsigned int vswitchd_seqno;
     bool liberal;               /* What connection tracking was told. */
+    long long int strict_time;  /* When it is to be told otherwise, or 0. */
     bool ct_asked;              /* What it is was asked for. */
 };
 
@@ -151,7 +156,9 @@ void agent_fast_path_add_stats(const struct agent *, const char *id,
                                struct port_counters *);
 
 /* agent-fast-path-ct.c. */
+void agent_fast_path_ct_init(struct agent *);
 void agent_fast_path_ct_run(struct agent *, bool liberal);
+void agent_fast_path_ct_wait(const struct agent *);
 
 /* agent-fast-path-show.c. */
 void agent_fast_path_show_init(struct agent *);

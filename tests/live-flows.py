@@ -274,6 +274,11 @@ class Count:
         for way in self.ways:
             way.report(self.began)
         self.words.report()
+        print("began at %s" % time.strftime(
+            "%H:%M:%S", time.gmtime(time.time() - time.monotonic()
+                                    + self.began)) + (" + %.3f" % (
+            (time.time() - time.monotonic() + self.began) % 1)),
+            file=sys.stderr)
 
 
 def send_bulk(client, size, how):

@@ -65,6 +65,11 @@ apply_bpf_add_port(struct apply_bpf *ab OVS_UNUSED,
 }
 
 void
+apply_bpf_retreat(struct apply_bpf *ab OVS_UNUSED)
+{
+}
+
+void
 apply_bpf_remove_port(struct apply_bpf *ab OVS_UNUSED,
                       uint32_t port OVS_UNUSED)
 {

@@ -579,6 +579,39 @@ apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
     return error;
 }
 
+/* Has 'port' forward by XDP what there are entries for. */
+static char *
+retreat(struct apply_bpf *ab, uint32_t port)
+{
+    const struct device_record device = ab->devices[port];
+    uint32_t same;
+
+    /* Others may hand over what generic XDP would spoil: several segments in
+     * one, or what lacks its checksum. */
+    return (!apply_bpf_is_veth(device.ifindex)
+            ? put_patch(ab, &device, device.interposed)
+            : port == UPLINK
+            ? apply_bpf_set_uplink(ab, device.name, true)
+            : apply_bpf_add_port(ab, device.name, device.by_connection, true,
+                                 &same));
+}
+
+void
+apply_bpf_retreat(struct apply_bpf *ab)
+{
+    /* Native XDP would cost packets: a veth's ring is dropped when it comes,
+     * and when it goes. */
+    ab->config.mode = APPLY_BPF_GENERIC;
+    for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
+        char *error = ab->devices[port].interposed ? retreat(ab, port) : NULL;
+
+        if (error) {
+            VLOG_INFO("%s", error);
+            free(error);
+        }
+    }
+}
+
 /* If its program cannot be removed, the device stays where it is, until the
  * next sweep: the program does not find an entry any more. */
 void

@@ -139,6 +139,12 @@ char *apply_bpf_add_port(struct apply_bpf *, const char *device,
                          bool by_connection, bool exchanged, uint32_t *port)
     OVS_WARN_UNUSED_RESULT;
 void apply_bpf_remove_port(struct apply_bpf *, uint32_t port);
+
+/* Interposed devices are to be OVS's ports again, and then everything is to
+ * go, by apply_bpf_uninstall(): makes 'exchanged' devices of all of them, of
+ * another mode, until then.  What is no veth, or cannot have an XDP program,
+ * only passes everything on to OVS. */
+void apply_bpf_retreat(struct apply_bpf *);
 void apply_bpf_sweep(struct apply_bpf *);
 
 /* The device that is to be OVS's port instead of 'device', null if 'device'
