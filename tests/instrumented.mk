@@ -17,7 +17,7 @@ check_PROGRAMS = \
 	sanitized/alcor-publish \
 	sanitized/alcor-relay \
 	sanitized/alcortest
-fault_programs = sanitized/alcor-agent
+fault_programs = sanitized/alcor-agent sanitized/alcortest
 check_programs_env = \
 	ALCOR_PROGRAMS='$(abs_top_builddir)/sanitized' \
 	ALCOR_PROGRAM_FLAGS='$(CHECK_SANITIZER_FLAGS)'

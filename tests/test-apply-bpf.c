@@ -16,7 +16,8 @@
  * FIELDS are NAME=VALUE: src, dst, smac, dmac of the inner frame as received;
  * host, host_mac, vni; new_smac, new_dmac (routed); mtu; proto, sport, dport.
  *
- * Each run is a new start: what it finds was pinned by former ones. */
+ * Each run is a new start: what it finds was pinned by former ones.  Faults
+ * (plugin/fault-point.h) are those of the agent. */
 
 #include <config.h>
 
@@ -29,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "alcortest.h"
+#include "fault-point.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
 #include "util.h"
@@ -345,6 +347,7 @@ test_apply_bpf(int argc, char *argv[])
     int i;
 
     vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_ERR);
+    fault_init(FAULT_AGENT);
     for (i = 1; i < argc; i++) {
         char *value = strchr(argv[i], '=');
 
