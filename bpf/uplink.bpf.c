@@ -185,6 +185,12 @@ uplink_xdp(struct xdp_md *ctx)
         }
         fp_set_tos(fp_ip(frame), tos);
     }
+    if (flow->deliver.flags & FP_DELIVER_PEER) {
+        /* An entry from when the uplink had tc: of such a port, the agent adds
+         * what is counted here to what the device counts, as that does not see
+         * what goes to its peer.  But it sees this. */
+        return bpf_redirect(flow->deliver.ifindex, 0);
+    }
     return FP_COUNT(flow->deliver.port, FP_DELIVERED,
                     length - FP_VXLAN_OVERHEAD,
                     bpf_redirect(flow->deliver.ifindex, 0));

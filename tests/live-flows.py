@@ -3,7 +3,7 @@
 """Flows between two VMs of which every packet is accounted for.
 
 usage: live-flows.py count RATE NETNS,IP NETNS,IP
-       live-flows.py bulk BYTES fin|rst NETNS,IP NETNS,IP
+       live-flows.py bulk BYTES fin|rst|pause NETNS,IP NETNS,IP
        live-flows.py silence SECONDS NETNS,IP NETNS,IP...
 
 "count" sends numbered datagrams both ways (UDP port 7000), RATE a second each,
@@ -17,7 +17,8 @@ came twice, and whether TCP is intact, and exit.  Details go to standard error.
 "bulk" has the first VM send BYTES over one TCP connection (port 7002), each
 byte of which is compared on arrival, and then end it: by FIN, upon which the
 second VM answers and ends it as well, or by RST.  It prints how each of them saw
-it end.
+it end.  With "pause", it prints "paused" after BYTES, and sends one more MB, and
+FIN, upon the first line of its standard input.
 
 "silence" is about pairs of VMs, all at the same time.  The two VMs of a pair
 exchange datagrams of two connections, which the first opens (UDP ports 7003 and
@@ -42,6 +43,7 @@ SO_RCVBUFFORCE = 33
 TICK = 0.002
 QUIET = 0.5                     # So long without any, and none is on its way.
 MORE = 50                       # Of each, to a "mark".
+PAUSE_MORE = 1000000            # Bytes, after a pause.
 WINDOW = 64                     # Words of TCP on their way, at most.
 WORD = struct.Struct("!Q")
 BLOCK = random.Random(1).randbytes((1 << 20) + 7)
@@ -284,7 +286,13 @@ class Count:
 def send_bulk(client, size, how):
     view = memoryview(BLOCK * 2)
     sent = 0
+    pause = size if how == "pause" else None
+    size += PAUSE_MORE if pause else 0
     while sent < size:
+        if pause and sent >= pause:
+            print("paused", flush=True)
+            sys.stdin.readline()
+            pause = None
         start = sent % len(BLOCK)
         sent += client.send(view[start:start + min(1 << 20, size - sent)])
     if how == "rst":
@@ -306,6 +314,7 @@ def send_bulk(client, size, how):
 
 def receive_bulk(server, size, how):
     view = memoryview(BLOCK * 2)
+    size += PAUSE_MORE if how == "pause" else 0
     buffer = bytearray(1 << 20)
     got = 0
     try:
