@@ -83,7 +83,7 @@ struct direct_path_hop {
     ovs_be32 host_ip;
     struct eth_addr host_mac;
     struct eth_addr mac;
-    uint32_t gateway;           /* hash_string(id, 0) of who told. */
+    uint32_t gateway;           /* zeta_gateway_hash() of who told. */
 };
 
 struct direct_path_class {

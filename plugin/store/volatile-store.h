@@ -133,7 +133,7 @@ struct vol_entrance {
 
 struct vol_direct_path {
     uint32_t vni;
-    uint32_t gateway;           /* hash_string(id, 0) of who told of it. */
+    uint32_t gateway;           /* zeta_gateway_hash() of who told of it. */
     ovs_be32 src;               /* 0 unless by_connection... */
     ovs_be32 dst;
     ovs_be16 src_port;          /* ...likewise... */

@@ -23,6 +23,7 @@
 #include "translate/dependency.h"
 #include "translate/goal-view.h"
 #include "translate/plugin-provider.h"
+#include "translate/zeta-gateway.h"
 #include "util.h"
 
 COVERAGE_DEFINE(gateway_map_made);
@@ -175,7 +176,7 @@ add_gateway(struct gateway_map *map, const struct goal_gateway *gateway)
     struct gm_gateway *g = &map->gateways[map->n_gateways++];
     *g = (struct gm_gateway) {
         .id = xstrdup(gateway->up.id),
-        .hash = hash_string(gateway->up.id, 0),
+        .hash = zeta_gateway_hash(gateway),
         .oam_port = (gateway->oam_port ? gateway->oam_port
                      : GATEWAY_MAP_OAM_PORT),
         .entrances = xcalloc(gateway->n_destinations + 1,

@@ -52,7 +52,7 @@ struct gm_entrance {
 /* A gateway in use. */
 struct gm_gateway {
     char *id;
-    uint32_t hash;              /* hash_string(id, 0). */
+    uint32_t hash;              /* zeta_gateway_hash(). */
     uint16_t oam_port;
     struct gm_entrance *entrances;
     size_t n_entrances;

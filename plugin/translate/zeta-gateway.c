@@ -224,14 +224,28 @@ cluster_group(const struct cluster *c, uint32_t number,
     free(buckets);
 }
 
-/* An ARION gateway gets a new id with every publication, but is the subnet's.
- */
+char *
+zeta_gateway_name(const struct goal_gateway *gateway)
+{
+    return (gateway->type == GOAL_GATEWAY_ARION && gateway->subnet_id[0]
+            ? xasprintf("gateway of subnet %s", gateway->subnet_id)
+            : xasprintf("gateway %s", gateway->up.id));
+}
+
+uint32_t
+zeta_gateway_hash(const struct goal_gateway *gateway)
+{
+    char *name = zeta_gateway_name(gateway);
+    uint32_t hash = hash_string(name, 0);
+
+    free(name);
+    return hash;
+}
+
 static uint32_t
 group_number(const struct goal_gateway *gateway, struct plugin_output *out)
 {
-    char *name = (gateway->type == GOAL_GATEWAY_ARION && gateway->subnet_id[0]
-                  ? xasprintf("gateway of subnet %s", gateway->subnet_id)
-                  : xasprintf("gateway %s", gateway->up.id));
+    char *name = zeta_gateway_name(gateway);
     uint32_t number = output_id(out, ID_GROUP, name);
 
     free(name);

@@ -29,6 +29,7 @@
 #include "openvswitch/types.h"
 #include "store/volatile-store.h"
 
+struct goal_gateway;
 struct goal_view;
 struct packet_event;
 struct packet_order;
@@ -44,6 +45,13 @@ struct zeta_sign {
 
 /* The MAC that a host with this address asks as. */
 struct eth_addr zeta_probe_mac(const struct in6_addr *host_ip);
+
+/* What stays the same of a gateway whose state comes again: as a rule its id,
+ * but an ARION gateway, which gets another one with every publication, is the
+ * subnet's.  zeta_gateway_name() is to be freed; zeta_gateway_hash() is its
+ * hash. */
+char *zeta_gateway_name(const struct goal_gateway *);
+uint32_t zeta_gateway_hash(const struct goal_gateway *);
 
 /* A question to an entrance: who has the address 'target' in 'vni'? */
 struct zeta_probe {

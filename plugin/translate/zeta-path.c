@@ -49,7 +49,7 @@ check_network(const struct goal_resource *r, void *search_)
         && net.vni == s->path->vni) {
         const struct goal_gateway *g = goal_view_gateway(s->view, &net);
 
-        s->served |= g && hash_string(g->up.id, 0) == s->path->gateway;
+        s->served |= g && zeta_gateway_hash(g) == s->path->gateway;
     }
     free(error);
 }
