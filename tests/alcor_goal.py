@@ -20,6 +20,8 @@ A network is made of lines "KIND ID KEY=VALUE..."; '#' starts a comment:
     group g [vpc=v]
     rule r group=g in=tcp/80-90 from=10.0.0.0/8
 
+An address in another subnet than the line's is A@SUBNET.
+
 A "vm" is what controllers make of one: a port for its host and a neighbour,
 with the port's id, for the other hosts that have a VM of the same VPC.  A
 "port" or "neighbor" line is that one resource.  All three take
@@ -149,7 +151,8 @@ class Builder:
         conf.admin_state_up = up
         conf.host_info.ip_address, conf.host_info.mac_address = host
         for ip in ips:
-            conf.fixed_ips.add(subnet_id=subnet, ip_address=ip)
+            address, _, other = ip.partition("@")
+            conf.fixed_ips.add(subnet_id=other or subnet, ip_address=address)
         return state
 
     def neighbor(self, id, vpc, subnet, ips, mac, host, op="CREATE",
@@ -162,8 +165,9 @@ class Builder:
         conf.host_ip_address, conf.host_mac_address = host
         for role in roles:
             for ip in ips:
-                conf.fixed_ips.add(neighbor_type=role, subnet_id=subnet,
-                                   ip_address=ip)
+                address, _, other = ip.partition("@")
+                conf.fixed_ips.add(neighbor_type=role, ip_address=address,
+                                   subnet_id=other or subnet)
         return state
 
     def router(self, id, subnets, dvr="", op="INFO", revision=1,

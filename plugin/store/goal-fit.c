@@ -20,6 +20,25 @@ goal_effective_vni(const struct goal_vpc *vpc,
     return vni <= MAX_VNI ? vni : 0;
 }
 
+struct goal_prefix
+goal_prefix_single(const struct in6_addr *ip)
+{
+    return (struct goal_prefix) {
+        .addr = *ip,
+        .plen = IN6_IS_ADDR_V4MAPPED(ip) ? 32 : 128,
+        .given = 1,
+    };
+}
+
+struct goal_prefix
+goal_prefix_family(bool ipv4)
+{
+    return (struct goal_prefix) {
+        .addr = ipv4 ? in6_addr_mapped_ipv4(0) : in6addr_any,
+        .given = 1,
+    };
+}
+
 /* True if 'ip' is of the family of 'prefix' and within it. */
 bool
 goal_prefix_has(const struct goal_prefix *prefix, const struct in6_addr *ip)

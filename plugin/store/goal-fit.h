@@ -30,6 +30,10 @@ char *goal_fit_address(const struct goal_subnet *, const struct in6_addr *)
 char *goal_fit_dhcp(const struct goal_subnet *, const struct goal_dhcp *)
     OVS_WARN_UNUSED_RESULT;
 
+/* The prefix of this one address; that of all addresses of a family. */
+struct goal_prefix goal_prefix_single(const struct in6_addr *);
+struct goal_prefix goal_prefix_family(bool ipv4);
+
 /* True if 'ip' is in 'prefix'. */
 bool goal_prefix_has(const struct goal_prefix *, const struct in6_addr *ip);
 

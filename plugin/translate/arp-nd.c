@@ -69,16 +69,6 @@ is_single(const struct goal_prefix *ip)
     return ip->plen == (IN6_IS_ADDR_V4MAPPED(&ip->addr) ? 32 : 128);
 }
 
-static struct goal_prefix
-single(const struct in6_addr *ip)
-{
-    return (struct goal_prefix) {
-        .addr = *ip,
-        .plen = IN6_IS_ADDR_V4MAPPED(ip) ? 32 : 128,
-        .given = 1,
-    };
-}
-
 /* Priority of answers for 'ip', of which 0 is for the port's own: those to the
  * owner have one more. */
 static uint16_t
@@ -281,7 +271,7 @@ own_link_local_flow(struct plugin_output *out, uint32_t ofport,
     struct in6_addr ip;
 
     in6_generate_lla(*mac, &ip);
-    struct goal_prefix prefix = single(&ip);
+    struct goal_prefix prefix = goal_prefix_single(&ip);
     own_address_flow(out, ofport, &prefix);
 }
 
@@ -321,14 +311,14 @@ translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
     }
     if (ipv6_addr_is_set(&subnet->gateway_ip)
         && !eth_addr_is_zero(subnet->gateway_mac)) {
-        struct goal_prefix ip = single(&subnet->gateway_ip);
+        struct goal_prefix ip = goal_prefix_single(&subnet->gateway_ip);
 
         answer_flow(out, net.tag, &ip, &subnet->gateway_mac, true);
         if (ipv6) {
             struct in6_addr link_local;
 
             in6_generate_lla(subnet->gateway_mac, &link_local);
-            ip = single(&link_local);
+            ip = goal_prefix_single(&link_local);
             answer_flow(out, net.tag, &ip, &subnet->gateway_mac, true);
         }
     }
@@ -360,7 +350,7 @@ own_addresses(struct goal_view *view, const struct goal_port *port,
     bool ipv6 = false;
 
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
-        struct goal_prefix ip = single(&port->fixed_ips[i].ip);
+        struct goal_prefix ip = goal_prefix_single(&port->fixed_ips[i].ip);
 
         own_address_flow(out, ofport, &ip);
         ipv6 = ipv6 || !IN6_IS_ADDR_V4MAPPED(&ip.addr);
@@ -387,7 +377,7 @@ translate_port(struct goal_view *view, const struct goal_port *port,
 
     for (size_t i = 0; i < port->n_fixed_ips; i++) {
         const struct goal_fixed_ip *fixed = &port->fixed_ips[i];
-        struct goal_prefix ip = single(&fixed->ip);
+        struct goal_prefix ip = goal_prefix_single(&fixed->ip);
         struct goal_network net;
         enum plugin_result result = goal_view_network(
             view, fixed->subnet_id, &net, errorp);
@@ -422,7 +412,7 @@ translate_neighbor(struct goal_view *view,
 {
     for (size_t i = 0; i < neighbor->n_fixed_ips; i++) {
         const struct goal_neighbor_ip *fixed = &neighbor->fixed_ips[i];
-        struct goal_prefix ip = single(&fixed->ip);
+        struct goal_prefix ip = goal_prefix_single(&fixed->ip);
         struct goal_network net;
 
         if (fixed->type != GOAL_NEIGHBOR_L2) {

@@ -61,6 +61,16 @@ flow_draft_match_src(struct flow_draft *f, const struct goal_prefix *prefix)
 }
 
 void
+flow_draft_match_arp_src(struct flow_draft *f,
+                         const struct goal_prefix *prefix)
+{
+    match_set_dl_type(&f->match, htons(ETH_TYPE_ARP));
+    match_set_nw_src_masked(&f->match,
+                            in6_addr_get_mapped_ipv4(&prefix->addr),
+                            be32_prefix_mask(prefix->plen));
+}
+
+void
 flow_draft_match_dst(struct flow_draft *f, const struct goal_prefix *prefix)
 {
     bool ipv4 = IN6_IS_ADDR_V4MAPPED(&prefix->addr);

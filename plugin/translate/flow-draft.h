@@ -55,6 +55,9 @@ void flow_draft_unite(struct flow_draft *, struct plugin_output *,
 void flow_draft_match_src(struct flow_draft *, const struct goal_prefix *);
 void flow_draft_match_dst(struct flow_draft *, const struct goal_prefix *);
 
+/* Adds to the match: ARP whose sender is in the prefix, which is IPv4's. */
+void flow_draft_match_arp_src(struct flow_draft *, const struct goal_prefix *);
+
 /* Adds to the match: IPv4 or IPv6 packets. */
 void flow_draft_match_family(struct flow_draft *, bool ipv4);
 

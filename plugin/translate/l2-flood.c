@@ -42,9 +42,10 @@
  *
  * Stage FLOOD_LOCAL has the local ports alone: what comes from a tunnel stays
  * on this host.  As several subnets may share a VNI, ARRIVAL_SUBNET tells
- * which one it is: by the MAC of the sender if that is a neighbour, else by
- * the source address.  When the VNI has one subnet only, there is nothing to
- * tell, and no flows for neighbours.
+ * which one it is: by the MAC of the sender if that is a neighbour (and if it
+ * is one in several subnets, by its address, too, or the family), else by the
+ * source address.  When the VNI has one subnet only, there is nothing to tell,
+ * and no flows for neighbours.
  *
  * ARP, ND and DHCP are never flooded: they are answered on the host
  * or not at all; but for announcements (announce.c). */
@@ -55,6 +56,12 @@
 #define MFF_CHUNK MFF_REG0
 #define FLOOD_PPS 100
 #define FLOOD_BURST 200
+
+/* In ARRIVAL_SUBNET, what tells the subnet: the sender's MAC, or rather with
+ * it the family, or rather the address. */
+#define PRIO_SENDER OF_PRIO_HIGH
+#define PRIO_SENDER_FAMILY (OF_PRIO_HIGH + 1)
+#define PRIO_SENDER_ADDRESS (OF_PRIO_HIGH + 2)
 
 static const struct eth_addr multicast_bit = ETH_ADDR_C(01,00,00,00,00,00);
 
@@ -368,6 +375,11 @@ translate_subnet(struct goal_view *view, const struct goal_subnet *subnet,
         flow_draft_init(&f, vpc_tag);
         flow_draft_match_src(&f, &subnet->cidr);
         arrival_flow(&f, out, &net, OF_PRIO_LOW + 1 + subnet->cidr.plen);
+        if (IN6_IS_ADDR_V4MAPPED(&subnet->cidr.addr)) {
+            flow_draft_init(&f, vpc_tag);
+            flow_draft_match_arp_src(&f, &subnet->cidr);
+            arrival_flow(&f, out, &net, OF_PRIO_LOW + 1 + subnet->cidr.plen);
+        }
     }
     return PLUGIN_DONE;
 }
@@ -401,20 +413,86 @@ translate_port(struct goal_view *view, const struct goal_port *port,
     return PLUGIN_DONE;
 }
 
+/* True if other subnets of the VPC of 'net' share its VNI, as far as can be
+ * told without looking at them: those that have a VNI of their own may. */
+static bool
+may_be_shared(struct goal_view *view, const struct goal_network *net)
+{
+    return (net->vpc->tunnel_id
+            && goal_view_count(view, GOAL_SUBNETS_OF_VPC, net->vpc->up.id,
+                               GOAL_SUBNET) > 1);
+}
+
 /* In a VNI with several subnets, what 'mac' floods is in the subnet 'net'. */
 static void
-sender_flow(struct goal_view *view, struct plugin_output *out,
-            const struct goal_network *net, const struct eth_addr *mac)
+sender_flow(struct plugin_output *out, const struct goal_network *net,
+            const struct eth_addr *mac)
 {
     struct flow_draft f;
 
-    if (net->vpc->tunnel_id
-        && goal_view_count(view, GOAL_SUBNETS_OF_VPC, net->vpc->up.id,
-                           GOAL_SUBNET) > 1) {
+    flow_draft_init(&f, of_vpc_tag(net->type, net->vni));
+    match_set_dl_src(&f.match, *mac);
+    arrival_flow(&f, out, net, PRIO_SENDER);
+}
+
+/* What it floods from 'src' is, whatever sender_flow() says. */
+static void
+sender_src_flows(struct plugin_output *out, const struct goal_network *net,
+                 const struct eth_addr *mac, const struct goal_prefix *src,
+                 uint16_t priority)
+{
+    int n = IN6_IS_ADDR_V4MAPPED(&src->addr) ? 2 : 1;
+
+    for (int i = 0; i < n; i++) {
+        struct flow_draft f;
+
         flow_draft_init(&f, of_vpc_tag(net->type, net->vni));
         match_set_dl_src(&f.match, *mac);
-        arrival_flow(&f, out, net, OF_PRIO_HIGH);
+        if (i) {
+            flow_draft_match_arp_src(&f, src);
+        } else {
+            flow_draft_match_src(&f, src);
+        }
+        arrival_flow(&f, out, net, priority);
     }
+}
+
+/* A neighbour while it is translated. */
+struct flooder {
+    const struct goal_neighbor *neighbor;
+    struct goal_network first;  /* Its first L2 subnet; tag 0 before that. */
+    bool families[2];           /* Has been in a subnet of IPv6, of IPv4. */
+};
+
+/* Tells on arrival that what the neighbour floods is in 'net', where it has
+ * the address 'ip'.  If it is in other subnets, too, its addresses there tell,
+ * and failing that the family. */
+static void
+flooder_flows(struct goal_view *view, struct plugin_output *out,
+              struct flooder *flooder, const struct goal_network *net,
+              const struct in6_addr *ip)
+{
+    const struct eth_addr *mac = &flooder->neighbor->mac;
+    const struct goal_network *first = &flooder->first;
+    bool ipv4 = IN6_IS_ADDR_V4MAPPED(ip);
+
+    if (!first->tag) {
+        flooder->first = *net;
+        if (may_be_shared(view, net)) {
+            sender_flow(out, net, mac);
+        }
+    } else if (net->tag != first->tag
+               && !((net->tag ^ first->tag) & OF_TAG_VPC_MASK)) {
+        struct goal_prefix src = goal_prefix_single(ip);
+
+        sender_flow(out, first, mac);
+        sender_src_flows(out, net, mac, &src, PRIO_SENDER_ADDRESS);
+        if (!flooder->families[ipv4]) {
+            src = goal_prefix_family(ipv4);
+            sender_src_flows(out, net, mac, &src, PRIO_SENDER_FAMILY);
+        }
+    }
+    flooder->families[ipv4] = true;
 }
 
 static enum plugin_result
@@ -422,6 +500,8 @@ translate_neighbor(struct goal_view *view,
                    const struct goal_neighbor *neighbor,
                    struct plugin_output *out, char **errorp)
 {
+    struct flooder flooder = { .neighbor = neighbor };
+
     if (ipv6_addr_equals(&neighbor->host_ip, goal_view_host_ip(view))) {
         return PLUGIN_DONE;
     }
@@ -441,7 +521,7 @@ translate_neighbor(struct goal_view *view,
             remote_part(out, net.tag, &neighbor->host_ip,
                         is_crowded(view, net.vpc));
         }
-        sender_flow(view, out, &net, &neighbor->mac);
+        flooder_flows(view, out, &flooder, &net, &fixed->ip);
     }
     return PLUGIN_DONE;
 }

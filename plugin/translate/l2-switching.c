@@ -9,7 +9,9 @@
 #include "flow.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofpbuf.h"
+#include "store/goal-fit.h"
 #include "translate/flow-actions.h"
+#include "translate/flow-draft.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
 #include "util.h"
@@ -17,7 +19,8 @@
 /* A port that is bound to an Interface outputs
  *
  *    CLASSIFY: what the port sends is in its subnet; where the port has
- *    addresses in several subnets, the source address tells which.
+ *    addresses in several subnets, the source address tells which, and failing
+ *    that (of link-local addresses, say) the family of IP.
  *
  *    L2_LOOKUP, in each of its subnets: its MAC leads to it.
  *
@@ -34,31 +37,85 @@
  * A port that is not bound yet outputs nothing and is no error: the goal state
  * is in, and binding it comes by itself. */
 
-/* Packets from 'ofport' are in the network with 'tag'; if 'ip' is nonnull,
- * those that come from that address. */
-static void
-classify_flow(struct plugin_output *out, uint32_t ofport, uint64_t tag,
-              const struct in6_addr *ip, bool arp)
-{
-    uint64_t stub[512 / 8];
-    struct ofpbuf ofpacts;
-    struct match match;
+/* In CLASSIFY, what tells the subnet of a packet: the port, or rather the
+ * family, or rather one of its allowed pairs, or rather one of its addresses.
+ */
+#define PRIO_PORT OF_PRIO_NORMAL
+#define PRIO_FAMILY (OF_PRIO_NORMAL + 1)
+#define PRIO_PAIR (OF_PRIO_NORMAL + 2)
+#define PRIO_ADDRESS OF_PRIO_HIGH
 
-    ofpbuf_use_stub(&ofpacts, stub, sizeof stub);
-    match_init_catchall(&match);
-    match_set_in_port(&match, u16_to_ofp(ofport));
-    if (ip && IN6_IS_ADDR_V4MAPPED(ip)) {
-        match_set_dl_type(&match, htons(arp ? ETH_TYPE_ARP : ETH_TYPE_IP));
-        match_set_nw_src(&match, in6_addr_get_mapped_ipv4(ip));
-    } else if (ip) {
-        match_set_dl_type(&match, htons(ETH_TYPE_IPV6));
-        match_set_ipv6_src(&match, ip);
+/* Packets from 'ofport' are in the network with 'tag'. */
+static void
+classify_port(struct plugin_output *out, uint32_t ofport, uint64_t tag)
+{
+    struct flow_draft f;
+
+    flow_draft_init(&f, 0);
+    match_set_in_port(&f.match, u16_to_ofp(ofport));
+    act_set_metadata(&f.acts, tag, UINT64_MAX);
+    act_goto(&f.acts, OFS_ADMIT);
+    flow_draft_output(&f, out, OFS_CLASSIFY, PRIO_PORT);
+}
+
+/* Those that come from 'src' are. */
+static void
+classify_src(struct plugin_output *out, uint32_t ofport, uint64_t tag,
+             const struct goal_prefix *src, uint16_t priority)
+{
+    int n = IN6_IS_ADDR_V4MAPPED(&src->addr) ? 2 : 1;
+
+    for (int i = 0; i < n; i++) {
+        struct flow_draft f;
+
+        flow_draft_init(&f, 0);
+        match_set_in_port(&f.match, u16_to_ofp(ofport));
+        if (i) {
+            flow_draft_match_arp_src(&f, src);
+        } else {
+            flow_draft_match_src(&f, src);
+        }
+        act_set_metadata(&f.acts, tag, UINT64_MAX);
+        act_goto(&f.acts, OFS_ADMIT);
+        flow_draft_output(&f, out, OFS_CLASSIFY, priority);
     }
-    act_set_metadata(&ofpacts, tag, UINT64_MAX);
-    act_goto(&ofpacts, OFS_ADMIT);
-    output_flow(out, OFS_CLASSIFY, ip ? OF_PRIO_HIGH : OF_PRIO_NORMAL,
-                &match, &ofpacts);
-    ofpbuf_uninit(&ofpacts);
+}
+
+/* True if none of the first 'i' addresses of 'port' is of this family. */
+static bool
+is_first_of_family(const struct goal_port *port, size_t i, bool ipv4)
+{
+    while (i-- > 0) {
+        if (IN6_IS_ADDR_V4MAPPED(&port->fixed_ips[i].ip) == ipv4) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What 'port' sends from its address number 'i', in 'net', which is not its
+ * first subnet, and from allowed ones there, is in 'net'. */
+static void
+classify_other(struct plugin_output *out, const struct goal_port *port,
+               uint32_t ofport, const struct goal_network *net, size_t i)
+{
+    const struct in6_addr *ip = &port->fixed_ips[i].ip;
+    bool ipv4 = IN6_IS_ADDR_V4MAPPED(ip);
+    struct goal_prefix src = goal_prefix_single(ip);
+
+    classify_src(out, ofport, net->tag, &src, PRIO_ADDRESS);
+    for (size_t j = 0; j < port->n_allowed; j++) {
+        const struct goal_prefix *pair = &port->allowed[j].ip;
+
+        if (net->subnet->cidr.given
+            && goal_prefix_covers(&net->subnet->cidr, pair)) {
+            classify_src(out, ofport, net->tag, pair, PRIO_PAIR);
+        }
+    }
+    if (is_first_of_family(port, i, ipv4)) {
+        src = goal_prefix_family(ipv4);
+        classify_src(out, ofport, net->tag, &src, PRIO_FAMILY);
+    }
 }
 
 /* In 'stage', packets for 'mac' (and with metadata 'tag' in the bits of
@@ -146,13 +203,9 @@ translate_port(struct goal_view *view, const struct goal_port *port,
         }
         if (!i) {
             first_tag = net.tag;
-            classify_flow(out, binding->ofport, net.tag, NULL, false);
+            classify_port(out, binding->ofport, net.tag);
         } else if (net.tag != first_tag) {
-            classify_flow(out, binding->ofport, net.tag, &fixed->ip, false);
-            if (IN6_IS_ADDR_V4MAPPED(&fixed->ip)) {
-                classify_flow(out, binding->ofport, net.tag, &fixed->ip,
-                              true);
-            }
+            classify_other(out, port, binding->ofport, &net, i);
         }
         local_flow(out, OFS_L2_LOOKUP, net.tag, &port->mac, binding->ofport,
                    net.tag);
