@@ -32,6 +32,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/flow-draft.h \
 	plugin/translate/goal-view.c \
 	plugin/translate/goal-view.h \
+	plugin/translate/group-hash.c \
+	plugin/translate/group-hash.h \
 	plugin/translate/icmp-error.c \
 	plugin/translate/icmp-error.h \
 	plugin/translate/l2-flood.c \

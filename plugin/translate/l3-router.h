@@ -14,13 +14,13 @@
 #include <stdint.h>
 #include <netinet/in.h>
 #include "apply/of-pipeline.h"
+#include "openvswitch/ofpbuf.h"
 #include "openvswitch/types.h"
 
 struct goal_network;
 struct goal_port;
 struct goal_router;
 struct goal_view;
-struct ofpbuf;
 struct packet_reply;
 struct packet_view;
 struct plugin_output;
@@ -50,11 +50,16 @@ struct l3_listener {
 /* Outputs the flows for it.  Returns NULL or a malloc()'d message. */
 char *l3_port_errors(const struct l3_listener *, struct plugin_output *);
 
-/* l3-ecmp.c: Outputs a group named 'name' that spreads flows over the 'n'
- * buckets, each with the actions at 'buckets', which are the caller's.
- * Returns its number, or 0 if there is none left. */
+/* l3-ecmp.c: one of several ways to the same destination. */
+struct l3_ecmp_leg {
+    const char *name;           /* What its flows keep to. */
+    struct ofpbuf acts;
+};
+
+/* Outputs a group named 'name' that spreads flows over the 'n' ways at 'legs',
+ * which are the caller's.  Returns its number, or 0 if there is none left. */
 uint32_t l3_ecmp_group(struct plugin_output *, const char *name,
-                       const struct ofpbuf *buckets, size_t n);
+                       const struct l3_ecmp_leg *, size_t n);
 
 /* l3-internet.c: a way out of the network. */
 struct l3_uplink {

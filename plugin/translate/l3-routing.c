@@ -459,27 +459,28 @@ rule_group(const struct routing *r, const struct joined *from,
            const struct leg *legs, size_t n)
 {
     const struct goal_prefix *prefix = &legs->rule->destination;
-    struct ofpbuf *buckets = xmalloc(n * sizeof *buckets);
+    struct l3_ecmp_leg *ways = xmalloc(n * sizeof *ways);
     char ip[INET6_ADDRSTRLEN];
 
     for (size_t i = 0; i < n; i++) {
         enum of_stage next;
 
-        ofpbuf_init(&buckets[i], 128);
-        act_leg(r, &buckets[i], &legs[i], &next);
+        ways[i].name = legs[i].rule->id;
+        ofpbuf_init(&ways[i].acts, 128);
+        act_leg(r, &ways[i].acts, &legs[i], &next);
         if (next != OFS_N_STAGES) {
-            act_resubmit(&buckets[i], next);
+            act_resubmit(&ways[i].acts, next);
         }
     }
     ipv6_string_mapped(ip, &prefix->addr);
     char *name = xasprintf("route %s %s %s/%"PRIu32, r->router->up.id,
                            from->net.subnet->up.id, ip, prefix->plen);
-    uint32_t group = l3_ecmp_group(r->out, name, buckets, n);
+    uint32_t group = l3_ecmp_group(r->out, name, ways, n);
     free(name);
     for (size_t i = 0; i < n; i++) {
-        ofpbuf_uninit(&buckets[i]);
+        ofpbuf_uninit(&ways[i].acts);
     }
-    free(buckets);
+    free(ways);
     return group;
 }
 

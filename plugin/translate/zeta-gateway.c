@@ -17,6 +17,7 @@
 #include "openvswitch/ofp-group.h"
 #include "translate/flow-actions.h"
 #include "translate/flow-draft.h"
+#include "translate/group-hash.h"
 #include "translate/plugin-provider.h"
 #include "translate/plugin-registry.h"
 #include "translate/punt.h"
@@ -64,13 +65,6 @@
 
 /* Addresses that this host asks from: 169.254.0.0/16. */
 #define PROBE_NET UINT32_C(0xa9fe0000)
-
-/* What the group hashes: fields that a packet does not have are skipped. */
-static const enum mf_field_id hash_fields[] = {
-    MFF_IPV4_SRC, MFF_IPV4_DST, MFF_IP_PROTO,
-    MFF_TCP_SRC, MFF_TCP_DST, MFF_UDP_SRC, MFF_UDP_DST,
-    MFF_ARP_SPA, MFF_ARP_TPA,
-};
 
 struct eth_addr
 zeta_probe_mac(const struct in6_addr *host_ip)
@@ -180,17 +174,6 @@ cluster_has_alive(const struct cluster *c)
 /* The group. */
 
 static void
-set_hash_fields(struct field_array *fields)
-{
-    union mf_value ones;
-
-    memset(&ones, 0xff, sizeof ones);
-    for (size_t i = 0; i < ARRAY_SIZE(hash_fields); i++) {
-        field_array_set(hash_fields[i], &ones, fields);
-    }
-}
-
-static void
 cluster_group(const struct cluster *c, uint32_t number,
               struct plugin_output *out)
 {
@@ -201,9 +184,7 @@ cluster_group(const struct cluster *c, uint32_t number,
     memset(&gm, 0, sizeof gm);
     gm.type = OFPGT11_SELECT;
     gm.group_id = number;
-    ovs_strlcpy(gm.props.selection_method, "hash",
-                sizeof gm.props.selection_method);
-    set_hash_fields(&gm.props.fields);
+    group_hash_init(&gm.props);
     ovs_list_init(&gm.buckets);
     for (size_t i = 0; i < c->n; i++) {
         const struct entrance *e = &c->entrances[i];
