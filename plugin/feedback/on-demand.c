@@ -202,12 +202,29 @@ count_drop(struct on_demand *od, enum on_demand_counter reason,
     }
 }
 
+/* Takes 'order', whose packet is dropped for 'reason'.  If nobody has its
+ * destination, one that was being routed goes back, for its router to say so.
+ */
+static void
+give_up(struct on_demand *od, struct packet_order *order,
+        enum on_demand_counter reason)
+{
+    if (order->context.regs[MFF_ALCOR_FROM - MFF_REG0]
+        && (reason == ON_DEMAND_DROP_REFUSED
+            || reason == ON_DEMAND_DROP_TIMEOUT
+            || reason == ON_DEMAND_DROP_NO_SERVER)) {
+        od->class->send(order, od->aux);
+    } else {
+        packet_order_destroy(order);
+    }
+}
+
 static void
 parked_drop(struct on_demand *od, struct parked *parked,
             enum on_demand_counter reason)
 {
     count_drop(od, reason, parked->port->in_port, &parked->question->dst);
-    packet_order_destroy(parked->order);
+    give_up(od, parked->order, reason);
     parked_remove(od, parked);
 }
 
@@ -455,6 +472,8 @@ question_begin(struct on_demand *od, const struct on_demand_question *asked,
     } else if (!od->enabled) {
         count_drop(od, ON_DEMAND_DROP_NO_SERVER, port->in_port, &asked->dst);
         question_destroy(od, q);
+        give_up(od, make_order(event, asked->stage),
+                ON_DEMAND_DROP_NO_SERVER);
         return NULL;
     }
     return q;
@@ -472,6 +491,7 @@ on_demand_take(struct on_demand *od, const struct on_demand_question *asked,
     } else if (!q && refused_find(od, tag, &asked->dst)) {
         count_drop(od, ON_DEMAND_DROP_REFUSED, event->context.in_port,
                    &asked->dst);
+        give_up(od, make_order(event, asked->stage), ON_DEMAND_DROP_REFUSED);
         return;
     }
     if (!q) {
@@ -701,6 +721,11 @@ void
 on_demand_destroy(struct on_demand *od)
 {
     if (od) {
+        while (od->n_packets) {
+            parked_drop(od, CONTAINER_OF(ovs_list_front(&od->packets),
+                                         struct parked, age_node),
+                        ON_DEMAND_DROP_ALL_PACKETS);
+        }
         timeouts_run(od, LLONG_MAX);
         hmap_destroy(&od->questions);
         hmap_destroy(&od->ports);

@@ -35,7 +35,8 @@
  *
  * A packet that is released goes back to the stage that did not know where to
  * send it.  It is marked (OF_FLAG_RELEASED): if there still is no flow for it,
- * it is dropped.
+ * it is dropped.  A packet that was being routed to a destination that nobody
+ * has goes back in the same way, so that the router says so to the sender.
  *
  * Bounds
  * ------
