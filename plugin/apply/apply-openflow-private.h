@@ -57,7 +57,7 @@ struct sent {
     struct ds_output *output;
     uint64_t hash;              /* What is installed if it succeeds... */
     bool add;                   /* ...unless this is a removal. */
-    bool revokes;               /* Forbids what was allowed. */
+    bool revokes;               /* Forbids, or diverts. */
     enum ofperr error;          /* Refused because of this, or 0. */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * apply-openflow-settle: cached flows follow what was revoked. */
+ * apply-openflow-settle: cached flows follow what was revoked or diverted. */
 
 #include <config.h>
 
@@ -62,19 +62,22 @@ apply_openflow_settle_uninit(struct apply_openflow *of)
 }
 
 /* True if to change or remove 'output', which is installed in some form,
- * forbids what was allowed.  (Packets that take their former way for a moment
- * longer, after a neighbour has moved say, are nobody's harm.) */
+ * forbids what was allowed, or has packets take another way: whoever is told
+ * that it is done may rely on it.  (Not so of what changes whenever a host or
+ * neighbour is added, like broadcasts.) */
 bool
 apply_openflow_revokes(const struct ds_output *output)
 {
-    if (!(output->flags & DS_INSTALLED) || output_is_group(output)
-        || output->sink != DS_OPENFLOW) {
+    if (!(output->flags & DS_INSTALLED) || output->sink != DS_OPENFLOW) {
         return false;
+    } else if (output_is_group(output)) {
+        return true;
     }
 
     uint8_t table = flow_key_table(output->key);
     return (table == OFT_CLASSIFY
             || (table >= OFT_ADMIT && table <= OFT_EGRESS_VERDICT)
+            || (table >= OFT_ROUTE && table <= OFT_L2_LOOKUP)
             || (table >= OFT_INGRESS && table <= OFT_DELIVER));
 }
 

@@ -40,11 +40,12 @@
  * looked at each message by itself.  Those it refuses name their flow by xid.
  * S_COMMITTING: commit and barrier sent.  A commit that is refused names one
  * flow; nothing of the bundle is in effect.
- * S_SETTLING: the bundle revoked something: flows by which packets were
- * admitted have changed or gone.  vswitchd's datapath has cached what they
- * said, so the chunk is done, and acknowledged, when its caches have followed;
- * what only adds is not delayed.  If vswitchd does not say so within
- * OPENFLOW_SETTLE_MSEC, that is counted and the chunk is done nevertheless.
+ * S_SETTLING: the bundle revoked or diverted something: flows by which packets
+ * were admitted, or found their way, have changed or gone.  What they said is
+ * cached in vswitchd's datapath, so the chunk is done, and acknowledged, when
+ * its caches have followed; what only adds is not delayed.  If vswitchd does
+ * not say so within OPENFLOW_SETTLE_MSEC, that is counted and the chunk is
+ * done nevertheless.
  *
  * Refused flows
  * -------------
