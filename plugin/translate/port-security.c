@@ -25,12 +25,13 @@
  *    IPv4   from the addresses of a MAC; DHCP requests from 0.0.0.0.
  *
  *    ARP    whose sender is a pair, so that gratuitous ARP is for one's own
- *           addresses only; probes (RFC 5227: sender 0.0.0.0) for them.
+ *           addresses only; probes (RFC 5227: sender 0.0.0.0), which claim
+ *           nothing.
  *
  *    IPv6   from the addresses of a MAC, which goes on to ADMIT_ND; from ::,
  *           what hosts send before they have an address: duplicate address
- *           detection of their own addresses, router solicitations and MLD
- *           reports (RFC 3810, section 5.2.13).
+ *           detection, router solicitations and MLD reports (RFC 3810, section
+ *           5.2.13).
  *
  *    other  Ethernet types: from a MAC of the port.
  *
@@ -38,6 +39,9 @@
  * option is missing or says the MAC that sends, advertisements for one's own
  * addresses.  OVS sees all zeros where an option is repeated or cut short;
  * ::, which then seems to be the target, is nobody's address.
+ *
+ * A host that probes for an address that it may not use is told, like any
+ * other, that somebody has it.
  *
  * DHCP servers and router advertisements are refused, whoever sends them.
  * Every refusal is a flow of its own, with its reason.
@@ -163,13 +167,24 @@ pair_flows_ipv4(struct plugin_output *out, const struct sender *sender,
     match_set_arp_sha(&match, sender->mac);
     match_set_nw_src_masked(&match, ip, mask);
     admit(out, &match);
+}
+
+static void
+mac_flows_ipv4(struct plugin_output *out, const struct sender *sender)
+{
+    struct match match;
+
+    match_sender(&match, sender);
+    match_udp(&match, false, DHCP4_CLIENT, DHCP4_SERVER);
+    match_set_nw_src(&match, 0);
+    match_set_nw_dst(&match, OVS_BE32_MAX);
+    admit(out, &match);
 
     match_sender(&match, sender);
     match_set_dl_type(&match, htons(ETH_TYPE_ARP));
     match_set_nw_proto(&match, ARP_OP_REQUEST);
     match_set_arp_sha(&match, sender->mac);
     match_set_nw_src(&match, 0);
-    match_set_nw_dst_masked(&match, ip, mask);
     admit(out, &match);
 }
 
@@ -198,13 +213,6 @@ pair_flows_ipv6(struct plugin_output *out, const struct sender *sender,
     match_set_ipv6_src_masked(&match, ip, mask);
     put_flow(out, &to_nd, &match);
 
-    /* Duplicate address detection (RFC 4862, section 5.4.2). */
-    match_icmp6(&match, sender, ND_NEIGHBOR_SOLICIT);
-    match_set_ipv6_src(&match, &in6addr_any);
-    match_set_nd_target_masked(&match, ip, mask);
-    match_set_arp_sha(&match, eth_addr_zero);
-    admit(out, &match);
-
     match_icmp6(&match, sender, ND_NEIGHBOR_ADVERT);
     match_set_nd_target_masked(&match, ip, mask);
     match_set_arp_tha(&match, sender->mac);
@@ -226,6 +234,12 @@ mac_flows_ipv6(struct plugin_output *out, const struct sender *sender)
         match_set_ipv6_src(&match, &in6addr_any);
         admit(out, &match);
     }
+
+    /* Duplicate address detection (RFC 4862, section 5.4.2). */
+    match_icmp6(&match, sender, ND_NEIGHBOR_SOLICIT);
+    match_set_ipv6_src(&match, &in6addr_any);
+    match_set_arp_sha(&match, eth_addr_zero);
+    admit(out, &match);
 
     match_icmp6(&match, sender, ND_NEIGHBOR_SOLICIT);
     match_set_arp_sha(&match, sender->mac);
@@ -254,11 +268,7 @@ mac_flows(struct plugin_output *out, const struct sender *sender)
     };
     struct match match;
 
-    match_sender(&match, sender);
-    match_udp(&match, false, DHCP4_CLIENT, DHCP4_SERVER);
-    match_set_nw_src(&match, 0);
-    match_set_nw_dst(&match, OVS_BE32_MAX);
-    admit(out, &match);
+    mac_flows_ipv4(out, sender);
     mac_flows_ipv6(out, sender);
 
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
