@@ -210,14 +210,57 @@ put_stats(const struct agent_fast_path *fp, struct ds *out)
     ds_put_format(out, "evicted: %llu\n", apply_bpf_n_evicted(fp->ab));
 }
 
+/* The devices as a table, for programs. */
+
 static void
-cmd_show(struct unixctl_conn *conn, int argc OVS_UNUSED,
-         const char *argv[] OVS_UNUSED, void *agent_)
+put_device_row(const struct shown_device *s, void *table_)
+{
+    struct table *table = table_;
+
+    table_add_row(table);
+    agent_add_cell(table, "%s", s->name);
+    agent_add_cell(table, "%s", s->program);
+    agent_add_cell(table, "%s", s->hook);
+    agent_add_cell(table, "%s", s->mode);
+    agent_add_cell(table, "%s", s->reason);
+    agent_add_cell(table, "%"PRIuSIZE, s->entries);
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+        agent_add_cell(table, "%"PRIu64, get_counter(&s->counters, i));
+    }
+}
+
+static void
+show_table(const struct agent_fast_path *fp, struct unixctl_conn *conn,
+           int argc, const char *argv[])
+{
+    static const char *const columns[] = {
+        "device", "program", "hook", "mode", "reason", "entries",
+    };
+    struct table table;
+
+    table_init(&table);
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        table_add_column(&table, "%s", columns[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++) {
+        table_add_column(&table, "%s", counters[i].name);
+    }
+    for_each_device(fp, put_device_row, &table);
+    agent_reply_table(conn, &table, argc, argv);
+}
+
+static void
+cmd_show(struct unixctl_conn *conn, int argc, const char *argv[],
+         void *agent_)
 {
     const struct agent *agent = agent_;
     const struct agent_fast_path *fp = agent->fast_path;
     struct ds out = DS_EMPTY_INITIALIZER;
 
+    if (argc > 1) {
+        show_table(fp, conn, argc, argv);
+        return;
+    }
     if (!fp->ab) {
         ds_put_format(&out, "off%s%s\n", fp->error ? ": " : "",
                       fp->error ? fp->error : "");
@@ -341,7 +384,8 @@ cmd_flush(struct unixctl_conn *conn, int argc OVS_UNUSED,
 void
 agent_fast_path_show_init(struct agent *agent)
 {
-    unixctl_command_register("fast-path/show", "", 0, 0, cmd_show, agent);
+    unixctl_command_register("fast-path/show", "[--format=FORMAT]", 0, 1,
+                             cmd_show, agent);
     unixctl_command_register("fast-path/list", "[--format=FORMAT]", 0, 1,
                              cmd_list, agent);
     unixctl_command_register("fast-path/flush", "", 0, 0, cmd_flush, agent);
