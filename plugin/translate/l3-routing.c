@@ -443,8 +443,10 @@ act_leg(const struct routing *r, struct ofpbuf *acts, const struct leg *leg,
         return;
     }
     act_enter_subnet(acts, leg->j);
-    if (eth_addr_is_zero(leg->mac)) {
+    if (ipv6_addr_is_set(&leg->rule->next_hop)) {
         act_set_ip(acts, MFF_HOP4, MFF_HOP6, &leg->rule->next_hop);
+    }
+    if (eth_addr_is_zero(leg->mac)) {
         *nextp = OFS_ROUTE_NEXT_HOP;
     } else {
         act_set_mac(acts, MFF_ETH_DST, &leg->mac);

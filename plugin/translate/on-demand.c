@@ -235,21 +235,28 @@ parse_addresses(const struct flow *flow, struct on_demand_question *q)
 }
 
 /* What is being routed is on its way to its next hop, which need not be its
- * destination: that is what is in question. */
+ * destination: that is what is in question.  (A rule that gives a MAC may give
+ * no address.) */
 static void
 parse_next_hop(const struct flow *flow, struct on_demand_question *q)
 {
     const uint32_t *hop6 = &flow->regs[4 * (MFF_HOP6 - MFF_XXREG0)];
     uint32_t hop4 = flow->regs[MFF_HOP4 - MFF_REG0];
+    struct in6_addr hop;
 
-    if (flow->dl_type == htons(ETH_TYPE_IP)) {
-        in6_addr_set_mapped_ipv4(&q->dst, htonl(hop4));
+    if (!flow->regs[MFF_ALCOR_FROM - MFF_REG0]) {
+        return;
+    } else if (flow->dl_type == htons(ETH_TYPE_IP)) {
+        in6_addr_set_mapped_ipv4(&hop, htonl(hop4));
     } else {
         for (int i = 0; i < 4; i++) {
             ovs_be32 word = htonl(hop6[i]);
 
-            memcpy(&q->dst.s6_addr[4 * i], &word, sizeof word);
+            memcpy(&hop.s6_addr[4 * i], &word, sizeof word);
         }
+    }
+    if (is_routable(&hop)) {
+        q->dst = hop;
     }
 }
 
@@ -286,9 +293,7 @@ on_demand_packet_in(const struct packet_view *view,
     }
     parse_protocol(view->flow, &q);
     q.stage = data[0];
-    if (q.stage == OFS_ROUTE_NEXT_HOP) {
-        parse_next_hop(view->flow, &q);
-    }
+    parse_next_hop(view->flow, &q);
     memcpy(q.vpc_id, data + sizeof(struct punt_data), id_len);
     packet_reply_event(reply, &q, sizeof q, true);
     return true;
