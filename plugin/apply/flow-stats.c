@@ -27,6 +27,7 @@
 LIMIT_DEFINE(flow_questions, FLOW_STATS_MAX_PENDING, LIMIT_FIXED, LIMIT_WAITS)
 
 COVERAGE_DEFINE(flow_stats_asked);
+COVERAGE_DEFINE(flow_stats_answered);
 
 /* A question.  Its transaction id is its place in 'pending', plus one, plus a
  * multiple of FLOW_STATS_MAX_PENDING that changes with each use. */
@@ -79,6 +80,7 @@ connect_bridge(struct flow_stats *fs)
 
         rconn_connect(fs->rconn, target, "flow-stats");
         rconn_run(fs->rconn);   /* Says hello, before vswitchd hangs up. */
+        fs->seqno = rconn_get_connection_seqno(fs->rconn);
         free(target);
     } else {
         rconn_disconnect(fs->rconn);
@@ -164,6 +166,7 @@ handle_answer(struct flow_stats *fs, const struct ofp_header *oh,
         q->cb = NULL;
         fs->n_pending--;
         if (stats) {
+            COVERAGE_INC(flow_stats_answered);
             cb(q->id, stats->packet_count, stats->flow_count, q->aux);
         }
     }
