@@ -294,7 +294,8 @@ def send_bulk(client, size, how):
             sys.stdin.readline()
             pause = None
         start = sent % len(BLOCK)
-        sent += client.send(view[start:start + min(1 << 20, size - sent)])
+        sent += client.send(view[start:start + min(1 << 20,
+                                                   (pause or size) - sent)])
     if how == "rst":
         # Not before all has arrived: RST overtakes.
         client.recv(1)
