@@ -26,10 +26,10 @@
  * The agent maps the array of buckets into its memory and is the only one who
  * writes it.  Readers notice writing by the bucket's sequence number, which is
  * odd meanwhile.  A packet that meets this is dropped and counted as busy: it
- * cannot wait for the agent, which may be what it has interrupted; and only the
- * few stores of a change to the very same bucket can be met.  (This rests on
- * loads that are not reordered with loads, as on x86; elsewhere, a packet that
- * meets a change may go to where neither state says.)
+ * cannot wait for the agent, which may be what it has interrupted; and only
+ * the few stores of a change to the very same bucket can be met.  (This rests
+ * on loads that are not reordered with loads, as on x86; elsewhere, a packet
+ * that meets a change may go to where neither state says.)
  *
  * Which flows have been told the direct path lately is in a third array, of
  * sets of eight slots of four bytes: a tag and when.  Tags are 20 bits, so a

@@ -4,6 +4,8 @@
 
 #include <config.h>
 
+#include "translate/arp-nd.h"
+
 #include "byte-order.h"
 #include "flow.h"
 #include "store/goal-fit.h"
@@ -128,23 +130,36 @@ arp_answer(struct flow_draft *f, const struct goal_prefix *ip,
 
 /* Neighbour discovery. */
 
-/* The last steps in RESPOND; eth_src is the MAC that is asked for. */
+/* All but the last step in RESPOND; eth_src is the MAC that is asked for. */
 static void
-nd_goto(struct flow_draft *f, bool router)
+nd_advertise(struct flow_draft *f, bool router)
 {
     act_copy(&f->acts, MFF_ND_SLL, MFF_NS_MAC);
     act_set_u8(&f->acts, MFF_ICMPV6_TYPE, ND_NEIGHBOR_ADVERT);
     act_set_u32(&f->acts, MFF_NA_FLAGS,
                 NA_SOLICITED | NA_OVERRIDE | (router ? NA_ROUTER : 0));
+}
+
+static void
+nd_goto(struct flow_draft *f, bool router)
+{
+    nd_advertise(f, router);
     act_goto(&f->acts, OFS_RESPOND_ND);
+}
+
+void
+arp_nd_begin(struct flow_draft *f, const struct eth_addr *mac, bool router)
+{
+    act_copy(&f->acts, MFF_ETH_SRC, MFF_ETH_DST);
+    act_set_mac(&f->acts, MFF_ETH_SRC, mac);
+    nd_advertise(f, router);
 }
 
 static void
 nd_answer(struct flow_draft *f, const struct eth_addr *mac, bool router)
 {
-    act_copy(&f->acts, MFF_ETH_SRC, MFF_ETH_DST);
-    act_set_mac(&f->acts, MFF_ETH_SRC, mac);
-    nd_goto(f, router);
+    arp_nd_begin(f, mac, router);
+    act_goto(&f->acts, OFS_RESPOND_ND);
 }
 
 /* To the solicitation of a station with an address, with a link-layer address

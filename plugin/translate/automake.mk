@@ -11,6 +11,7 @@ plugin_libalcor_a_SOURCES += \
 	plugin/translate/again-group.h \
 	plugin/translate/announce.c \
 	plugin/translate/arp-nd.c \
+	plugin/translate/arp-nd.h \
 	plugin/translate/dependency.c \
 	plugin/translate/dependency.h \
 	plugin/translate/dhcp-options.c \

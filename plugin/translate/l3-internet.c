@@ -10,6 +10,7 @@
 #include "byte-order.h"
 #include "flow.h"
 #include "packets.h"
+#include "translate/arp-nd.h"
 #include "translate/flow-actions.h"
 #include "translate/flow-draft.h"
 #include "translate/plugin-provider.h"
@@ -18,11 +19,11 @@
 /* On the bridge that is mapped first, untagged, a router is a station on each
  * host, with the host's own MAC (host_dvr_mac_address): switches there see a
  * MAC in one place, and what comes back comes to the host of the port that it
- * is for.  Therefore a host answers ARP there for the addresses of its own
- * ports, and of no others:
+ * is for.  Therefore a host answers ARP and neighbour solicitations there for
+ * the addresses of its own ports, and of no others:
  *
- *    CLASSIFY      makes the answer of an ARP request for an address in a
- *                  subnet that has such a rule,
+ *    CLASSIFY      makes the answer of a question for an address in a subnet
+ *                  that has such a rule,
  *    PROVIDER_ARP  sends it if it is a local port's. */
 
 static void
@@ -56,10 +57,23 @@ arp_flow(const struct l3_uplink *uplink, const struct goal_network *net,
     act_set_metadata(&f.acts, net->tag, UINT64_MAX);
     act_goto(&f.acts, OFS_PROVIDER_ARP);
     flow_draft_output(&f, out, OFS_CLASSIFY, OF_PRIO_HIGH);
+}
 
-    flow_draft_init(&f, 0);
-    act_drop(&f.acts, OF_DROP_NOT_HERE);
-    flow_draft_output(&f, out, OFS_PROVIDER_ARP, OF_PRIO_MISS);
+static void
+nd_flow(const struct l3_uplink *uplink, const struct goal_network *net,
+        struct plugin_output *out)
+{
+    const struct goal_prefix *cidr = &net->subnet->cidr;
+    struct in6_addr mask = ipv6_create_mask(cidr->plen);
+    struct flow_draft f;
+
+    match_uplink(&f, uplink);
+    flow_draft_match_icmp6(&f, ND_NEIGHBOR_SOLICIT);
+    match_set_nd_target_masked(&f.match, &cidr->addr, &mask);
+    arp_nd_begin(&f, &uplink->mac, true);
+    act_set_metadata(&f.acts, net->tag, UINT64_MAX);
+    act_goto(&f.acts, OFS_PROVIDER_ARP);
+    flow_draft_output(&f, out, OFS_CLASSIFY, OF_PRIO_HIGH);
 }
 
 void
@@ -77,7 +91,13 @@ l3_internet_flows(const struct l3_uplink *uplink,
 
     if (IN6_IS_ADDR_V4MAPPED(&net->subnet->cidr.addr)) {
         arp_flow(uplink, net, out);
+    } else {
+        nd_flow(uplink, net, out);
     }
+
+    flow_draft_init(&f, 0);
+    act_drop(&f.acts, OF_DROP_NOT_HERE);
+    flow_draft_output(&f, out, OFS_PROVIDER_ARP, OF_PRIO_MISS);
 }
 
 void
@@ -86,11 +106,15 @@ l3_internet_address(uint64_t tag, const struct in6_addr *ip,
 {
     struct flow_draft f;
 
+    flow_draft_init(&f, tag);
     if (IN6_IS_ADDR_V4MAPPED(ip)) {
-        flow_draft_init(&f, tag);
         match_set_dl_type(&f.match, htons(ETH_TYPE_ARP));
         match_set_nw_src(&f.match, in6_addr_get_mapped_ipv4(ip));
         act_output_in_port(&f.acts);
-        flow_draft_output(&f, out, OFS_PROVIDER_ARP, OF_PRIO_NORMAL);
+    } else {
+        flow_draft_match_icmp6(&f, ND_NEIGHBOR_ADVERT);
+        match_set_nd_target(&f.match, ip);
+        act_resubmit(&f.acts, OFS_RESPOND_ND);
     }
+    flow_draft_output(&f, out, OFS_PROVIDER_ARP, OF_PRIO_NORMAL);
 }
