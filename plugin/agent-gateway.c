@@ -617,6 +617,11 @@ agent_gateway_configure(struct agent *agent)
     if (!is_wanted(agent)) {
         /* At once: the fast path wants the uplink. */
         agent_gateway_uninstall(agent);
+        if (!(agent->config.role & ROLE_GATEWAY) && !agent->options.dummy
+            && bpf_gateway_uninstall_left()) {
+            VLOG_INFO("this node is no gateway any more: its program, left "
+                      "by another agent, is removed");
+        }
     }
 }
 

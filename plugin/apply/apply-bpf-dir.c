@@ -91,16 +91,26 @@ apply_bpf_is_built(void)
     return true;
 }
 
-bool
-apply_bpf_is_installed(void)
+char *
+apply_bpf_find_dir(const char *prefix)
 {
     const struct apply_bpf_config config = { .dir = NULL };
     char *parent = parent_dir(&config);
-    char *dir = xasprintf("%s/"APPLY_BPF_VERSIONS"%d", parent,
-                          FP_LAYOUT_VERSION);
-    bool installed = !access(dir, F_OK) || apply_bpf_has_others(dir);
+    char *dir = xasprintf("%s/%s%d", parent, prefix, FP_LAYOUT_VERSION);
 
+    if (access(dir, F_OK) && !apply_bpf_has_others(dir)) {
+        free(dir);
+        dir = NULL;
+    }
     free(parent);
+    return dir;
+}
+
+bool
+apply_bpf_is_installed(void)
+{
+    char *dir = apply_bpf_find_dir(APPLY_BPF_VERSIONS);
+
     free(dir);
-    return installed;
+    return dir != NULL;
 }

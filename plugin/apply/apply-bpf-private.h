@@ -67,6 +67,9 @@ struct apply_bpf {
  * layout, e.g. "v1", and sets 'dir'. */
 #define APPLY_BPF_VERSIONS "v"
 char *apply_bpf_make_dir(struct apply_bpf *, const char *prefix);
+/* That directory if there is one, of whatever version, or null.  The caller
+ * must free it. */
+char *apply_bpf_find_dir(const char *prefix);
 void apply_bpf_remove_dir(const char *);
 
 /* apply-bpf.c.  Has the maps of 'obj' pinned there, or takes those that are,
@@ -126,6 +129,9 @@ void apply_bpf_sweep_pairs(const struct apply_bpf *);
 
 /* Removes everything: it would work, and nobody would know what is in it. */
 void apply_bpf_abandon(struct apply_bpf *);
+/* Removes all versions of the directory of 'ab', with what is pinned there,
+ * and switches GRO off again where it was switched on. */
+void apply_bpf_remove_versions(const struct apply_bpf *ab);
 
 /* apply-bpf-veth.c. */
 uint32_t apply_bpf_ifindex(const char *device);

@@ -226,6 +226,15 @@ restore_peers(const char *path, void *ab)
     for_each_gro(path, restore_gro, ab);
 }
 
+void
+apply_bpf_remove_versions(const struct apply_bpf *ab)
+{
+    restore_peers(ab->dir, CONST_CAST(struct apply_bpf *, ab));
+    for_each_other(ab->dir, restore_peers, CONST_CAST(struct apply_bpf *, ab));
+    apply_bpf_remove_others(ab->dir);
+    apply_bpf_remove_dir(ab->dir);
+}
+
 /* The end. */
 
 /* True if something of ours on a device is by this version. */
@@ -292,8 +301,5 @@ apply_bpf_abandon(struct apply_bpf *ab)
 {
     memset(ab->devices, 0, (FP_MAX_PORTS + 1) * sizeof *ab->devices);
     sweep_devices(ab);
-    restore_peers(ab->dir, ab);
-    for_each_other(ab->dir, restore_peers, ab);
-    apply_bpf_remove_others(ab->dir);
-    apply_bpf_remove_dir(ab->dir);
+    apply_bpf_remove_versions(ab);
 }

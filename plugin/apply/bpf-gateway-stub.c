@@ -30,6 +30,12 @@ bpf_gateway_uninstall(struct bpf_gateway *gw OVS_UNUSED)
 {
 }
 
+bool
+bpf_gateway_uninstall_left(void)
+{
+    return false;
+}
+
 struct gateway_table *
 bpf_gateway_table(struct bpf_gateway *gw OVS_UNUSED)
 {

@@ -26,6 +26,7 @@
 
 VLOG_DEFINE_THIS_MODULE(bpf_gateway);
 
+#define VERSIONS "gateway-v"    /* Its directories. */
 #define N_BUCKETS (1u << 20)
 #define OAM_MSEC 5000
 #define TOLD_MSEC 128           /* Unit of time of what was told, about. */
@@ -291,7 +292,7 @@ bpf_gateway_open(const struct bpf_gateway_config *config, const char *device,
         .host.config = { .dir = config->dir, .userspace = true },
         .host.devices_fd = -1,
     };
-    error = apply_bpf_make_dir(&gw->host, "gateway-v");
+    error = apply_bpf_make_dir(&gw->host, VERSIONS);
     error = error ? error : open_tables(gw, config);
     error = error ? error : find_device(gw, device);
     error = error ? error : attach_or_wait(gw);
@@ -325,6 +326,21 @@ bpf_gateway_uninstall(struct bpf_gateway *gw)
     apply_bpf_detach(&gw->host, &gw->device);
     apply_bpf_remove_others(gw->host.dir);
     apply_bpf_remove_dir(gw->host.dir);
+}
+
+bool
+bpf_gateway_uninstall_left(void)
+{
+    struct apply_bpf host = { .dir = apply_bpf_find_dir(VERSIONS) };
+
+    if (!host.dir) {
+        return false;
+    }
+    host.devices = xcalloc(FP_MAX_PORTS + 1, sizeof *host.devices);
+    apply_bpf_remove_versions(&host);
+    free(host.devices);
+    free(host.dir);
+    return true;
 }
 
 struct gateway_table *

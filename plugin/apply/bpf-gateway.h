@@ -41,6 +41,7 @@
  *
  * Thread-safety: one thread at a time. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "bpf/fast-path-gateway.h"
@@ -66,6 +67,9 @@ char *bpf_gateway_open(const struct bpf_gateway_config *, const char *device,
                        struct bpf_gateway **) OVS_WARN_UNUSED_RESULT;
 void bpf_gateway_close(struct bpf_gateway *);
 void bpf_gateway_uninstall(struct bpf_gateway *);
+/* Removes what was left, if that is no gateway's any more.  Returns true if
+ * there was something. */
+bool bpf_gateway_uninstall_left(void);
 
 struct gateway_table *bpf_gateway_table(struct bpf_gateway *);
 
