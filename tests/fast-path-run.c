@@ -165,7 +165,7 @@ fpr_check(struct fpr *fpr, struct ofpbuf *frame,
     if (result.counter != expect->counter || result.port != expect->port) {
         fpr_failed(fpr, expect->name, "counted as %s of %u, not %s of %u",
                    counter_name(result.counter), result.port,
-                   counter_names[expect->counter], expect->port);
+                   counter_name(expect->counter), expect->port);
     } else if (result.verdict != expect->verdict) {
         fpr_failed(fpr, expect->name, "verdict %u, not %u", result.verdict,
                    expect->verdict);

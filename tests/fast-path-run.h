@@ -39,9 +39,10 @@ void fpr_result_uninit(struct fpr_result *);
  * is not 'expected' (null: what went in), which it deletes too.  The UDP
  * source port of what comes out need only be a dynamic one if
  * 'any_source_port'. */
+#define FPR_NO_COUNTER (-1)
 struct fpr_expect {
     const char *name;
-    enum fp_counter counter;
+    int counter;                /* enum fp_counter, or FPR_NO_COUNTER. */
     uint32_t port;
     uint32_t verdict;
     struct ofpbuf *frame;

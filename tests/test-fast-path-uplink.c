@@ -36,6 +36,7 @@ struct fixture {
     int flows_fd;
     int arrival_fd;
     unsigned int keyed;         /* FP_BY_*. */
+    uint8_t flags;              /* FP_DELIVER_*, of connections. */
 };
 
 static void
@@ -58,7 +59,7 @@ add_entry(struct fixture *fx, const char *changes, bool by_connection)
         .deliver = {
             .ifindex = 1,
             .port = PORT,
-            .flags = by_connection ? FP_DELIVER_PEER : 0,
+            .flags = by_connection ? fx->flags : 0,
         },
     };
     struct fp_key key;
@@ -324,6 +325,22 @@ check_use(struct fixture *fx)
     check(fx, "", FP_HITS);
 }
 
+/* An entry from when the uplink had tc: XDP delivers, and leaves the counting
+ * to the device. */
+static void
+check_stand_in(struct fixture *fx)
+{
+    struct fpf f;
+
+    fpf_init(&f);
+    fx->flags = FP_DELIVER_PEER;
+    add_entry(fx, "", true);
+    fpr_check(&fx->run, fpf_outer(&f), &(struct fpr_expect) {
+        .name = "stand-in", .counter = FPR_NO_COUNTER,
+        .verdict = XDP_REDIRECT, .frame = fpf_inner(&f),
+    });
+}
+
 static unsigned int
 test_fixture(struct fixture *fx)
 {
@@ -343,6 +360,9 @@ test_fixture(struct fixture *fx)
     check_truncated(fx, "proto=6,payload=4", 54);
     check_ecn(fx);
     check_use(fx);
+    if (!fx->run.tc && fx->keyed == FP_BY_CONNECTION) {
+        check_stand_in(fx);
+    }
     n_failed = fpr_finish(&fx->run);
     fp_uplink__destroy(fx->skel);
     return n_failed;
@@ -355,7 +375,10 @@ fast_path_uplink(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 
     for (int tc = 0; tc < 2; tc++) {
         for (unsigned int keyed = 1; keyed < 4; keyed++) {
-            struct fixture fx = { .run.tc = tc, .keyed = keyed };
+            struct fixture fx = {
+                .run.tc = tc, .keyed = keyed,
+                .flags = tc ? FP_DELIVER_PEER : 0,
+            };
 
             n_failed += test_fixture(&fx);
         }
