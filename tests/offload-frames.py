@@ -11,7 +11,9 @@ so that the output is the same if the network between does the same.
 
 Frames go in batches.  Each is followed by two that are known to arrive: one
 that the fast path takes, and one that it leaves to Open vSwitch.  When both are
-there, so is everything that was sent before them.
+there, so is everything that was sent before them, but for what needs a new
+flow of the kernel datapath, which comes later.  So at last it is waited for
+what is known to arrive.
 """
 
 import collections
@@ -178,6 +180,17 @@ KINDS = (plain, plain, plain, plain, tos, tos, ttl, icmp, protocol, options,
          fragment, bad_length, bad_checksum, bad_version, padded, truncated,
          vlan, ipv6, other_sender, other_mac, to_nobody, to_other_address)
 
+# The kernel datapath does not look at an IP packet's length, ovs-vswitchd does:
+# it reads no addresses in one that is too short.  If such a frame is the first
+# that needs a datapath flow, that is one of its sender, and drops what else the
+# sender sends to that part of the network (seen with OVS 3.1, without us).
+if os.environ.get("ALCOR_TEST_DATAPATH") == "system":
+    KINDS = tuple(k for k in KINDS if k not in (bad_length, truncated))
+
+# The others arrive, all of them.
+DOUBTFUL = (bad_length, bad_version, truncated, vlan, ipv6, other_sender,
+            other_mac, to_nobody)
+
 
 def open_vm(text, letter):
     netns, mac, ip = text.split(",")
@@ -229,6 +242,14 @@ def finish_batch(number, a, b, got):
             receive(a, b, got, seen)
 
 
+def wait_for_late(kinds, a, b, got):
+    names = [kind.__name__ for kind in DOUBTFUL]
+    sure = {i for i, kind in enumerate(kinds) if kind not in names}
+    deadline = time.monotonic() + TIMEOUT
+    while not sure <= got.keys() and time.monotonic() < deadline:
+        receive(a, b, got, set())
+
+
 def run(rnd, count, a, b):
     got, kinds = {}, []
     for i in range(count):
@@ -240,6 +261,7 @@ def run(rnd, count, a, b):
         a.socket.send(kind(rnd, a, b, data))
         if i % BATCH == BATCH - 1 or i == count - 1:
             finish_batch(i, a, b, got)
+    wait_for_late(kinds, a, b, got)
     for i, kind in enumerate(kinds):
         print(a.letter.decode(), i, kind, len(got.get(i, [])),
               *got.get(i, []))
