@@ -257,7 +257,10 @@ fast_path_packet_in(const struct packet_view *view,
     struct fast_path_sighting s;
 
     memset(&s, 0, sizeof s);
-    if (flow->dl_type != htons(ETH_TYPE_IP)) {
+    /* The kernel forwards what says that it is longer than it is.  Of that,
+     * nothing has been read here, no addresses. */
+    if (flow->dl_type != htons(ETH_TYPE_IP) || !flow->nw_src
+        || !flow->nw_dst) {
         return false;
     }
     note_frame(flow, &s);
