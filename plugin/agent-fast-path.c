@@ -244,6 +244,20 @@ add_stand_in(struct agent_fast_path *fp, const char *device)
     free(stand_in);
 }
 
+/* Open vSwitch looks at names: if the port were the end of a pair that has
+ * gone, and it is made anew, nothing would be read from it any more.  So Open
+ * vSwitch has the device itself as its port first, and an error is returned
+ * until it has. */
+static char *
+check_stand_in(const struct agent_fast_path *fp, const char *device,
+               bool exchanged)
+{
+    return (fp->interposed && exchanged && !apply_bpf_has_pair(device)
+            ? xasprintf("%s: what stood in for it has gone, and Open vSwitch "
+                        "does not have it itself as its port yet", device)
+            : NULL);
+}
+
 /* Uplink. */
 
 static void
@@ -276,7 +290,8 @@ try_uplink(struct agent *agent)
     if (name) {
         struct shash_node *node;
 
-        error = apply_bpf_set_uplink(fp->ab, name, exchanged);
+        error = check_stand_in(fp, name, exchanged);
+        error = error ? error : apply_bpf_set_uplink(fp->ab, name, exchanged);
         SHASH_FOR_EACH (node, &fp->ports) {
             struct fast_path_port *port = node->data;
 
@@ -423,10 +438,11 @@ static void
 try_port(struct agent *agent, const char *id, struct fast_path_port *port)
 {
     struct agent_fast_path *fp = agent->fast_path;
-    char *error = apply_bpf_add_port(fp->ab, port->device,
-                                     port->by_connection, port->exchanged,
-                                     &port->number);
+    char *error = check_stand_in(fp, port->device, port->exchanged);
 
+    error = error ? error : apply_bpf_add_port(
+        fp->ab, port->device, port->by_connection, port->exchanged,
+        &port->number);
     if (error && !nullable_string_is_equal(error, port->error)) {
         VLOG_INFO("port %s is not in the fast path: %s", id, error);
     }

@@ -89,6 +89,12 @@ apply_bpf_ovs_device(const struct apply_bpf *ab OVS_UNUSED,
     OVS_NOT_REACHED();
 }
 
+bool
+apply_bpf_has_pair(const char *device OVS_UNUSED)
+{
+    return false;
+}
+
 struct apply_bpf_device *
 apply_bpf_list_devices(const struct apply_bpf *ab OVS_UNUSED,
                        size_t *n OVS_UNUSED)

@@ -131,6 +131,15 @@ apply_bpf_pair_names(const char *device, char ours[16], char ovs[16])
 }
 
 bool
+apply_bpf_has_pair(const char *device)
+{
+    char ours[16], ovs[16];
+
+    apply_bpf_pair_names(device, ours, ovs);
+    return apply_bpf_ifindex(ovs) != 0;
+}
+
+bool
 apply_bpf_is_pair(const char *device)
 {
     uint32_t ifindex;

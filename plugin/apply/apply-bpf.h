@@ -150,6 +150,8 @@ void apply_bpf_sweep(struct apply_bpf *);
 /* The device that is to be OVS's port instead of 'device', null if 'device'
  * itself is.  The caller must free it. */
 char *apply_bpf_ovs_device(const struct apply_bpf *, const char *device);
+/* True if there is one, of whatever agent. */
+bool apply_bpf_has_pair(const char *device);
 
 /* The devices, 'n' of them, which the caller must free. */
 struct apply_bpf_device *apply_bpf_list_devices(const struct apply_bpf *,
