@@ -490,7 +490,6 @@ apply_bpf_set_uplink(struct apply_bpf *ab, const char *name, bool exchanged)
     return error;
 }
 
-/* The port that 'name' has, or else a free one; 0 if there is none. */
 /* The number may have been another device's. */
 static void
 clear_counters(struct apply_bpf *ab, uint32_t port)
@@ -502,6 +501,7 @@ clear_counters(struct apply_bpf *ab, uint32_t port)
     free(zeros);
 }
 
+/* The port that 'name' has, or else a free one; 0 if there is none. */
 static uint32_t
 choose_port(const struct apply_bpf *ab, const char *name)
 {
