@@ -36,6 +36,8 @@ struct oam_sockets {
     size_t n;
     size_t next;                /* Whose turn it is to be first. */
     long long int retry;        /* Time for what could not be bound. */
+    long long int counted;      /* Millisecond that 'n_counted' is of. */
+    size_t n_counted;           /* Packets taken in that. */
     char *error;
 };
 
@@ -195,17 +197,29 @@ oam_sockets_run(struct oam_sockets *os, long long int now,
         do {
             n = s->fd >= 0 && left ? receive(s, left, cb, aux) : 0;
             left -= n;
-        } while (n);
+        } while (n == N_AT_ONCE);
     }
     os->next++;
+    if (now != os->counted) {
+        os->counted = now;
+        os->n_counted = 0;
+    }
+    os->n_counted += OAM_SOCKET_BATCH - left;
 }
 
 void
 oam_sockets_wait(const struct oam_sockets *os)
 {
+    bool storm = os->n_counted >= OAM_SOCKET_STORM;
+
+    if (storm) {
+        poll_timer_wait_until(os->counted + 1);
+    }
     for (size_t i = 0; i < os->n; i++) {
         if (os->sockets[i].fd >= 0) {
-            poll_fd_wait(os->sockets[i].fd, POLLIN);
+            if (!storm) {
+                poll_fd_wait(os->sockets[i].fd, POLLIN);
+            }
         } else {
             poll_timer_wait_until(os->retry);
         }

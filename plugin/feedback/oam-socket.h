@@ -23,6 +23,11 @@
  * waits; the kernel's buffer holds the rest and drops what is more: gateways
  * repeat themselves.  There are at most OAM_MAX_SOCKETS ports.
  *
+ * In a storm, that is after OAM_SOCKET_STORM packets or more in one
+ * millisecond, the next are waited for by time, a millisecond, and not by the
+ * sockets: to be woken for each would cost us, and who wakes us, ovs-vswitchd
+ * on the userspace datapath, more than the packet itself.
+ *
  * Thread-safety: main thread only. */
 
 #include <netinet/in.h>
@@ -32,6 +37,7 @@
 
 #define OAM_SOCKET_RETRY_MSEC 1000
 #define OAM_SOCKET_BATCH 1024
+#define OAM_SOCKET_STORM 5
 #define OAM_MAX_SOCKETS 16
 
 /* A packet as it came. */
