@@ -344,10 +344,11 @@ check-local: all tests/atlocal $(TESTSUITE)
 	$(check_programs_env) \
 		$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 
-# One at a time and apart from the host's own network: see the script.
+# Apart from the host's own network (see the script), two at a time: each test has
+# its own names of namespaces, and waits most of the time.
 check-system: all $(fault_programs) tests/atlocal $(SYSTEM_TESTSUITE)
 	$(SHELL) $(srcdir)/tests/with-own-network \
-		$(SHELL) $(SYSTEM_TESTSUITE) -C tests $(TESTSUITEFLAGS)
+		$(SHELL) $(SYSTEM_TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
 
 # The same on the kernel datapath, in virtual machines.
 EXTRA_DIST += \
