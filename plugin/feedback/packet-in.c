@@ -228,9 +228,11 @@ send_order(struct packet_in *pi, struct packet_order *order)
     };
 
     match_from_context(&po.flow_metadata, &order->context);
-    int error = rconn_send(pi->rconn, ofputil_encode_packet_out(
-                               &po, OFPUTIL_P_OF15_OXM), pi->tx);
-    if (error) {
+    struct ofpbuf *msg = ofputil_encode_packet_out(&po, OFPUTIL_P_OF15_OXM);
+    if (msg->size > UINT16_MAX) {
+        count_drop(pi, PACKET_IN_DROP_TOO_LONG);
+        ofpbuf_delete(msg);
+    } else if (rconn_send(pi->rconn, msg, pi->tx)) {
         count_drop(pi, PACKET_IN_DROP_DISCONNECTED);
     } else {
         COVERAGE_INC(packet_in_sent);
@@ -347,7 +349,8 @@ handle_punt(struct packet_in *pi, uint8_t plugin, struct packet_view *view,
     packet_reply_uninit(&reply);
 }
 
-static void
+/* Returns false if this is no packet-in. */
+static bool
 handle_packet_in(struct packet_in *pi, const struct ofp_header *oh)
 {
     const struct punt_header *header;
@@ -358,26 +361,27 @@ handle_packet_in(struct packet_in *pi, const struct ofp_header *oh)
 
     if (ofputil_decode_packet_in(oh, true, NULL, NULL, &pin, &total_len,
                                  &buffer_id, NULL)) {
-        count_drop(pi, PACKET_IN_DROP_MALFORMED);
-        return;
+        return false;
     }
     header = (const void *) pin.userdata;
     if (pin.userdata_len < sizeof *header || header->version != PUNT_VERSION
         || header->kind >= PUNT_N_KINDS || header->reserved) {
         count_drop(pi, PACKET_IN_DROP_MALFORMED);
-        return;
+        return true;
     } else if (pin.packet_len < total_len) {
         count_drop(pi, PACKET_IN_DROP_CUT);
-        return;
+        return true;
     }
     memset(&view, 0, sizeof view);
     view.kind = header->kind;
     view.data = header + 1;
     view.len = pin.userdata_len - sizeof *header;
     handle_punt(pi, header->plugin, &view, &pin);
+    return true;
 }
 
-static void
+/* Returns false if the message is none. */
+static bool
 handle_msg(struct packet_in *pi, const struct ofpbuf *msg)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
@@ -385,9 +389,9 @@ handle_msg(struct packet_in *pi, const struct ofpbuf *msg)
     enum ofptype type;
 
     if (ofptype_decode(&type, oh)) {
-        count_drop(pi, PACKET_IN_DROP_MALFORMED);
+        return false;
     } else if (type == OFPTYPE_PACKET_IN) {
-        handle_packet_in(pi, oh);
+        return handle_packet_in(pi, oh);
     } else if (type == OFPTYPE_ECHO_REQUEST) {
         rconn_send(pi->rconn, ofputil_encode_echo_reply(oh), NULL);
     } else if (type == OFPTYPE_ERROR) {
@@ -395,9 +399,23 @@ handle_msg(struct packet_in *pi, const struct ofpbuf *msg)
         VLOG_INFO_RL(&rl, "OpenFlow error %s",
                      ofperr_to_string(ofperr_decode_msg(oh, NULL)));
     }
+    return true;
 }
 
 /* Packet thread: connection. */
+
+/* What has come was no message, so what comes next need not begin where one
+ * does: it may be the inside of a packet, hence a tenant's. */
+static void
+start_anew(struct packet_in *pi)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+    count_drop(pi, PACKET_IN_DROP_MALFORMED);
+    VLOG_WARN_RL(&rl, "a message makes no sense, perhaps because a packet has "
+                 "almost 64 kB: connecting anew");
+    rconn_reconnect(pi->rconn);
+}
 
 /* Asks a new connection for packet-ins, ours, whole, and with userdata. */
 static void
@@ -469,8 +487,12 @@ receive_run(struct packet_in *pi)
             return;
         }
         pi->coverage_time = time_msec() + COVERAGE_MSEC;
-        handle_msg(pi, msg);
+        bool sound = handle_msg(pi, msg);
         ofpbuf_delete(msg);
+        if (!sound) {
+            start_anew(pi);
+            return;
+        }
     }
     poll_immediate_wake();
 }

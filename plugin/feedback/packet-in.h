@@ -37,6 +37,13 @@
  * nowhere else, and NXT_PACKET_IN2, which has userdata.  When it is lost it
  * comes back by itself; what is punted in between is lost.
  *
+ * Lengths of messages have 16 bits, and Open vSwitch does not notice when a
+ * packet-in has more: of one with a packet of almost 64 kB, which a tenant can
+ * make, it writes the length without its upper bits, and what follows looks
+ * like messages of the switch.  The first of these is not sound (if the packet
+ * has no more than 65,535 bytes), so the connection is given up with it.
+ * Packet-outs of ours are not sent if they would be as long.
+ *
  * Bounds
  * ------
  *
@@ -82,6 +89,8 @@ struct simap;
     PACKET_IN_DROP(ORDERS_FULL, "orders-full")                          \
     /* The switch does not take packets fast enough. */                 \
     PACKET_IN_DROP(SWITCH_SLOW, "switch-slow")                          \
+    /* It does not fit into a message to the switch. */                 \
+    PACKET_IN_DROP(TOO_LONG, "too-long")                                \
     /* There is no connection to send it on. */                         \
     PACKET_IN_DROP(DISCONNECTED, "disconnected")                        \
     /* The switch has refused what we sent. */                          \
