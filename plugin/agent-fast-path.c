@@ -125,10 +125,12 @@ look_at_devices(struct agent_fast_path *fp)
 static void
 remove_programs(struct agent_fast_path *fp)
 {
-    apply_bpf_uninstall(fp->ab);
+    fp->leftovers = !apply_bpf_uninstall(fp->ab);
     close_tables(fp);
     fp->seqno++;
-    VLOG_INFO("fast path: all programs are removed");
+    if (!fp->leftovers) {
+        VLOG_INFO("fast path: all programs are removed");
+    }
 }
 
 /* What is interposed goes once the devices themselves are ports again; or
@@ -193,7 +195,7 @@ configure(struct agent *agent)
     if (!agent_fast_path_config(agent, &config, &error)) {
         bool off = agent->config.fast_path == FAST_PATH_OFF;
 
-        if (fp->ab || (off && !fp->settled)) {
+        if (fp->ab || fp->leftovers || (off && !fp->settled)) {
             agent_fast_path_uninstall(agent);
         }
         set_error(&fp->error, error);
@@ -564,7 +566,7 @@ attach_all(struct agent *agent)
     if (!try_ports(agent)) {
         return;
     }
-    apply_bpf_sweep(fp->ab);
+    fp->leftovers = !apply_bpf_sweep(fp->ab);
     offload_resync(fp->offload);
     apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
     fp->exchanged = apply_ovsdb_stand_ins_are_settled(agent->ovsdb);
@@ -622,7 +624,8 @@ has_errors(const struct agent_fast_path *fp)
             return true;
         }
     }
-    return fp->ab ? !fp->uplink : fp->error && !fp->config;
+    return (fp->leftovers
+            || (fp->ab ? !fp->uplink : fp->error && !fp->config));
 }
 
 void

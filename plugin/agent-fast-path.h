@@ -95,6 +95,7 @@ struct agent_fast_path {
     bool leaving;               /* To be removed when they are back. */
     bool changed;               /* Ports, settings, devices. */
     bool settled;               /* Everything has been tried once. */
+    bool leftovers;             /* Programs that could not be removed. */
     long long int doomed_since; /* Entries cannot be removed; 0: they can. */
     long long int retry_time;
     long long int check_time;

@@ -36,9 +36,10 @@ apply_bpf_close(struct apply_bpf *ab OVS_UNUSED)
 {
 }
 
-void
+bool
 apply_bpf_uninstall(struct apply_bpf *ab OVS_UNUSED)
 {
+    return true;
 }
 
 const char *
@@ -76,7 +77,7 @@ apply_bpf_remove_port(struct apply_bpf *ab OVS_UNUSED,
     OVS_NOT_REACHED();
 }
 
-void
+bool
 apply_bpf_sweep(struct apply_bpf *ab OVS_UNUSED)
 {
     OVS_NOT_REACHED();

@@ -257,7 +257,7 @@ remove_ports(struct apply_bpf *ab)
     return gone;
 }
 
-void
+bool
 apply_bpf_uninstall(struct apply_bpf *ab)
 {
     bool gone = remove_ports(ab) || remove_ports(ab);
@@ -267,6 +267,7 @@ apply_bpf_uninstall(struct apply_bpf *ab)
     if (gone) {
         apply_bpf_remove_dir(ab->dir);
     }
+    return gone;
 }
 
 /* Devices. */
@@ -285,8 +286,8 @@ save_device(struct apply_bpf *ab, uint32_t port,
         error = EIO;
     }
     return (error
-            ? xasprintf("%s: cannot be written down: %s", device->name,
-                        ovs_strerror(error))
+            ? xasprintf("%s%scannot be written down: %s", device->name,
+                        device->name[0] ? ": " : " ", ovs_strerror(error))
             : NULL);
 }
 
@@ -443,8 +444,8 @@ put_program(struct apply_bpf *ab, struct bpf_object *obj, const char *name,
     return error;
 }
 
-/* What was at 'port' goes, unless it is 'device'. */
-static void
+/* What was at 'port' goes, unless it is 'device'; an error if it does not. */
+static char *
 replace_device(struct apply_bpf *ab, uint32_t port,
                struct device_record *device)
 {
@@ -455,8 +456,13 @@ replace_device(struct apply_bpf *ab, uint32_t port,
         device->gro = old->gro;
     } else {
         apply_bpf_remove_port(ab, port);
+        if (old->ifindex) {
+            return xasprintf("%s: the program of %s cannot be removed yet",
+                             device->name, old->name);
+        }
         device->gro = apply_bpf_inherit_gro(ab, device);
     }
+    return NULL;
 }
 
 char *
@@ -469,8 +475,8 @@ apply_bpf_set_uplink(struct apply_bpf *ab, const char *name, bool exchanged)
     if (error) {
         return error;
     }
-    replace_device(ab, UPLINK, &device);
-    error = interpose(ab, &device);
+    error = replace_device(ab, UPLINK, &device);
+    error = error ? error : interpose(ab, &device);
     if (error) {
         return error;
     }
@@ -564,16 +570,18 @@ apply_bpf_add_port(struct apply_bpf *ab, const char *name, bool by_connection,
         return error;
     }
     device.by_connection = by_connection;
-    replace_device(ab, port, &device);
+    error = replace_device(ab, port, &device);
     if (!ab->devices[port].ifindex) {
         clear_counters(ab, port);
     }
     rekeyed = (ab->devices[port].ifindex
                && ab->devices[port].by_connection != by_connection);
-    error = interpose(ab, &device);
+    error = error ? error : interpose(ab, &device);
     error = error ? error : put_tenant(ab, &device, port, exchanged);
     if (!error && rekeyed) {
         apply_bpf_flush_port(ab, port);
+    } else if (error && !ab->devices[port].interposed) {
+        ab->added[port] = false; /* A program that is not as it is to be. */
     }
     *portp = error ? 0 : port;
     return error;
@@ -639,27 +647,31 @@ apply_bpf_remove_port(struct apply_bpf *ab, uint32_t port)
     if (gone) {
         char *error = save_device(ab, port, &none);
 
-        *device = none;
         if (error) {
-            VLOG_WARN_RL(&rl, "%s", error);
+            VLOG_WARN_RL(&rl, "%s: that it is no port%s", device->name, error);
             free(error);
         }
+        *device = none;
     } else {
         VLOG_WARN_RL(&rl, "%s: its program cannot be removed yet",
                      device->name);
     }
 }
 
-void
+bool
 apply_bpf_sweep(struct apply_bpf *ab)
 {
+    bool gone = true;
+
     for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
         if (!ab->added[port]) {
             apply_bpf_remove_port(ab, port);
+            gone = gone && !ab->devices[port].ifindex;
         }
     }
     apply_bpf_end_upgrade(ab);
     apply_bpf_sweep_pairs(ab);
+    return gone;
 }
 
 char *

@@ -119,7 +119,9 @@ bool apply_bpf_is_built(void);
 /* True if there is something that an apply_bpf_uninstall() would remove. */
 bool apply_bpf_is_installed(void);
 void apply_bpf_close(struct apply_bpf *);
-void apply_bpf_uninstall(struct apply_bpf *);
+/* Returns false if programs could not be removed: they are opened again, and
+ * removed, later. */
+bool apply_bpf_uninstall(struct apply_bpf *);
 const char *apply_bpf_hook_to_string(enum apply_bpf_hook);
 
 /* Devices.  'by_connection' says how the entries of a tenant's device are
@@ -145,7 +147,8 @@ void apply_bpf_remove_port(struct apply_bpf *, uint32_t port);
  * another mode, until then.  What is no veth, or cannot have an XDP program,
  * only passes everything on to OVS. */
 void apply_bpf_retreat(struct apply_bpf *);
-void apply_bpf_sweep(struct apply_bpf *);
+/* Returns false if programs could not be removed: the next one tries again. */
+bool apply_bpf_sweep(struct apply_bpf *);
 
 /* The device that is to be OVS's port instead of 'device', null if 'device'
  * itself is.  The caller must free it. */
