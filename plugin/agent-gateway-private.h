@@ -13,6 +13,10 @@
 #include "openvswitch/types.h"
 #include "sset.h"
 
+struct bpf_notes;
+struct fp_gw_oam;
+struct gateway_endpoints_class;
+
 /* An entrance as goal state has it. */
 struct gateway_entrance {
     ovs_be32 ip;
@@ -29,6 +33,7 @@ struct agent_gateway {
     struct gateway_cluster *cluster;
     struct gateway_endpoints *endpoints;
     struct told_paths *told;
+    struct bpf_notes *notes;    /* Null as well if there can be none. */
     char *config;               /* ...else what they were made with. */
     char *device_name;
     char *error;                /* Why it is none although it should. */
@@ -45,5 +50,19 @@ struct agent_gateway {
     unsigned long long int n_injected; /* OAM packets sent, by kind. */
     unsigned long long int n_deleted;
 };
+
+/* agent-gateway.c.  Null if there is none. */
+struct gateway_entrance *agent_gateway_find_entrance(struct agent_gateway *,
+                                                     ovs_be32 ip);
+
+/* agent-gateway-told.c. */
+void agent_gateway_told_open(struct agent_gateway *);
+void agent_gateway_told_close(struct agent_gateway *);
+/* Tells hosts of what is not where they were told, as far as entrances are
+ * ours: after these have changed. */
+void agent_gateway_told_review(struct agent_gateway *);
+/* Tells a host what the program wants it to know. */
+void agent_gateway_tell(const struct fp_gw_oam *, void *gw);
+extern const struct gateway_endpoints_class agent_gateway_endpoints_class;
 
 #endif /* agent-gateway-private.h */

@@ -18,7 +18,6 @@
 #include "apply/gateway-device.h"
 #include "apply/next-hop.h"
 #include "feedback/gateway-cluster.h"
-#include "feedback/told-paths.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -60,12 +59,11 @@ static void
 close_gateway(struct agent_gateway *gw)
 {
     gateway_endpoints_destroy(gw->endpoints);
-    told_paths_destroy(gw->told);
+    agent_gateway_told_close(gw);
     gateway_cluster_destroy(gw->cluster);
     gateway_device_close(gw->device);
     bpf_gateway_close(gw->bpf);
     gw->endpoints = NULL;
-    gw->told = NULL;
     gw->cluster = NULL;
     gw->device = NULL;
     gw->bpf = NULL;
@@ -87,8 +85,8 @@ agent_gateway_destroy(struct agent *agent)
 
 /* Entrances. */
 
-static struct gateway_entrance *
-find_entrance(struct agent_gateway *gw, ovs_be32 ip)
+struct gateway_entrance *
+agent_gateway_find_entrance(struct agent_gateway *gw, ovs_be32 ip)
 {
     for (size_t i = 0; i < gw->n_entrances; i++) {
         if (gw->entrances[i].ip == ip) {
@@ -136,7 +134,8 @@ apply_entrances(struct agent_gateway *gw)
     all = gateway_cluster_entrances(gw->cluster, &n_all);
     ours = xcalloc(MAX(n_all, 1), sizeof *ours);
     for (size_t i = 0; i < n_all; i++) {
-        struct gateway_entrance *e = find_entrance(gw, all[i].ip);
+        struct gateway_entrance *e
+            = agent_gateway_find_entrance(gw, all[i].ip);
         bool is_ours = gateway_cluster_is_ours(gw->cluster, &all[i]);
 
         if (is_ours) {
@@ -180,137 +179,6 @@ announce(struct agent_gateway *gw)
     gw->announce_time = now + (gw->announcements ? CLUSTER_BEAT_MSEC
                                : GATEWAY_ANNOUNCE_MSEC);
 }
-
-/* OAM. */
-
-BUILD_ASSERT_DECL(TOLD_PATH_MSEC == GATEWAY_OAM_IDLE_SECS * 1000);
-
-/* Writes to 'oam' where its destination is now: it may have moved since the
- * program has forwarded the packet, and then the host has been told already
- * that it is not there any more.  False if it is nowhere. */
-static bool
-update_place(const struct agent_gateway *gw, struct fp_gw_oam *oam)
-{
-    struct gateway_endpoint endpoint;
-
-    if (!gateway_table_get(bpf_gateway_table(gw->bpf), ntohl(oam->vni),
-                           oam->dst, &endpoint)) {
-        return false;
-    }
-    oam->host_ip = endpoint.host_ip;
-    memcpy(oam->host_mac, &endpoint.host_mac, sizeof oam->host_mac);
-    memcpy(oam->dst_mac, &endpoint.mac, sizeof oam->dst_mac);
-    return true;
-}
-
-static void
-send_inject(const struct fp_gw_oam *record, void *gw_)
-{
-    struct agent_gateway *gw = gw_;
-    struct fp_gw_oam copy = *record, *oam = &copy;
-    const struct gateway_entrance *e = find_entrance(gw, oam->entrance_ip);
-    uint8_t frame[GATEWAY_OAM_INJECT_LEN];
-    struct told_path path = {
-        .vni = ntohl(oam->vni),
-        .src = oam->src,
-        .dst = oam->dst,
-        .sport = oam->sport,
-        .dport = oam->dport,
-        .proto = oam->proto,
-        .to_ip = oam->to_ip,
-        .entrance_ip = oam->entrance_ip,
-        .told = time_msec(),
-    };
-
-    if (e && update_place(gw, oam)) {
-        memcpy(&path.to_mac, oam->to_mac, sizeof path.to_mac);
-        memcpy(&path.entrance_mac, oam->entrance_mac,
-               sizeof path.entrance_mac);
-        told_paths_add(gw->told, &path);
-        gateway_oam_inject(oam, e->oam_port, frame);
-        gateway_device_send(gw->device, frame, sizeof frame);
-        gw->n_injected++;
-    }
-}
-
-static struct fp_gw_oam
-oam_from_path(const struct told_path *path)
-{
-    struct fp_gw_oam oam = {
-        .to_ip = path->to_ip,
-        .entrance_ip = path->entrance_ip,
-        .vni = htonl(path->vni),
-        .src = path->src,
-        .dst = path->dst,
-        .sport = path->sport,
-        .dport = path->dport,
-        .proto = path->proto,
-    };
-
-    memcpy(oam.to_mac, &path->to_mac, sizeof oam.to_mac);
-    memcpy(oam.entrance_mac, &path->entrance_mac, sizeof oam.entrance_mac);
-    return oam;
-}
-
-static void
-send_delete(struct agent_gateway *gw, const struct fp_gw_oam *oam,
-            ovs_be16 port)
-{
-    uint8_t frame[GATEWAY_OAM_DELETE_LEN];
-
-    gateway_oam_delete(oam, port, frame);
-    gateway_device_send(gw->device, frame, sizeof frame);
-    gw->n_deleted++;
-}
-
-static void
-send_move(struct agent_gateway *gw, const struct fp_gw_oam *oam, ovs_be16 port)
-{
-    uint8_t frame[GATEWAY_OAM_INJECT_LEN];
-
-    gateway_oam_inject(oam, port, frame);
-    gateway_device_send(gw->device, frame, sizeof frame);
-    gw->n_injected++;
-}
-
-/* A host that is told another path puts it in the place of the one it has, so
- * its packets go there without a detour.  If it may have none any more, that
- * would make one for nobody: it is to drop what it may have.  Likewise if the
- * endpoint is on that host itself now.
- *
- * A frame with an entrance's MAC that came from elsewhere than the entrance
- * would mislead switches. */
-static bool
-tell_move(struct told_path *path, void *gw_)
-{
-    struct agent_gateway *gw = gw_;
-    const struct gateway_entrance *e = find_entrance(gw, path->entrance_ip);
-    struct fp_gw_oam oam = oam_from_path(path);
-    long long int now = time_msec();
-
-    if (!e || !e->ours) {
-        return false;
-    } else if (!update_place(gw, &oam) || oam.host_ip == path->to_ip
-               || !told_path_may_be_used(path, now)) {
-        send_delete(gw, &oam, e->oam_port);
-        return false;
-    }
-    send_move(gw, &oam, e->oam_port);
-    path->told = now;
-    return true;
-}
-
-static void
-endpoint_moved(uint32_t vni, ovs_be32 ip, void *gw_)
-{
-    struct agent_gateway *gw = gw_;
-
-    told_paths_take(gw->told, vni, ip, tell_move, gw);
-}
-
-static const struct gateway_endpoints_class endpoints_class = {
-    .moved = endpoint_moved,
-};
 
 /* Gateways of goal state. */
 
@@ -390,8 +258,8 @@ collect_entrances(struct agent *agent)
 
     goal_store_for_each(agent->store, GOAL_GATEWAY, collect_gateway, &c);
     for (size_t i = 0; i < c.n; i++) {
-        const struct gateway_entrance *old = find_entrance(gw,
-                                                           c.entrances[i].ip);
+        const struct gateway_entrance *old
+            = agent_gateway_find_entrance(gw, c.entrances[i].ip);
 
         c.entrances[i].ours = (old && old->ours
                                && eth_addr_equals(old->mac,
@@ -412,8 +280,8 @@ check_macs(struct agent *agent)
 
     for (size_t i = 0; i < config->n_gateway_entrances && !error; i++) {
         const struct config_entrance *c = &config->gateway_entrances[i];
-        const struct gateway_entrance *e = find_entrance(agent->gateway,
-                                                         c->ip);
+        const struct gateway_entrance *e
+            = agent_gateway_find_entrance(agent->gateway, c->ip);
 
         if (e && !eth_addr_equals(e->mac, c->mac)) {
             error = xasprintf("entrance "IP_FMT" has "ETH_ADDR_FMT" in the "
@@ -499,10 +367,11 @@ open_gateway(struct agent *agent, const char *device)
     }
     gw->device_name = xstrdup(device);
     gw->cluster = gateway_cluster_create(ip, time_msec());
-    gw->told = told_paths_create();
+    agent_gateway_told_open(gw);
     gw->endpoints = gateway_endpoints_create(agent->store,
                                              bpf_gateway_table(gw->bpf),
-                                             &endpoints_class, gw);
+                                             &agent_gateway_endpoints_class,
+                                             gw);
     gw->gateways_changed = true;
     return NULL;
 }
@@ -689,13 +558,14 @@ agent_gateway_run(struct agent *agent)
         /* Until then, the program serves those that it did before. */
         gw->entrances_changed = false;
         apply_entrances(gw);
+        agent_gateway_told_review(gw);
         take_over(agent);
     }
     if (!gw->bpf) {
         return;
     }
     announce(gw);
-    bpf_gateway_run(gw->bpf, send_inject, gw);
+    bpf_gateway_run(gw->bpf, agent_gateway_tell, gw);
 }
 
 void

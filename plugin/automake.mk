@@ -37,6 +37,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-gateway-endpoints.h \
 	plugin/agent-gateway-private.h \
 	plugin/agent-gateway-show.c \
+	plugin/agent-gateway-told.c \
 	plugin/agent-gateway.c \
 	plugin/agent-gateway.h \
 	plugin/agent-main.c \

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <string.h>
 #include "alcortest.h"
 #include "packets.h"
 #include "util.h"
@@ -56,10 +57,86 @@ take(struct told_paths *told, const char *what, uint32_t vni, uint32_t dst)
     putchar('\n');
 }
 
+/* What is kept of flows, by their source: when they were told. */
+struct kept {
+    struct told_path paths[4];
+    size_t n;
+};
+
+static void
+note_change(const struct told_path *path, void *kept_)
+{
+    struct kept *kept = kept_;
+    size_t i = 0;
+
+    while (i < kept->n && kept->paths[i].src != path->src) {
+        i++;
+    }
+    kept->n = MAX(kept->n, i + 1);
+    kept->paths[i] = *path;
+    printf(" +"IP_FMT, IP_ARGS(path->src));
+}
+
+static void
+note_end(const struct told_path *path, void *kept_)
+{
+    struct kept *kept = kept_;
+    size_t i = 0;
+
+    while (kept->paths[i].src != path->src) {
+        i++;
+    }
+    kept->paths[i] = kept->paths[--kept->n];
+    printf(" -"IP_FMT, IP_ARGS(path->src));
+}
+
+static const struct told_paths_class class = {
+    .changed = note_change, .forgotten = note_end,
+};
+
+/* Keeps the flow from 10.0.0.1 as it is, and that from 10.0.0.2 with something
+ * else; forgets others. */
+static bool
+decide(struct told_path *path, void *aux OVS_UNUSED)
+{
+    uint32_t n = ntohl(path->src) & 0xff;
+
+    printf(" "IP_FMT"@%lld", IP_ARGS(path->src), path->told);
+    path->host_ip = n == 2 ? htonl(0xac100002) : path->host_ip;
+    return n < 3;
+}
+
+static void
+test_restart(void)
+{
+    struct kept kept = { .n = 0 };
+    struct told_paths *told = told_paths_create(&class, &kept);
+
+    printf("kept:");
+    for (uint32_t i = 1; i <= 3; i++) {
+        add(told, 1, 0x0a000000 + i, 0x0a000009, 0xac100001);
+    }
+    told_paths_destroy(told);
+    for (size_t i = 0; i < kept.n; i++) {
+        kept.paths[i].told = 1000 - i;
+    }
+
+    struct told_path copy[4];
+    memcpy(copy, kept.paths, sizeof copy);
+    told = told_paths_create(&class, &kept);
+    told_paths_restore(told, copy, kept.n);
+    printf("\n%"PRIuSIZE" flows restored:", told_paths_count(told));
+    told_paths_take_all(told, decide, NULL);
+    printf("\n%"PRIuSIZE" flows:", told_paths_count(told));
+    told_paths_take_all(told, decide, NULL);
+    printf("\n%"PRIuSIZE" kept\n", kept.n);
+    told_paths_destroy(told);
+}
+
 static void
 test_told_paths(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 {
-    struct told_paths *told = told_paths_create();
+    struct told_paths *told = told_paths_create(NULL, NULL);
 
     /* Told again by another entrance: that one counts. */
     add(told, 1, 0x0a000001, 0x0a000002, 0xac100002);
@@ -79,6 +156,7 @@ test_told_paths(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
     take(told, "oldest", 1, 0x0b000000);
     take(told, "newest", 1, 0x0b000000 + TOLD_PATHS_MAX);
     told_paths_destroy(told);
+    test_restart();
 }
 
 ALCORTEST_REGISTER("told-paths", test_told_paths);

@@ -78,7 +78,8 @@ fast_path_sources = \
 	plugin/apply/bpf-clock.c \
 	plugin/apply/bpf-clock.h \
 	plugin/apply/bpf-gateway-table.c \
-	plugin/apply/bpf-gateway.c
+	plugin/apply/bpf-gateway.c \
+	plugin/apply/bpf-notes.c
 fast_path_stubs = \
 	plugin/apply/apply-bpf-stub.c \
 	plugin/apply/bpf-gateway-stub.c
@@ -86,7 +87,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/apply/apply-bpf.h \
 	plugin/apply/bpf-gateway-oam.c \
 	plugin/apply/bpf-gateway-table.h \
-	plugin/apply/bpf-gateway.h
+	plugin/apply/bpf-gateway.h \
+	plugin/apply/bpf-notes.h
 if HAVE_FAST_PATH
 plugin_libalcor_a_SOURCES += $(fast_path_sources)
 else

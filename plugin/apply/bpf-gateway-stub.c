@@ -5,6 +5,7 @@
 #include <config.h>
 
 #include "apply/bpf-gateway.h"
+#include "apply/bpf-notes.h"
 
 #include "apply/bpf-gateway-table.h"
 #include "util.h"
@@ -38,6 +39,12 @@ bpf_gateway_uninstall_left(void)
 
 struct gateway_table *
 bpf_gateway_table(struct bpf_gateway *gw OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+const char *
+bpf_gateway_dir(const struct bpf_gateway *gw OVS_UNUSED)
 {
     OVS_NOT_REACHED();
 }
@@ -120,4 +127,36 @@ gateway_table_get_stats(const struct gateway_table *table OVS_UNUSED,
                         struct gateway_table_stats *stats OVS_UNUSED)
 {
     OVS_NOT_REACHED();
+}
+
+char *
+bpf_notes_open(const char *dir OVS_UNUSED,
+               const struct bpf_notes_config *config OVS_UNUSED,
+               struct bpf_notes **notesp OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+bpf_notes_close(struct bpf_notes *notes OVS_UNUSED)
+{
+}
+
+void
+bpf_notes_set(struct bpf_notes *notes OVS_UNUSED, const void *key OVS_UNUSED,
+              const void *value OVS_UNUSED)
+{
+}
+
+void
+bpf_notes_remove(struct bpf_notes *notes OVS_UNUSED,
+                 const void *key OVS_UNUSED)
+{
+}
+
+void
+bpf_notes_for_each(const struct bpf_notes *notes OVS_UNUSED,
+                   void (*cb)(const void *, const void *, void *) OVS_UNUSED,
+                   void *aux OVS_UNUSED)
+{
 }

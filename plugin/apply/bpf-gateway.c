@@ -349,6 +349,12 @@ bpf_gateway_table(struct bpf_gateway *gw)
     return gw->table;
 }
 
+const char *
+bpf_gateway_dir(const struct bpf_gateway *gw)
+{
+    return gw->host.dir;
+}
+
 /* Entrances. */
 
 char *

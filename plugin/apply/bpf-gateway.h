@@ -73,6 +73,9 @@ bool bpf_gateway_uninstall_left(void);
 
 struct gateway_table *bpf_gateway_table(struct bpf_gateway *);
 
+/* Where its tables are pinned. */
+const char *bpf_gateway_dir(const struct bpf_gateway *);
+
 /* These, and no others.  Fails if too many addresses have the same hash: none
  * of those that do not fit is served then. */
 char *bpf_gateway_set_entrances(struct bpf_gateway *,

@@ -11,6 +11,7 @@
 #include "limit.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
+#include "packets.h"
 #include "util.h"
 
 LIMIT_DEFINE(told_paths, TOLD_PATHS_MAX, 16, LIMIT_FORGETS)
@@ -34,13 +35,17 @@ struct told_paths {
     struct hmap endpoints;      /* Contains "struct told_endpoint"s. */
     struct hmap flows;          /* Contains "struct told_flow"s. */
     struct ovs_list by_use;     /* Same, told longest ago first. */
+    const struct told_paths_class *class;
+    void *aux;
 };
 
 struct told_paths *
-told_paths_create(void)
+told_paths_create(const struct told_paths_class *class, void *aux)
 {
     struct told_paths *told = xmalloc(sizeof *told);
 
+    told->class = class;
+    told->aux = aux;
     hmap_init(&told->endpoints);
     hmap_init(&told->flows);
     ovs_list_init(&told->by_use);
@@ -48,7 +53,15 @@ told_paths_create(void)
 }
 
 static void
-forget(struct told_paths *told, struct told_flow *flow)
+changed(const struct told_paths *told, const struct told_flow *flow)
+{
+    if (told->class) {
+        told->class->changed(&flow->path, told->aux);
+    }
+}
+
+static void
+free_flow(struct told_paths *told, struct told_flow *flow)
 {
     hmap_remove(&told->flows, &flow->hmap_node);
     ovs_list_remove(&flow->use_node);
@@ -60,6 +73,15 @@ forget(struct told_paths *told, struct told_flow *flow)
     free(flow);
 }
 
+static void
+forget(struct told_paths *told, struct told_flow *flow)
+{
+    if (told->class) {
+        told->class->forgotten(&flow->path, told->aux);
+    }
+    free_flow(told, flow);
+}
+
 void
 told_paths_destroy(struct told_paths *told)
 {
@@ -67,7 +89,7 @@ told_paths_destroy(struct told_paths *told)
 
     if (told) {
         LIST_FOR_EACH_SAFE (flow, use_node, &told->by_use) {
-            forget(told, flow);
+            free_flow(told, flow);
         }
         hmap_destroy(&told->flows);
         hmap_destroy(&told->endpoints);
@@ -133,8 +155,17 @@ is_same_flow(const struct told_path *a, const struct told_path *b)
             && a->proto == b->proto && a->to_ip == b->to_ip);
 }
 
-void
-told_paths_add(struct told_paths *told, const struct told_path *path)
+static bool
+is_same_news(const struct told_path *a, const struct told_path *b)
+{
+    return (a->told == b->told && a->host_ip == b->host_ip
+            && eth_addr_equals(a->host_mac, b->host_mac)
+            && eth_addr_equals(a->mac, b->mac));
+}
+
+/* Returns the flow of 'path', which is the last that was told. */
+static struct told_flow *
+add(struct told_paths *told, const struct told_path *path)
 {
     uint32_t hash = hash_path(path);
     struct told_flow *flow;
@@ -144,7 +175,7 @@ told_paths_add(struct told_paths *told, const struct told_path *path)
             flow->path = *path;
             ovs_list_remove(&flow->use_node);
             ovs_list_push_back(&told->by_use, &flow->use_node);
-            return;
+            return flow;
         }
     }
     if (limit_reached(&limit_told_paths, hmap_count(&told->flows))) {
@@ -157,12 +188,57 @@ told_paths_add(struct told_paths *told, const struct told_path *path)
     ovs_list_push_back(&flow->endpoint->flows, &flow->node);
     hmap_insert(&told->flows, &flow->hmap_node, hash);
     ovs_list_push_back(&told->by_use, &flow->use_node);
+    return flow;
+}
+
+void
+told_paths_add(struct told_paths *told, const struct told_path *path)
+{
+    changed(told, add(told, path));
+}
+
+static int
+compare_told(const void *a_, const void *b_)
+{
+    const struct told_path *a = a_;
+    const struct told_path *b = b_;
+
+    return a->told < b->told ? -1 : a->told > b->told;
+}
+
+void
+told_paths_restore(struct told_paths *told, struct told_path *paths, size_t n)
+{
+    qsort(paths, n, sizeof *paths, compare_told);
+    for (size_t i = 0; i < n; i++) {
+        add(told, &paths[i]);
+    }
 }
 
 bool
 told_path_may_be_used(const struct told_path *path, long long int now)
 {
     return now < path->told + TOLD_PATH_MSEC;
+}
+
+/* Hands a flow out; one that is kept becomes the last. */
+static void
+take(struct told_paths *told, struct told_flow *flow,
+     bool (*cb)(struct told_path *, void *aux), void *aux)
+{
+    const struct told_path before = flow->path;
+
+    if (!cb(&flow->path, aux)) {
+        forget(told, flow);
+        return;
+    }
+    ovs_list_remove(&flow->node);
+    ovs_list_push_back(&flow->endpoint->flows, &flow->node);
+    if (!is_same_news(&before, &flow->path)) {
+        ovs_list_remove(&flow->use_node);
+        ovs_list_push_back(&told->by_use, &flow->use_node);
+        changed(told, flow);
+    }
 }
 
 size_t
@@ -177,16 +253,24 @@ told_paths_take(struct told_paths *told, uint32_t vni, ovs_be32 dst,
         struct told_flow *flow = CONTAINER_OF(
             ovs_list_front(&endpoint->flows), struct told_flow, node);
 
-        if (cb(&flow->path, aux)) {
-            ovs_list_remove(&flow->node);
-            ovs_list_push_back(&endpoint->flows, &flow->node);
-            ovs_list_remove(&flow->use_node);
-            ovs_list_push_back(&told->by_use, &flow->use_node);
-        } else {
-            forget(told, flow);
-        }
+        take(told, flow, cb, aux);
     }
     return n;
+}
+
+void
+told_paths_take_all(struct told_paths *told,
+                    bool (*cb)(struct told_path *, void *aux), void *aux)
+{
+    size_t left = hmap_count(&told->flows);
+    struct told_flow *flow;
+
+    LIST_FOR_EACH_SAFE (flow, use_node, &told->by_use) {
+        if (!left--) {
+            break;              /* Those that follow have been handed out. */
+        }
+        take(told, flow, cb, aux);
+    }
 }
 
 size_t
