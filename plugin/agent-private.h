@@ -279,6 +279,8 @@ void agent_zeta_changed(struct agent *);
 bool agent_zeta_is_settled(const struct agent *);
 void agent_zeta_event(struct agent *, const struct packet_event *);
 void agent_zeta_run(struct agent *);
+/* Forgets the direct paths that do not hold any more, once translated. */
+void agent_zeta_end_paths(struct agent *);
 void agent_zeta_wait(struct agent *);
 
 /* agent-zeta-commands.c. */

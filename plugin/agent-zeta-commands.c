@@ -118,6 +118,7 @@ cmd_counters(struct unixctl_conn *conn, int argc, const char *argv[],
     agent_add_counter(&table, "paths ", "idle", stats.idle);
     agent_add_counter(&table, "paths ", "evicted", stats.evicted);
     agent_add_counter(&table, "paths ", "rejected", stats.rejected);
+    agent_add_counter(&table, "paths ", "ended", agent->zeta->n_ended);
     agent_reply_table(conn, &table, argc, argv);
 }
 

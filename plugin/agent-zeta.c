@@ -22,6 +22,7 @@
 #include "hash.h"
 #include "limit.h"
 #include "packets.h"
+#include "store/dep-key.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
 #include "translate/fast-path.h"
@@ -112,6 +113,64 @@ reject_paths(ovs_be32 host, void *agent_)
     struct agent *agent = agent_;
 
     direct_paths_reject(agent->zeta->paths, host);
+}
+
+/* Direct paths that have come to their end: the port has left, its rules do
+ * not allow the flow any more, the gateway does not serve the destination.
+ * They have no flows then, and the gateway is to tell anew if there is to be
+ * one again. */
+
+static struct direct_path_key
+key_of_record(const struct vol_direct_path *record, const char *id)
+{
+    struct direct_path_key key;
+
+    memset(&key, 0, sizeof key);
+    key.port = dep_key_string(GOAL_PORT, id + record->port_ofs);
+    key.vni = record->vni;
+    key.dst = record->dst;
+    key.src = record->src;
+    key.sport = record->src_port;
+    key.dport = record->dst_port;
+    key.protocol = record->protocol;
+    key.by_connection = record->by_connection;
+    return key;
+}
+
+static void
+end_path(const char *id, void *agent_)
+{
+    struct agent *agent = agent_;
+    const struct vol_direct_path *record = vol_get(agent->vol,
+                                                   VOL_DIRECT_PATH, id);
+
+    if (record) {
+        const struct direct_path_key key = key_of_record(record, id);
+
+        agent->zeta->n_ended += direct_paths_remove(agent->zeta->paths, &key);
+    }
+}
+
+/* What has no flows because it is being renewed is seen by the map. */
+static bool
+is_useful(const struct direct_path_key *key, void *zeta_)
+{
+    const struct agent_zeta *zeta = zeta_;
+    const struct gm_port *port = gateway_map_find_port(zeta->map, key->port);
+    const struct egress_flow flow = {
+        key->dst, key->sport, key->dport, key->protocol,
+    };
+
+    return (port && port->by_connection == (key->by_connection != 0)
+            && gateway_map_has_vni(zeta->map, key->vni)
+            && gateway_map_allows(zeta->map, port, &flow));
+}
+
+void
+agent_zeta_end_paths(struct agent *agent)
+{
+    translator_barren_records(agent->translator, VOL_DIRECT_PATH, end_path,
+                              agent);
 }
 
 /* In-band operation. */
@@ -441,6 +500,7 @@ agent_zeta_run(struct agent *agent)
     if (gateway_map_run(zeta->map, time_msec())) {
         follow_map(agent);
         zeta->sources_changed = true;
+        zeta->n_ended += direct_paths_prune(zeta->paths, is_useful, zeta);
         take_held(agent);
     }
     agent_zeta_xsk_run(agent);

@@ -59,6 +59,7 @@ struct agent_zeta {
     struct shash counts;        /* Gateway's id -> struct gateway_counts. */
     struct held_oam held[OAM_MAX_HELD];
     size_t n_held;
+    uint64_t n_ended;           /* Direct paths, by agent_zeta_end_paths(). */
     bool connected;             /* Questions can be sent. */
 };
 

@@ -530,6 +530,7 @@ translate_run(struct agent *agent)
     }
     if (!agent_transactions_try(agent)) {
         translator_healed(agent->translator, heal, agent);
+        agent_zeta_end_paths(agent);
     }
 }
 

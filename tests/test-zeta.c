@@ -60,6 +60,7 @@ test_oam_parse(int argc, char *argv[])
  *    told PORT DST HOST [SPORT]   a path; with SPORT, a connection's
  *    delete PORT DST [SPORT]
  *    reject HOST
+ *    prune PORT                   it has left
  *    idle SECS                    the idle timeout from now on: 30 at first
  *    fill N                       N paths, of port 9
  *    pass MSEC                    time
@@ -144,6 +145,14 @@ tell(struct paths_test *t, uint64_t port, uint32_t dst, uint32_t host,
     direct_paths_set(t->paths, &key, id, &hop, t->idle_secs, t->now);
 }
 
+static bool
+is_of_another(const struct direct_path_key *key, void *port_)
+{
+    long long int *port = port_;
+
+    return key->port != *port;
+}
+
 static void
 paths_command(struct paths_test *t, int n, char *words[])
 {
@@ -162,6 +171,9 @@ paths_command(struct paths_test *t, int n, char *words[])
                         : "absent"));
     } else if (!strcmp(words[0], "reject")) {
         direct_paths_reject(t->paths, htonl(0xac1f0000 + args[0]));
+    } else if (!strcmp(words[0], "prune")) {
+        printf("%"PRIuSIZE" pruned\n",
+               direct_paths_prune(t->paths, is_of_another, &args[0]));
     } else if (!strcmp(words[0], "idle")) {
         t->idle_secs = args[0];
     } else if (!strcmp(words[0], "fill")) {

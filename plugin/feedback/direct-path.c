@@ -116,6 +116,23 @@ direct_paths_flush(struct direct_paths *paths)
     }
 }
 
+size_t
+direct_paths_prune(struct direct_paths *paths,
+                   bool (*is_useful)(const struct direct_path_key *,
+                                     void *aux), void *aux)
+{
+    struct path *path;
+    size_t n = 0;
+
+    LIST_FOR_EACH_SAFE (path, check_node, &paths->renewed) {
+        if (!is_useful(&path->key, aux)) {
+            path_remove(paths, path);
+            n++;
+        }
+    }
+    return n;
+}
+
 void
 direct_paths_destroy(struct direct_paths *paths)
 {

@@ -129,6 +129,14 @@ bool direct_paths_remove(struct direct_paths *,
                          const struct direct_path_key *);
 void direct_paths_flush(struct direct_paths *);
 
+/* Forgets those paths for which 'is_useful' is false, of those that have been
+ * withdrawn to be told again.  (Of the others, the caller knows by their
+ * records.)  Returns how many. */
+size_t direct_paths_prune(struct direct_paths *,
+                          bool (*is_useful)(const struct direct_path_key *,
+                                            void *aux),
+                          void *aux);
+
 /* 'host' does not take what comes by them. */
 void direct_paths_reject(struct direct_paths *, ovs_be32 host);
 

@@ -412,6 +412,17 @@ gm_gateway_has_entrance(const struct gm_gateway *gateway, ovs_be32 ip)
     return false;
 }
 
+const struct gm_port *
+gateway_map_find_port(const struct gateway_map *map, uint64_t hash)
+{
+    for (size_t i = 0; i < map->n_ports; i++) {
+        if (map->ports[i].hash == hash) {
+            return &map->ports[i];
+        }
+    }
+    return NULL;
+}
+
 bool
 gateway_map_allows(struct gateway_map *map, const struct gm_port *port,
                    const struct egress_flow *flow)

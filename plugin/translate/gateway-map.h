@@ -91,6 +91,10 @@ const struct gm_gateway *gateway_map_serving(const struct gateway_map *,
 const struct gm_port *gateway_map_port(const struct gateway_map *,
                                        uint32_t vni, ovs_be32 src);
 
+/* The local port whose id has this hash, or null. */
+const struct gm_port *gateway_map_find_port(const struct gateway_map *,
+                                            uint64_t hash);
+
 bool gm_gateway_has_entrance(const struct gm_gateway *, ovs_be32 ip);
 
 /* Would the port's groups let the flow go out?  Looks at the stores. */

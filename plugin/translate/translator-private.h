@@ -28,7 +28,8 @@ struct unit {
     struct dep_reader reads;
     struct ovs_list queue_node; /* In a work queue, if 'queued'. */
     struct ovs_list healed_node; /* In 'healed', if 'healed'. */
-    bool queued, healed;
+    struct ovs_list barren_node; /* In 'barren', if 'barren'. */
+    bool queued, healed, barren;
     uint8_t priority;           /* enum ds_priority. */
     enum unit_status status;    /* UNIT_FAILED: a plugin cannot do it; what
                                  * the data plane refused, 'out' knows. */
@@ -62,6 +63,7 @@ struct translator {
     struct hmap units;          /* Contains "struct unit"s. */
     struct work_queue queues[TRANSLATOR_N_QUEUES];
     struct ovs_list healed;     /* Contains "struct unit"s. */
+    struct ovs_list barren;     /* Likewise, records. */
     struct shash programmed;    /* Contains "struct vpc_count"s. */
     struct sset checked;        /* VPCs compared with the threshold since
                                  * something was stored. */

@@ -95,6 +95,33 @@ translator_record_cookie(uint8_t plugin, const char *id)
     return of_cookie(plugin, "RECORD", id);
 }
 
+static void
+set_barren(struct translator *tr, struct unit *unit, bool barren)
+{
+    if (unit->barren != barren) {
+        unit->barren = barren;
+        if (barren) {
+            ovs_list_push_back(&tr->barren, &unit->barren_node);
+        } else {
+            ovs_list_remove(&unit->barren_node);
+        }
+    }
+}
+
+void
+translator_barren_records(struct translator *tr, enum vol_kind kind,
+                          void (*cb)(const char *id, void *aux), void *aux)
+{
+    struct unit *unit;
+
+    LIST_FOR_EACH_SAFE (unit, barren_node, &tr->barren) {
+        set_barren(tr, unit, false);
+        if (unit->key.kind == UNIT_RECORD(kind) && !unit->queued) {
+            cb(unit->record_id, aux);
+        }
+    }
+}
+
 /* Returns false if the record is gone, and so should the unit. */
 bool
 translator_translate_record(struct translator *tr, struct unit *unit)
@@ -112,5 +139,6 @@ translator_translate_record(struct translator *tr, struct unit *unit)
     run_record_plugins(tr, unit, kind, record);
     goal_view_end(tr->view);
     ds_unit_end(tr->ds, &unit->out);
+    set_barren(tr, unit, ovs_list_is_empty(&unit->out.contributions));
     return true;
 }

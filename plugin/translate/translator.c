@@ -64,6 +64,7 @@ translator_create(struct goal_store *store, struct vol_store *vol,
     sset_init(&tr->checked);
     hmap_init(&tr->units);
     ovs_list_init(&tr->healed);
+    ovs_list_init(&tr->barren);
     shash_init(&tr->programmed);
     for (int i = 0; i < TRANSLATOR_N_QUEUES; i++) {
         ovs_list_init(&tr->queues[i].units);
@@ -172,6 +173,9 @@ unit_destroy(struct translator *tr, struct unit *unit)
     }
     if (unit->healed) {
         ovs_list_remove(&unit->healed_node);
+    }
+    if (unit->barren) {
+        ovs_list_remove(&unit->barren_node);
     }
     hmap_remove(&tr->units, &unit->hmap_node);
     free(unit->record_id);

@@ -35,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "store/goal-types.h"
+#include "store/volatile-store.h"
 
 struct desired_state;
 struct goal_changes;
@@ -141,6 +142,12 @@ bool translator_in_conflict(const struct translator *,
 void translator_healed(struct translator *,
                        void (*cb)(const struct goal_key *, void *aux),
                        void *aux);
+
+/* Calls 'cb' for each volatile record of 'kind' that output nothing when it
+ * was translated since the last call, or in trials before this one. */
+void translator_barren_records(struct translator *, enum vol_kind kind,
+                               void (*cb)(const char *id, void *aux),
+                               void *aux);
 
 /* Number of neighbours of a VPC that output anything. */
 size_t translator_count_programmed(const struct translator *,
