@@ -338,11 +338,12 @@ $(DEB_TESTSUITE): package.m4 tests/deb-testsuite.at \
 DISTCLEANFILES += tests/atconfig $(TESTSUITE) $(SYSTEM_TESTSUITE) \
 	$(DEB_TESTSUITE)
 
-# Tests of the rootless suite share nothing, so two run at a time.  Options of
-# Autotest go into TESTSUITEFLAGS, e.g. TESTSUITEFLAGS='-k transport -v -j4'.
+# Tests of the rootless suite share nothing and wait most of the time, so three
+# run at a time.  Options of Autotest go into TESTSUITEFLAGS, e.g.
+# TESTSUITEFLAGS='-k transport -v -j4'.
 check-local: all tests/atlocal $(TESTSUITE)
 	$(check_programs_env) \
-		$(SHELL) $(TESTSUITE) -C tests -j2 $(TESTSUITEFLAGS)
+		$(SHELL) $(TESTSUITE) -C tests -j3 $(TESTSUITEFLAGS)
 
 # Apart from the host's own network (see the script), two at a time: each test has
 # its own names of namespaces, and waits most of the time.
