@@ -405,7 +405,8 @@ handle_msg(struct packet_in *pi, const struct ofpbuf *msg)
 /* Packet thread: connection. */
 
 /* What has come was no message, so what comes next need not begin where one
- * does: it may be the inside of a packet, hence a tenant's. */
+ * does: it may be the inside of a packet, hence a tenant's.  A new connection
+ * is made at once: others would wait. */
 static void
 start_anew(struct packet_in *pi)
 {
@@ -414,7 +415,7 @@ start_anew(struct packet_in *pi)
     count_drop(pi, PACKET_IN_DROP_MALFORMED);
     VLOG_WARN_RL(&rl, "a message makes no sense, perhaps because a packet has "
                  "almost 64 kB: connecting anew");
-    rconn_reconnect(pi->rconn);
+    rconn_connect(pi->rconn, pi->connected_to, "packet-in");
 }
 
 /* Asks a new connection for packet-ins, ours, whole, and with userdata. */
