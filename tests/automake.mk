@@ -157,7 +157,42 @@ fuzz_corpus = \
 	tests/fuzz/corpus/oam/multicast-mac \
 	tests/fuzz/corpus/oam/no-host \
 	tests/fuzz/corpus/oam/one-less \
-	tests/fuzz/corpus/oam/one-more
+	tests/fuzz/corpus/oam/one-more \
+	tests/fuzz/corpus/punt/announce \
+	tests/fuzz/corpus/punt/dhcp-1 \
+	tests/fuzz/corpus/punt/dhcp-3 \
+	tests/fuzz/corpus/punt/dhcp-4 \
+	tests/fuzz/corpus/punt/dhcp-7 \
+	tests/fuzz/corpus/punt/dhcp-8 \
+	tests/fuzz/corpus/punt/dhcp-option-cut-off \
+	tests/fuzz/corpus/punt/dhcp6-confirm \
+	tests/fuzz/corpus/punt/dhcp6-information \
+	tests/fuzz/corpus/punt/dhcp6-option-cut-off \
+	tests/fuzz/corpus/punt/dhcp6-release \
+	tests/fuzz/corpus/punt/dhcp6-renew \
+	tests/fuzz/corpus/punt/dhcp6-request \
+	tests/fuzz/corpus/punt/dhcp6-solicit \
+	tests/fuzz/corpus/punt/fast-path-arrival \
+	tests/fuzz/corpus/punt/fast-path-departure \
+	tests/fuzz/corpus/punt/fast-path-routed \
+	tests/fuzz/corpus/punt/icmp-error-0 \
+	tests/fuzz/corpus/punt/icmp-error-1 \
+	tests/fuzz/corpus/punt/icmp-error-2 \
+	tests/fuzz/corpus/punt/icmp-error-3 \
+	tests/fuzz/corpus/punt/icmp6-error-0 \
+	tests/fuzz/corpus/punt/icmp6-error-1 \
+	tests/fuzz/corpus/punt/icmp6-error-2 \
+	tests/fuzz/corpus/punt/icmp6-error-3 \
+	tests/fuzz/corpus/punt/probe \
+	tests/fuzz/corpus/punt/resolve \
+	tests/fuzz/corpus/punt/resolve-nd \
+	tests/fuzz/corpus/punt/router-solicit \
+	tests/fuzz/corpus/punt/spoofed \
+	tests/fuzz/corpus/punt/unknown-routed \
+	tests/fuzz/corpus/punt/unknown-udp \
+	tests/fuzz/corpus/punt/uplink-hop-answer \
+	tests/fuzz/corpus/punt/uplink-hop-ask \
+	tests/fuzz/corpus/punt/vlan-cut
 
 external_plugin = \
 	tests/external-plugin/Makefile \
@@ -212,6 +247,7 @@ tests_alcortest_SOURCES = \
 	tests/fuzz/fuzz-goal-state.c \
 	tests/fuzz/fuzz-json.c \
 	tests/fuzz/fuzz-oam.c \
+	tests/fuzz/fuzz-punt.c \
 	tests/fuzz/fuzz-replay.c \
 	tests/fuzz/fuzz-targets.h \
 	tests/goal-text.c \

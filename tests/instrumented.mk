@@ -80,7 +80,8 @@ fuzz_targets = \
 	fuzzing/fuzz-envelope \
 	fuzzing/fuzz-goal-state \
 	fuzzing/fuzz-json \
-	fuzzing/fuzz-oam
+	fuzzing/fuzz-oam \
+	fuzzing/fuzz-punt
 fuzzing_cflags = -g -O1 -pthread -w -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
 fuzzing_libs = fuzzing/libalcor.a $(OVS_STATIC_LIB) fuzzing/libalcorproto.a \
@@ -127,6 +128,12 @@ fuzzing_fuzz_oam_LDFLAGS = $(fuzzing_ldflags)
 fuzzing_fuzz_oam_SOURCES = tests/fuzz/fuzz-oam.c
 fuzzing_fuzz_oam_LDADD = $(fuzzing_libs)
 fuzzing_fuzz_oam_DEPENDENCIES = $(fuzzing_deps)
+EXTRA_PROGRAMS += fuzzing/fuzz-punt
+fuzzing_fuzz_punt_CFLAGS = $(fuzzing_program_cflags)
+fuzzing_fuzz_punt_LDFLAGS = $(fuzzing_ldflags)
+fuzzing_fuzz_punt_SOURCES = tests/fuzz/fuzz-punt.c
+fuzzing_fuzz_punt_LDADD = $(fuzzing_libs)
+fuzzing_fuzz_punt_DEPENDENCIES = $(fuzzing_deps)
 
 $(sanitized_libalcor_a_OBJECTS) $(sanitized_alcor_agent_OBJECTS) \
 $(sanitized_alcor_ctl_OBJECTS) $(sanitized_alcor_publish_OBJECTS) \

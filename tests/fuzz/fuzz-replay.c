@@ -25,6 +25,7 @@ static const struct {
     { "goal-state", fuzz_goal_state },
     { "json", fuzz_json },
     { "oam", fuzz_oam },
+    { "punt", fuzz_punt },
 };
 
 /* Reads the file called 'name' into 'buf', replacing what is there. */

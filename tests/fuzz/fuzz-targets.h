@@ -33,6 +33,7 @@ fuzz_target fuzz_envelope;
 fuzz_target fuzz_goal_state;
 fuzz_target fuzz_json;
 fuzz_target fuzz_oam;
+fuzz_target fuzz_punt;
 
 #ifdef ALCOR_LIBFUZZER
 #define FUZZ_TARGET(NAME)                                               \
