@@ -314,6 +314,7 @@ struct leg {
     struct eth_addr mac;        /* Of the next hop; zero: by its address. */
     bool internet;              /* By the uplink... */
     bool asks;                  /* ...where ARP tells the MAC. */
+    bool gone;                  /* Nobody is there, as far as is known. */
 };
 
 /* Finds the subnet of the router that 'ip' is in, or returns null. */
@@ -332,6 +333,7 @@ find_subnet(const struct routing *r, const struct in6_addr *ip)
 struct hop_owner {
     struct eth_addr mac;        /* Zeros: nobody. */
     enum goal_kind kind;
+    bool down;                  /* A port that may not take anything. */
     char *id;
 };
 
@@ -352,8 +354,31 @@ take_owner(const struct goal_resource *resource, void *owner_)
         .mac = (is_port ? GOAL_PORT_CAST(resource)->mac
                 : GOAL_NEIGHBOR_CAST(resource)->mac),
         .kind = resource->kind,
+        .down = is_port && !GOAL_PORT_CAST(resource)->admin_state_up,
         .id = xstrdup(resource->id),
     };
+}
+
+/* Finds out who has the next hop of 'leg', in a subnet of the router's.  Who
+ * gives a MAC need not say whose it is.  What is not known may be found by way
+ * of a gateway that knows all; who asks on demand knows it then. */
+static void
+find_owner(struct goal_view *view, struct leg *leg)
+{
+    bool given = !eth_addr_is_zero(leg->mac);
+    struct hop_owner owner = { .id = NULL };
+
+    goal_view_index(view, GOAL_BY_ADDRESS, leg->j->net.subnet->up.id,
+                    &leg->rule->next_hop, take_owner, &owner);
+    if (!owner.id) {
+        leg->gone = !given && !goal_view_gateway(view, &leg->j->net);
+    } else {
+        leg->mac = given ? leg->mac : owner.mac;
+        leg->gone = (owner.kind == GOAL_PORT
+                     && (owner.down || !goal_view_volatile(view, VOL_BINDING,
+                                                           owner.id)));
+    }
+    free(owner.id);
 }
 
 /* 'leg' leads to the outside, or to the subnet that it comes from.  Returns
@@ -401,14 +426,7 @@ follow(struct goal_view *view, struct routing *r,
     if (ipv6_addr_equals(&rule->next_hop, &leg->j->net.subnet->gateway_ip)) {
         return false;
     }
-    if (eth_addr_is_zero(leg->mac)) {
-        struct hop_owner owner = { .id = NULL };
-
-        goal_view_index(view, GOAL_BY_ADDRESS, leg->j->net.subnet->up.id,
-                        &rule->next_hop, take_owner, &owner);
-        leg->mac = owner.mac;
-        free(owner.id);
-    }
+    find_owner(view, leg);
     return true;
 }
 
@@ -538,6 +556,25 @@ compare_legs(const void *a_, const void *b_)
             : strcmp(a->id, b->id));
 }
 
+/* Moves those of 'n' legs to the front that lead to somebody, in the order that
+ * they have, and returns how many there are; if there are none, all may be. */
+static size_t
+prefer_living(struct leg *legs, size_t n)
+{
+    size_t n_living = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!legs[i].gone) {
+            struct leg leg = legs[i];
+
+            memmove(&legs[n_living + 1], &legs[n_living],
+                    (i - n_living) * sizeof *legs);
+            legs[n_living++] = leg;
+        }
+    }
+    return n_living ? n_living : n;
+}
+
 /* The rules of the table of the subnet 'from': of those for one prefix, the
  * ones with the highest priority among those that lead somewhere. */
 static void
@@ -570,7 +607,7 @@ route_rules(struct goal_view *view, struct routing *r,
                                                &first->destination); next++) {
             n_best += legs[next].rule->priority == first->priority;
         }
-        rule_flow(r, from, &legs[i], n_best);
+        rule_flow(r, from, &legs[i], prefer_living(&legs[i], n_best));
     }
     free(legs);
     if (internet) {
