@@ -209,7 +209,9 @@ compare_told(const void *a_, const void *b_)
 void
 told_paths_restore(struct told_paths *told, struct told_path *paths, size_t n)
 {
-    qsort(paths, n, sizeof *paths, compare_told);
+    if (n) {
+        qsort(paths, n, sizeof *paths, compare_told);
+    }
     for (size_t i = 0; i < n; i++) {
         add(told, &paths[i]);
     }
