@@ -556,8 +556,8 @@ compare_legs(const void *a_, const void *b_)
             : strcmp(a->id, b->id));
 }
 
-/* Moves those of 'n' legs to the front that lead to somebody, in the order that
- * they have, and returns how many there are; if there are none, all may be. */
+/* Moves those of 'n' legs that lead to somebody to the front, in the order
+ * that they have, and returns how many there are; 'n' if there are none. */
 static size_t
 prefer_living(struct leg *legs, size_t n)
 {
