@@ -55,7 +55,11 @@ parse_id(struct agent_config *config, size_t offset, const char *value)
 {
     size_t len = value ? strlen(value) : 0;
 
-    if (len > 255) {
+    if (!len) {
+        return xstrdup("not set and there is no system-id either; set one of "
+                       "them with: ovs-vsctl set Open_vSwitch . "
+                       "external_ids:system-id=NAME");
+    } else if (len > 255) {
         return xasprintf("%"PRIuSIZE" bytes, expected 1 to 255", len);
     }
     return parse_text(config, offset, value);
@@ -100,21 +104,36 @@ parse_datapath_type(struct agent_config *config, size_t offset,
     return parse_text(config, offset, value);
 }
 
+/* Device names: those of bridges are some, too. */
+static bool
+is_device_name(const char *s)
+{
+    return strlen(s) <= 15 && !s[strcspn(s, "/ \t\r\n")];
+}
+
 static char *
 parse_mappings(struct agent_config *config, size_t offset, const char *value)
 {
+    struct sset names = SSET_INITIALIZER(&names);
     char *copy = xstrdup(value ? value : "");
     char *save_ptr = NULL;
     char *error = NULL;
 
     for (char *word = strtok_r(copy, ",", &save_ptr); word && !error;
          word = strtok_r(NULL, ",", &save_ptr)) {
-        const char *colon = strchr(word, ':');
+        char *colon = strchr(word, ':');
 
-        if (!colon || colon == word || !colon[1] || strlen(colon + 1) > 63) {
-            error = xasprintf("\"%s\", expected NAME:BRIDGE", word);
+        if (!colon || colon == word || !colon[1]
+            || !is_device_name(colon + 1) || strchr(colon + 1, ':')) {
+            error = xasprintf("\"%.64s\", expected NAME:BRIDGE", word);
+            break;
+        }
+        *colon = '\0';
+        if (!sset_add(&names, word)) {
+            error = xasprintf("\"%.64s\" is mapped twice", word);
         }
     }
+    sset_destroy(&names);
     free(copy);
     return error ? error : parse_text(config, offset, value);
 }
@@ -215,11 +234,10 @@ parse_fast_path(struct agent_config *config, size_t offset OVS_UNUSED,
                      "interpose or off", value);
 }
 
-/* Device names: those of bridges are some, too. */
 static char *
 parse_device(struct agent_config *config, size_t offset, const char *value)
 {
-    if (value && (strlen(value) > 15 || value[strcspn(value, "/ \t\r\n")])) {
+    if (value && !is_device_name(value)) {
         return xasprintf("\"%.64s\", expected the name of a device: at most "
                          "15 characters, no spaces or slashes", value);
     }
@@ -416,8 +434,12 @@ set_error(struct agent_config *config, const char *key, char *error)
         free(error);
         return false;
     }
+    config->errors_seqno++;
     if (error) {
-        VLOG_INFO("%s%s: %s", agent_config_error_prefix(key), key, error);
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(60, 120);
+
+        VLOG_INFO_RL(&rl, "%s%s: %s", agent_config_error_prefix(key), key,
+                     error);
         smap_replace(&config->errors, key, error);
         free(error);
     } else {
@@ -513,7 +535,8 @@ check_unknown(struct agent_config *config, const struct smap *ids)
         }
     }
     SMAP_FOR_EACH_SAFE (node, &config->errors) {
-        if (!smap_get(ids, node->key) && !is_known(node->key)) {
+        if (!strncmp(node->key, "alcor-", 6)
+            && !smap_get(ids, node->key) && !is_known(node->key)) {
             smap_remove_node(&config->errors, node);
         }
     }
@@ -525,7 +548,7 @@ setting_text(const struct setting *setting, const struct smap *ids)
 {
     const char *value = smap_get(ids, setting->key);
 
-    if (!value && !strcmp(setting->key, "alcor-node-id")) {
+    if ((!value || !value[0]) && !strcmp(setting->key, "alcor-node-id")) {
         value = smap_get(ids, "system-id");
     }
     return value && value[0] ? value : setting->fallback;
@@ -548,12 +571,6 @@ agent_config_update(struct agent_config *config, const struct smap *ids)
         char *error = setting->parse(config, setting->offset,
                                      setting_text(setting, ids));
 
-        if (!error && !strcmp(setting->key, "alcor-node-id")
-            && !config->node_id) {
-            error = xstrdup("not set and there is no system-id either; set "
-                            "one of them with: ovs-vsctl set Open_vSwitch . "
-                            "external_ids:system-id=NAME");
-        }
         sset_find_and_delete(&config->bad, setting->key);
         if (error) {
             sset_add(&config->bad, setting->key);

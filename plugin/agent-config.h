@@ -78,6 +78,7 @@ struct agent_config {
     int probe_interval;         /* Of gateways' entrances, in ms. */
     char *limits;               /* "NAME=NUMBER,...", null: none. */
     struct smap errors;         /* Key -> message. */
+    uint64_t errors_seqno;      /* Changes with them. */
     struct sset bad;            /* Keys whose present values are not used. */
     struct smap last;           /* The external_ids last seen... */
     bool loaded;                /* ...if they have been seen. */

@@ -37,6 +37,7 @@ struct seen {
     uint64_t port_stats_seqno;
     uint64_t transactions_seqno;
     uint64_t limit_seqno;
+    uint64_t errors_seqno;
     struct agent_counters counters;
 };
 
@@ -119,6 +120,7 @@ look(const struct agent *agent, struct seen *seen)
         seen->transactions_seqno = agent_transactions_seqno(agent);
     }
     seen->limit_seqno = limit_seqno();
+    seen->errors_seqno = agent->config.errors_seqno;
     seen->counters = agent->counters;
 }
 

@@ -539,15 +539,19 @@ report(struct agent *agent)
 {
     const struct agent_fast_path *fp = agent->fast_path;
     bool asked = agent->config.fast_path != FAST_PATH_AUTO;
+    const char *uplink = asked || agent->config.uplink ? fp->uplink_error
+                         : NULL;
     char *error = (!fp->error ? port_errors(fp)
                    : asked ? xstrdup(fp->error) : NULL);
 
+    if (!error && !agent->config.uplink) {
+        error = nullable_xstrdup(uplink); /* Not the device's fault. */
+        uplink = NULL;
+    }
     agent->fast_path->seqno += agent_config_set_error(
         &agent->config, "alcor-fast-path", error);
-    error = (asked || agent->config.uplink
-             ? nullable_xstrdup(fp->uplink_error) : NULL);
     agent->fast_path->seqno += agent_config_set_error(
-        &agent->config, "alcor-uplink", error);
+        &agent->config, "alcor-uplink", nullable_xstrdup(uplink));
 }
 
 /* Main loop. */

@@ -150,6 +150,7 @@ struct agent {
     struct agent_fast_path *fast_path;
     struct agent_gateway *gateway;
     struct agent_zeta *zeta;    /* Gateways. */
+    struct agent_errors *errors; /* What is wrong with the host. */
 };
 
 /* agent.c. */
@@ -190,6 +191,12 @@ void agent_ids_readback(struct agent *);
 /* agent-underlay.c. */
 void agent_underlay_run(struct agent *);
 bool agent_underlay_describe_buffer(const struct agent *, struct ds *);
+
+/* agent-errors.c. */
+void agent_errors_init(struct agent *);
+void agent_errors_destroy(struct agent *);
+void agent_errors_run(struct agent *);
+void agent_errors_wait(struct agent *);
 
 /* agent-transport.c. */
 void agent_transport_configure(struct agent *);

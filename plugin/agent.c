@@ -118,6 +118,7 @@ agent_create(const struct agent_options *options)
     agent_packets_init(agent);
     agent_on_demand_init(agent);
     agent_zeta_init(agent);
+    agent_errors_init(agent);
     agent_storm_init(agent);
     agent_port_stats_init(agent);
     agent_uplink_hops_init(agent);
@@ -142,6 +143,7 @@ agent_destroy(struct agent *agent)
     agent_gateway_destroy(agent);
     agent_on_demand_destroy(agent);
     agent_zeta_destroy(agent);
+    agent_errors_destroy(agent);
     storms_destroy(agent->storms);
     agent_port_stats_destroy(agent);
     agent_uplink_hops_destroy(agent);
@@ -655,6 +657,7 @@ agent_run(struct agent *agent)
     if (agent->store) {
         goal_store_run(agent->store, time_msec());
     }
+    agent_errors_run(agent);
     agent_db_run(agent);
     agent_audit_run(agent);
     agent_commands_run(agent);
@@ -682,6 +685,7 @@ agent_wait(struct agent *agent)
     agent_port_stats_wait(agent);
     storm_wait(agent->storms);
     agent_uplink_hops_wait(agent);
+    agent_errors_wait(agent);
     agent_db_wait(agent);
     agent_audit_wait(agent);
     if (ds_keeps(agent->ds) && !agent->config.control) {

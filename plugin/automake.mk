@@ -44,6 +44,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-audit.c \
 	plugin/agent-ids.c \
 	plugin/agent-limits.c \
+	plugin/agent-errors.c \
 	plugin/agent-underlay.c \
 	plugin/agent-messages.c \
 	plugin/agent-on-demand.c \

@@ -92,6 +92,33 @@ check_process(const struct ctl_target *target, struct report *report)
 
 /* Contents of the database. */
 
+/* Returns what to do about an error of 'key', which is no setting. */
+static const char *
+what_to_do(const char *key)
+{
+    static const struct {
+        const char *key;
+        const char *todo;
+    } todos[] = {
+        { "bridge", "see ovs-vswitchd.log; without the kernel module: "
+          "ovs-vsctl set Open_vSwitch . "
+          "external_ids:alcor-bridge-datapath-type=netdev" },
+        { "gateways", "see \"ovs-appctl -t alcor-agent zeta/show\", and "
+          "whether the gateways run" },
+        { "resources", "\"ovs-appctl -t alcor-agent goal-state/list\" tells "
+          "of all; correct them in the controller, or what is in their way" },
+        { "tunnels", "\"ovs-vsctl show\" tells of all tunnel ports; one that "
+          "is in the way has to go, or to get another dst_port" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(todos); i++) {
+        if (!strcmp(key, todos[i].key)) {
+            return todos[i].todo;
+        }
+    }
+    return "see the log of the agent";
+}
+
 static void
 check_errors(const struct alcorrec_agent *agent, struct report *report)
 {
@@ -103,6 +130,12 @@ check_errors(const struct alcorrec_agent *agent, struct report *report)
                 || !strcmp(nodes[i]->key, "alcor-node-id"))
             && !strncmp(nodes[i]->value, "not set", 7)) {
             continue;           /* check_state() has told it. */
+        }
+
+        if (strncmp(nodes[i]->key, "alcor-", 6)) {
+            add_problem(report, what_to_do(nodes[i]->key), "%s: %s",
+                        nodes[i]->key, nodes[i]->value);
+            continue;
         }
 
         bool unknown = !strncmp(nodes[i]->value, "unknown key", 11);
@@ -156,7 +189,8 @@ check_connections(const struct alcorrec_agent *agent, struct report *report)
                     "it (firewall, external_ids:alcor-remote and "
                     "alcor-control)", "the controller is not connected");
     }
-    if (!strcmp(sw, "not connected") && !strcmp(agent->state, "running")) {
+    if (!strcmp(sw, "not connected") && !strcmp(agent->state, "running")
+        && !smap_get(&agent->errors, "bridge")) {
         add_problem(report, "systemctl start openvswitch-switch; ovs-vsctl "
                     "show tells if the bridge is there",
                     "Open vSwitch's integration bridge is not connected");

@@ -214,6 +214,11 @@ const char *ovsdb_tunnel_encap(const struct ovsrec_port *);
 /* Writes a new integration bridge into the open transaction.  Returns null or
  * an error, owned by the caller. */
 char *ovsdb_bridge_compose(struct apply_ovsdb *);
+
+/* The bridge that we have created, and vswitchd has not made, has another type
+ * than the one that is wanted; gives it that one. */
+bool ovsdb_bridge_has_other_type(const struct apply_ovsdb *);
+void ovsdb_bridge_set_type(struct apply_ovsdb *);
 /* Tables of the pipeline (apply-ovsdb-prefixes.c): true if they match by
  * prefix what they should; what makes it so, and what undoes it, written into
  * the open transaction. */

@@ -414,12 +414,21 @@ compose_chunk(struct ovsdb_sink *sink)
     txn_send(ovsdb);
 }
 
-/* Creates the integration bridge if it is absent. */
+/* Creates the integration bridge if it is absent, and gives the one that we
+ * have created, but vswitchd could not make, the type that is wanted now. */
 static void
 run_bridge(struct apply_ovsdb *ovsdb)
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
 
+    if (ovsdb_bridge_has_other_type(ovsdb) && is_to_compose(ovsdb)) {
+        VLOG_INFO("bridge \"%s\" gets datapath_type %s",
+                  ovsdb->settings.bridge, ovsdb->settings.datapath_type);
+        txn_open(ovsdb, NULL, "setting datapath_type of bridge");
+        ovsdb_bridge_set_type(ovsdb);
+        txn_send(ovsdb);
+        return;
+    }
     if (!ovsdb->settings.bridge
         || ovsdb_bridge(ovsdb)
         || !ovsrec_open_vswitch_first(ovsdb->idl)

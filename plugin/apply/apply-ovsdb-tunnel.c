@@ -292,6 +292,9 @@ ovsdb_tunnel_check_errors(struct apply_ovsdb *ovsdb)
             && !ovsdb_iface_has_ofport(port->interfaces[0])) {
             error = xasprintf("%s: %s", port->name,
                               port->interfaces[0]->error);
+        } else if (ovsdb_tunnel_encap(port)) {
+            error = find_rival(ovsdb, encap_lookup(port->interfaces[0]->type),
+                               port->name);
         }
     }
     if (error && !nullable_string_is_equal(error, ovsdb->tunnel_error)) {
@@ -459,6 +462,26 @@ ovsdb_bridge_compose(struct apply_ovsdb *ovsdb)
     ovsrec_open_vswitch_verify_bridges(root);
     ovsrec_open_vswitch_update_bridges_addvalue(root, bridge);
     return NULL;
+}
+
+bool
+ovsdb_bridge_has_other_type(const struct apply_ovsdb *ovsdb)
+{
+    const struct ovsrec_bridge *bridge = ovsdb_bridge(ovsdb);
+    const char *type = ovsdb->settings.datapath_type;
+
+    return (type && apply_ovsdb_bridge_is_unmade(ovsdb)
+            && ovsdb_is_ours(&bridge->external_ids)
+            && strcmp(bridge->datapath_type, type));
+}
+
+void
+ovsdb_bridge_set_type(struct apply_ovsdb *ovsdb)
+{
+    const struct ovsrec_bridge *bridge = ovsdb_bridge(ovsdb);
+
+    ovsrec_bridge_verify_datapath_id(bridge);
+    ovsrec_bridge_set_datapath_type(bridge, ovsdb->settings.datapath_type);
 }
 
 void

@@ -238,6 +238,44 @@ apply_ovsdb_bridge_exists(const struct apply_ovsdb *ovsdb)
     return bridge && bridge->datapath_id && bridge->datapath_id[0];
 }
 
+bool
+apply_ovsdb_bridge_is_unmade(const struct apply_ovsdb *ovsdb)
+{
+    return ovsdb_bridge(ovsdb) && !apply_ovsdb_bridge_exists(ovsdb);
+}
+
+const char *
+apply_ovsdb_bridge_error(const struct apply_ovsdb *ovsdb)
+{
+    return (ovsdb->settings.bridge && !ovsdb_bridge(ovsdb)
+            ? ovsdb->bridge_error : NULL);
+}
+
+const char *
+apply_ovsdb_tunnel_error(const struct apply_ovsdb *ovsdb)
+{
+    return ovsdb_bridge(ovsdb) ? ovsdb->tunnel_error : NULL;
+}
+
+bool
+apply_ovsdb_is_netdev(const struct apply_ovsdb *ovsdb, const char *device)
+{
+    const struct ovsrec_bridge *bridge;
+
+    OVSREC_BRIDGE_FOR_EACH (bridge, ovsdb->idl) {
+        for (size_t i = 0; (!strcmp(bridge->datapath_type, "netdev")
+                            && i < bridge->n_ports); i++) {
+            const struct ovsrec_port *port = bridge->ports[i];
+
+            if (!strcmp(port->name, device) && port->n_interfaces
+                && !strcmp(port->interfaces[0]->type, "internal")) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 const char *
 apply_ovsdb_datapath_type(const struct apply_ovsdb *ovsdb)
 {

@@ -112,6 +112,15 @@ const struct smap *apply_ovsdb_config(const struct apply_ovsdb *);
 /* Integration bridge: true if it exists and vswitchd has made it (its
  * datapath id is known). */
 bool apply_ovsdb_bridge_exists(const struct apply_ovsdb *);
+/* True if it is in the database, but vswitchd has not made it (yet). */
+bool apply_ovsdb_bridge_is_unmade(const struct apply_ovsdb *);
+/* Why it cannot be created in the database, or null. */
+const char *apply_ovsdb_bridge_error(const struct apply_ovsdb *);
+/* What is wrong with tunnel ports, or null. */
+const char *apply_ovsdb_tunnel_error(const struct apply_ovsdb *);
+/* True if 'device' is a bridge of the userspace datapath, or an internal port
+ * on one. */
+bool apply_ovsdb_is_netdev(const struct apply_ovsdb *, const char *device);
 /* Never null or empty.  Of the bridge, or if there is none, of a new one. */
 const char *apply_ovsdb_datapath_type(const struct apply_ovsdb *);
 

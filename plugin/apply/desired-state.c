@@ -635,6 +635,12 @@ ds_readback_end(struct desired_state *ds, enum ds_sink sink)
     }
 }
 
+size_t
+ds_n_failed(const struct desired_state *ds)
+{
+    return ds->n_failed;
+}
+
 uint64_t
 ds_failures_seqno(const struct desired_state *ds)
 {

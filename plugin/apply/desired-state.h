@@ -238,6 +238,9 @@ bool ds_is_atomic(const struct desired_state *);
 const char *ds_atomic_error(const struct desired_state *);
 void ds_atomic_break(struct desired_state *, const char *error);
 
+/* How many units have failed. */
+size_t ds_n_failed(const struct desired_state *);
+
 /* Changes whenever a unit fails or is given a new chance. */
 uint64_t ds_failures_seqno(const struct desired_state *);
 

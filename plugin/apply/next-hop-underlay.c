@@ -43,6 +43,7 @@ struct prefix {
 struct underlay {
     struct in6_addr host_ip;
     char *device;               /* Null: none. */
+    bool exists;                /* Has any device 'host_ip', lo included? */
     int ifindex;
     struct prefix *prefixes;
     size_t n_prefixes;
@@ -154,16 +155,21 @@ sockaddr_to_in6(const struct sockaddr *sa, struct in6_addr *ip)
 }
 
 /* Returns the name of the device that owns 'host_ip', owned by the caller, or
- * null. */
+ * null.  Stores in '*exists' whether there is one or lo has the address. */
 static char *
-find_device(const struct ifaddrs *addrs, const struct in6_addr *host_ip)
+find_device(const struct ifaddrs *addrs, const struct in6_addr *host_ip,
+            bool *exists)
 {
+    *exists = false;
     for (const struct ifaddrs *ifa = addrs; ifa; ifa = ifa->ifa_next) {
         struct in6_addr ip;
 
-        if (!(ifa->ifa_flags & IFF_LOOPBACK)
-            && sockaddr_to_in6(ifa->ifa_addr, &ip)
-            && ipv6_addr_equals(&ip, host_ip)) {
+        if (!sockaddr_to_in6(ifa->ifa_addr, &ip)
+            || !ipv6_addr_equals(&ip, host_ip)) {
+            continue;
+        }
+        *exists = true;
+        if (!(ifa->ifa_flags & IFF_LOOPBACK)) {
             /* IPv4 addresses may have a label such as "eth0:1". */
             return xmemdup0(ifa->ifa_name, strcspn(ifa->ifa_name, ":"));
         }
@@ -226,7 +232,8 @@ underlay_read(struct underlay *underlay)
         return;
     }
 
-    char *device = find_device(addrs, &underlay->host_ip);
+    char *device = find_device(addrs, &underlay->host_ip,
+                               &underlay->exists);
     int ifindex = device ? if_nametoindex(device) : 0;
     struct prefix *prefixes = NULL;
     size_t n = device ? find_prefixes(addrs, device, &prefixes) : 0;
@@ -267,6 +274,12 @@ underlay_wait(struct underlay *underlay)
     if (underlay->stale) {
         poll_timer_wait_until(underlay->next_read);
     }
+}
+
+bool
+underlay_exists(const struct underlay *underlay)
+{
+    return underlay->exists;
 }
 
 const char *

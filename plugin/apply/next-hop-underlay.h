@@ -38,7 +38,11 @@ void underlay_destroy(struct underlay *);
 bool underlay_run(struct underlay *);
 void underlay_wait(struct underlay *);
 
-/* Name of the device, or null if no device has the address; its index. */
+/* True if a device has the address, be it lo. */
+bool underlay_exists(const struct underlay *);
+
+/* Name of the device, or null if no device but lo has the address; its
+ * index. */
 const char *underlay_device(const struct underlay *);
 int underlay_ifindex(const struct underlay *);
 

@@ -330,6 +330,12 @@ next_hop_is_on_link(const struct next_hop *nh, const struct in6_addr *ip)
     return nh->underlay && underlay_is_on_link(nh->underlay, ip);
 }
 
+bool
+next_hop_host_ip_exists(const struct next_hop *nh)
+{
+    return nh->underlay && underlay_exists(nh->underlay);
+}
+
 const char *
 next_hop_device(const struct next_hop *nh)
 {

@@ -311,6 +311,9 @@ check_names(const struct plugin_registry *registry, const struct sset *names)
         if (strcmp(name, "all") && !find_name(registry, bare)) {
             return xasprintf("\"%.64s\" is not a plugin; see ovs-appctl -t "
                              "alcor-agent plugin/list", bare);
+        } else if (bare != name && find_name(registry, bare)
+                   == &registry->entries[0]) {
+            return xasprintf("plugin %s cannot be disabled", bare);
         }
     }
     return NULL;

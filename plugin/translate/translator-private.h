@@ -68,6 +68,8 @@ struct translator {
     struct sset checked;        /* VPCs compared with the threshold since
                                  * something was stored. */
     uint64_t seqno;
+    size_t n_refused;           /* Units that unit_is_refused(). */
+    uint64_t refused_seqno;     /* Changes with them. */
 };
 
 /* translator.c. */

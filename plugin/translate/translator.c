@@ -158,12 +158,33 @@ unit_count(struct translator *tr, struct unit *unit, const char *vpc_id)
 }
 
 /* Removes 'unit' from wherever it is; its output is withdrawn. */
+static bool
+status_is_refused(enum unit_status status)
+{
+    return status == UNIT_REJECT || status == UNIT_FAILED;
+}
+
+/* 'unit' is about to get 'status', because of 'error'. */
+static void
+unit_note_refused(struct translator *tr, const struct unit *unit,
+                  enum unit_status status, const char *error)
+{
+    bool was = status_is_refused(unit->status);
+    bool is = status_is_refused(status);
+
+    tr->n_refused += is - was;
+    if (is != was || (is && !nullable_string_is_equal(unit->error, error))) {
+        tr->refused_seqno++;
+    }
+}
+
 static void
 unit_destroy(struct translator *tr, struct unit *unit)
 {
     ds_unit_withdraw(tr->ds, &unit->out);
     ds_unit_uninit(&unit->out);
     unit_count(tr, unit, NULL);
+    unit_note_refused(tr, unit, UNIT_DONE, NULL);
     dep_forget(&tr->graph, &unit->reads);
     if (unit->queued) {
         struct work_queue *queue = &tr->queues[unit->priority];
@@ -408,7 +429,7 @@ unit_set_status(struct translator *tr, struct unit *unit,
 {
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(10, 20);
 
-    if ((status == UNIT_REJECT || status == UNIT_FAILED)
+    if (status_is_refused(status)
         && !(unit->error && nullable_string_is_equal(unit->error, error))) {
         COVERAGE_INC(translator_reject);
         VLOG_INFO_RL(&rl, "%s: %s", unit->out.name,
@@ -418,6 +439,7 @@ unit_set_status(struct translator *tr, struct unit *unit,
         unit->healed = true;
         ovs_list_push_back(&tr->healed, &unit->healed_node);
     }
+    unit_note_refused(tr, unit, status, error);
     unit->status = status;
     free(unit->error);
     unit->error = error;
@@ -578,6 +600,34 @@ translator_status(const struct translator *tr, const struct goal_key *key,
             : unit->status <= UNIT_PARTIAL && unit->status != UNIT_WAIT
               && unit->out.failed ? UNIT_FAILED
             : unit->status);
+}
+
+uint64_t
+translator_refused_seqno(const struct translator *tr)
+{
+    return tr->refused_seqno + ds_failures_seqno(tr->ds);
+}
+
+size_t
+translator_find_refused(const struct translator *tr, const char **name,
+                        const char **error)
+{
+    const struct unit *unit;
+    size_t n = 0;
+
+    if (!tr->n_refused && !ds_n_failed(tr->ds)) {
+        return 0;
+    }
+    HMAP_FOR_EACH (unit, hmap_node, &tr->units) {
+        if (!unit->record_id && unit->key.kind != GOAL_PORT
+            && (status_is_refused(unit->status) || unit->out.failed)) {
+            if (!n++ || strcmp(unit->out.name, *name) < 0) {
+                *name = unit->out.name;
+                *error = unit->out.failed ? unit->out.error : unit->error;
+            }
+        }
+    }
+    return n;
 }
 
 bool

@@ -128,6 +128,14 @@ enum unit_status translator_status(const struct translator *,
                                    const struct goal_key *,
                                    const char **error);
 
+/* How many resources make no sense or were refused by the data plane.  Ports,
+ * of which there are few and which are told of one by one, do not count.  If
+ * there are any, stores the name of one, "KIND ID", and why, valid until the
+ * next run.  The number can only have changed if the seqno has. */
+uint64_t translator_refused_seqno(const struct translator *);
+size_t translator_find_refused(const struct translator *, const char **name,
+                               const char **error);
+
 /* A neighbour that is not in effect, because its VPC is lazy, is forgotten as
  * soon as its parents are there.  This looks again, so that
  * translator_status() tells how it fares now. */
