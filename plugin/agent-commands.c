@@ -303,16 +303,27 @@ struct list_walk {
     bool found;                 /* Any neighbor? */
 };
 
+/* Returns a resource's status; stores in '*error' why it is no better, or
+ * null, and in '*rival', if it is in conflict, with whom. */
 static const char *
 status_string(const struct agent *agent, const struct goal_key *key,
-              const char **error)
+              const char **error, const char **rival)
 {
     enum unit_status status = translator_status(agent->translator, key,
                                                 error);
 
-    return (status == UNIT_DONE
-            && translator_in_conflict(agent->translator, key)
-            ? "in conflict" : unit_status_to_string(status));
+    *rival = (status == UNIT_DONE ? translator_rival(agent->translator, key)
+              : NULL);
+    return *rival ? "in conflict" : unit_status_to_string(status);
+}
+
+static void
+add_status(struct agent *agent, struct table *table,
+           const struct goal_key *key)
+{
+    const char *error, *rival;
+
+    agent_add_cell(table, "%s", status_string(agent, key, &error, &rival));
 }
 
 static bool
@@ -321,7 +332,7 @@ list_resource(const struct goal_key *key, const char *id, void *walk_)
     struct list_walk *walk = walk_;
     char *sender = NULL, *topic = NULL;
     uint64_t epoch, sequence = 0;
-    const char *error;
+    const char *error, *rival;
 
     goal_store_origin(walk->agent->store, key, &sender, &topic, &epoch,
                       &sequence);
@@ -330,8 +341,9 @@ list_resource(const struct goal_key *key, const char *id, void *walk_)
     agent_add_cell(&walk->table, "%s", goal_kinds[key->kind].name);
     agent_add_cell(&walk->table, "%s", id);
     agent_add_cell(&walk->table, "%s",
-                   status_string(walk->agent, key, &error));
-    agent_add_cell(&walk->table, "%s", error ? error : "");
+                   status_string(walk->agent, key, &error, &rival));
+    agent_add_cell(&walk->table, "%s%s", rival ? "with " : error ? error : "",
+                   rival ? rival : "");
     agent_add_cell(&walk->table, "%s %s #%"PRIu64, sender ? sender : "?",
                    topic && topic[0] ? topic : "(control)", sequence);
     free(sender);
@@ -390,16 +402,25 @@ cmd_goal_state_show(struct unixctl_conn *conn, int argc, const char *argv[],
         return;
     }
 
-    struct goal_resource *r = goal_store_get(agent->store, kind, id);
-    if (!r) {
-        unixctl_command_reply_error(conn, "no such resource");
+    bool json = false;
+    int n_words = 0;
+    for (int i = 1; i < argc; i++) {
+        json |= !strcmp(argv[i], "--format=json");
+        n_words += strcmp(argv[i], "--format=json") != 0;
+    }
+    if (n_words > 2) {
+        unixctl_command_reply_error(conn, "expected nothing but TYPE ID and "
+                                    "--format=json");
         return;
     }
 
-    bool json = false;
-    for (int i = 1; i < argc; i++) {
-        json |= !strcmp(argv[i], "--format=json");
+    struct goal_resource *r = goal_store_get(agent->store, kind, id);
+    if (!r) {
+        unixctl_command_reply_error(conn, "no such resource (see "
+                                    "goal-state/list)");
+        return;
     }
+
     struct ds s = DS_EMPTY_INITIALIZER;
     if (json) {
         struct json *object = goal_resource_to_json(r);
@@ -445,7 +466,7 @@ list_port(const struct goal_key *key, const char *id, void *walk_)
     } else {
         agent_add_cell(&walk->table, "%s", "");
     }
-    agent_add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
+    add_status(walk->agent, &walk->table, key);
     ds_destroy(&ips);
     goal_resource_destroy(r);
     return true;
@@ -499,7 +520,7 @@ list_neighbor(const struct goal_key *key, void *walk_)
     ds_clear(&s);
     ipv6_format_mapped(&neighbor->host_ip, &s);
     agent_add_cell(&walk->table, "%s", ds_cstr(&s));
-    agent_add_cell(&walk->table, "%s", status_string(walk->agent, key, NULL));
+    add_status(walk->agent, &walk->table, key);
     ds_destroy(&s);
     goal_resource_destroy(r);
     return true;

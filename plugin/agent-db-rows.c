@@ -478,6 +478,7 @@ port_state(const struct agent *agent, const struct goal_key *key,
     const char *error;
     enum unit_status status = translator_status(agent->translator, key,
                                                 &error);
+    const char *rival = translator_rival(agent->translator, key);
 
     row->reason = error ? error : "";
     if (status == UNIT_WAIT) {
@@ -488,9 +489,12 @@ port_state(const struct agent *agent, const struct goal_key *key,
         row->state = "invalid";
     } else if (status == UNIT_FAILED) {
         row->state = "failed";
-    } else if (translator_in_conflict(agent->translator, key)) {
+    } else if (rival) {
+        char *reason = xasprintf("%s has one of its addresses", rival);
+
         row->state = "conflict";
-        row->reason = "another resource has one of its addresses";
+        row->reason = reason;
+        return reason;
     } else if (!binding) {
         char *reason = xasprintf("no Interface on %s has external_ids:"
                                  "iface-id=%s and an OpenFlow port",

@@ -210,19 +210,20 @@ check_port(const struct alcorrec_port *port, struct report *report)
 {
     static const struct {
         const char *state;
+        const char *adjective;
         const char *todo;
     } bad[] = {
-        { "pending", "the controller has to send what is missing: "
+        { "pending", "pending", "the controller has to send what is missing: "
           "\"ovs-appctl -t alcor-agent goal-state/resync\" asks for it" },
-        { "conflict", "correct the addresses in the controller" },
-        { "invalid", "correct the port in the controller" },
-        { "failed", "see the log of ovs-vswitchd and of the agent" },
+        { "conflict", "in conflict", "correct the addresses in the controller" },
+        { "invalid", "invalid", "correct the port in the controller" },
+        { "failed", "failed", "see the log of ovs-vswitchd and of the agent" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         if (!strcmp(port->state, bad[i].state)) {
             add_problem(report, bad[i].todo, "port %s is %s: %s", port->id,
-                        port->state, port->reason);
+                        bad[i].adjective, port->reason);
         }
     }
 }

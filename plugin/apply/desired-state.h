@@ -244,8 +244,8 @@ size_t ds_n_failed(const struct desired_state *);
 /* Changes whenever a unit fails or is given a new chance. */
 uint64_t ds_failures_seqno(const struct desired_state *);
 
-/* True if another unit's part won over one of this unit's. */
-bool ds_unit_in_conflict(const struct ds_unit *);
+/* Returns a unit whose part won over one of this unit's, or null. */
+const struct ds_unit *ds_unit_rival(const struct ds_unit *);
 
 /* What is wanted.  ds_output_wanted() is false if nobody wants the output, in
  * which case the others must not be called.  The value is all parts in a union

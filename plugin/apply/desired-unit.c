@@ -385,8 +385,8 @@ ds_output_winner(const struct ds_output *output)
     return best;
 }
 
-bool
-ds_unit_in_conflict(const struct ds_unit *unit)
+const struct ds_unit *
+ds_unit_rival(const struct ds_unit *unit)
 {
     const struct ds_contribution *c;
 
@@ -397,9 +397,9 @@ ds_unit_in_conflict(const struct ds_unit *unit)
             const struct ds_contribution *winner = ds_output_winner(output);
 
             if (winner->unit != unit && winner->part != c->part) {
-                return true;
+                return winner->unit;
             }
         }
     }
-    return false;
+    return NULL;
 }

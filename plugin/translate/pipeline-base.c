@@ -110,6 +110,17 @@ base_flows(struct plugin_output *out)
     drop_flows(out);
 }
 
+/* Returns which of a subnet and its VPC is missing.  (Not told of neighbours,
+ * which may be many.) */
+static char *
+missing_parent(struct goal_view *view, const char *subnet_id)
+{
+    const struct goal_resource *r = goal_view_get(view, GOAL_SUBNET,
+                                                  subnet_id);
+    return (r ? xasprintf("VPC %s is missing", GOAL_SUBNET_CAST(r)->vpc_id)
+            : xasprintf("SUBNET %s is missing", subnet_id));
+}
+
 static enum plugin_result
 check_subnet(struct goal_view *view, const struct goal_resource *r,
              struct plugin_output *out, char **errorp)
@@ -118,6 +129,7 @@ check_subnet(struct goal_view *view, const struct goal_resource *r,
     enum plugin_result result = goal_view_network(view, r->id, &network,
                                                   errorp);
     if (result != PLUGIN_DONE) {
+        *errorp = *errorp ? *errorp : missing_parent(view, r->id);
         return result;
     }
 
@@ -162,11 +174,15 @@ check_port(struct goal_view *view, const struct goal_resource *r,
     enum plugin_result result = PLUGIN_DONE;
 
     if (!goal_view_get(view, GOAL_VPC, port->vpc_id)) {
+        *errorp = xasprintf("VPC %s is missing", port->vpc_id);
         return PLUGIN_WAIT;
     }
     for (size_t i = 0; i < port->n_fixed_ips && result == PLUGIN_DONE; i++) {
         result = check_fixed_ip(view, port->fixed_ips[i].subnet_id,
                                 &port->fixed_ips[i].ip, errorp);
+        if (result == PLUGIN_WAIT && !*errorp) {
+            *errorp = missing_parent(view, port->fixed_ips[i].subnet_id);
+        }
     }
     return result;
 }
@@ -197,6 +213,7 @@ check_dhcp(struct goal_view *view, const struct goal_resource *r,
     const struct goal_resource *subnet = goal_view_get(view, GOAL_SUBNET,
                                                        dhcp->subnet_id);
     if (!subnet) {
+        *errorp = missing_parent(view, dhcp->subnet_id);
         return PLUGIN_WAIT;
     }
     *errorp = goal_fit_dhcp(GOAL_SUBNET_CAST(subnet), dhcp);

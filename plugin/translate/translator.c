@@ -630,13 +630,13 @@ translator_find_refused(const struct translator *tr, const char **name,
     return n;
 }
 
-bool
-translator_in_conflict(const struct translator *tr,
-                       const struct goal_key *key)
+const char *
+translator_rival(const struct translator *tr, const struct goal_key *key)
 {
     const struct unit *unit = translator_unit_find(tr, key);
+    const struct ds_unit *rival = unit ? ds_unit_rival(&unit->out) : NULL;
 
-    return unit && ds_unit_in_conflict(&unit->out);
+    return rival ? rival->name : NULL;
 }
 
 void

@@ -142,9 +142,10 @@ size_t translator_find_refused(const struct translator *, const char **name,
 void translator_look_at(struct translator *, const struct goal_key *,
                         const char *id);
 
-/* True if another resource has taken what this one claims. */
-bool translator_in_conflict(const struct translator *,
-                            const struct goal_key *);
+/* Returns the name, "KIND ID", of another resource that has taken what this one
+ * claims, or null. */
+const char *translator_rival(const struct translator *,
+                             const struct goal_key *);
 
 /* Calls 'cb' for each resource that left UNIT_WAIT since the last call. */
 void translator_healed(struct translator *,
