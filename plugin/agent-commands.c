@@ -154,7 +154,13 @@ agent_add_counter(struct table *table, const char *prefix, const char *name,
 static bool
 is_up(const struct agent *agent, struct unixctl_conn *conn)
 {
-    if (!agent->translator) {
+    if (!agent->translator && agent->store_error) {
+        char *error = xasprintf("waiting for the store: %s",
+                                agent->store_error);
+
+        unixctl_command_reply_error(conn, error);
+        free(error);
+    } else if (!agent->translator) {
         unixctl_command_reply_error(conn,
                                     agent_phase_to_string(agent->phase));
     }
@@ -259,9 +265,6 @@ cmd_connection_status(struct unixctl_conn *conn, int argc OVS_UNUSED,
     ds_put_format(&s, "state: %s\n",
                   (agent->store_error ? "waiting for the store"
                    : agent_phase_to_string(agent->phase)));
-    if (agent->store_error) {
-        ds_put_format(&s, "error: %s\n", agent->store_error);
-    }
     ds_put_format(&s, "node: %s, host address %s\n",
                   agent->config.node_id ? agent->config.node_id : "(not set)",
                   agent->config.host_ip ? agent->config.host_ip

@@ -27,11 +27,12 @@
 /* Agent. */
 
 static const char *
-state_string(enum agent_phase phase)
+state_string(const struct agent *agent)
 {
-    switch (phase) {
+    switch (agent->phase) {
     case PHASE_DATABASE:        /* Then nothing is written. */
-    case PHASE_CONFIG: return "unconfigured";
+    case PHASE_CONFIG:
+        return agent->store_error ? "translating" : "unconfigured";
     case PHASE_TRANSLATE: return "translating";
     case PHASE_RUN: break;
     }
@@ -136,8 +137,8 @@ fill_agent(const struct agent *agent, struct alcor_db *db,
         .host_ip = agent->config.host_ip ? agent->config.host_ip : "",
         .version = ALCOR_VERSION,
         .start_time = agent->epoch,
-        .state = state_string(agent->phase),
-        .connection_status = (!agent->transport ? "none"
+        .state = state_string(agent),
+        .connection_status = (!agent->config.remote ? "none"
                               : is_connected(agent) ? "connected"
                               : "connecting"),
         .status = &status,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "apply/apply-ovsdb.h"
 #include "apply/next-hop.h"
+#include "store/goal-store.h"
 #include "openvswitch/poll-loop.h"
 #include "timeval.h"
 #include "translate/translator.h"
@@ -21,6 +22,7 @@
  *
  *   - alcor-host-ip, if tunnels cannot use it: that depends on devices.
  *   - "bridge": ovs-vswitchd does not make the bridge.
+ *   - "store": it cannot be opened, or what came last not be stored.
  *   - "tunnels": what is wrong with tunnel ports, ours and those of others.
  *   - "resources": goal state that makes no sense, or that the switch has
  *     refused.  These are looked for in what is translated, which may be
@@ -56,6 +58,18 @@ agent_errors_destroy(struct agent *agent)
     free(agent->errors->host_ip);
     free(agent->errors);
     agent->errors = NULL;
+}
+
+/* Returns what is wrong with the store, or null. */
+static char *
+store_error(const struct agent *agent)
+{
+    const char *error = (agent->store
+                         ? goal_store_write_error(agent->store) : NULL);
+
+    return (error ? xasprintf("what was received last could not be stored: %s",
+                              error)
+            : nullable_xstrdup(agent->store_error));
 }
 
 /* Returns what is wrong with the host's address, or null. */
@@ -158,6 +172,7 @@ report_resources(struct agent *agent)
 void
 agent_errors_run(struct agent *agent)
 {
+    agent_config_set_error(&agent->config, "store", store_error(agent));
     if (agent->options.dummy || agent->exit) {
         return;
     }

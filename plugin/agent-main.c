@@ -18,6 +18,7 @@
 #include "fatal-signal.h"
 #include "fault-point.h"
 #include "memory.h"
+#include "open-files.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vconn.h"
 #include "openvswitch/vlog.h"
@@ -31,6 +32,9 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(agent_main);
+
+/* About four times what an agent needs that has a few servers. */
+#define MIN_OPEN_FILES 256
 
 OVS_NO_RETURN static void
 usage(void)
@@ -180,6 +184,7 @@ main(int argc, char *argv[])
     service_start(&argc, &argv);
     parse_options(argc, argv, &args);
     fatal_ignore_sigpipe();
+    open_files_raise(MIN_OPEN_FILES);
 
     daemonize_start(false);
     int retval = unixctl_server_create(args.unixctl_path, &unixctl);

@@ -190,6 +190,8 @@ agent_transport_describe(const struct agent *agent, struct ds *ds)
     } else {
         ds_put_cstr(ds, (agent->transport_failed
                          ? "none: see the errors"
+                         : agent->config.remote
+                         ? "none: the store is not open yet"
                          : "none: set external_ids:alcor-remote"));
     }
 }

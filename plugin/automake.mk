@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # alcor-agent, and the library of everything in plugin/ but its main().
 #
-# fault-point.[ch], limit.[ch] and limit-show.[ch] may be used by all folders.
+# fault-point.[ch], limit.[ch], limit-show.[ch] and open-files.[ch] may be used by
+# all folders.
 #
 # To add a file, add it to plugin_libalcor_a_SOURCES in the automake.mk of its
 # folder (the .h as well, so that it is distributed).  make reruns automake by
@@ -14,7 +15,9 @@ plugin_libalcor_a_SOURCES = \
 	plugin/limit-show.c \
 	plugin/limit-show.h \
 	plugin/limit.c \
-	plugin/limit.h
+	plugin/limit.h \
+	plugin/open-files.c \
+	plugin/open-files.h
 
 sbin_PROGRAMS += plugin/alcor-agent
 plugin_alcor_agent_SOURCES = \

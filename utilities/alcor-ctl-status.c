@@ -107,6 +107,8 @@ what_to_do(const char *key)
           "whether the gateways run" },
         { "resources", "\"ovs-appctl -t alcor-agent goal-state/list\" tells "
           "of all; correct them in the controller, or what is in their way" },
+        { "store", "see to it that there is room and that the directory can "
+          "be written; nothing has to be restarted then" },
         { "tunnels", "\"ovs-vsctl show\" tells of all tunnel ports; one that "
           "is in the way has to go, or to get another dst_port" },
     };
@@ -166,7 +168,8 @@ check_state(const struct alcorrec_agent *agent, struct report *report)
         add_problem(report, todo, "not configured: %s is not set",
                     (agent->node_id[0] ? "external_ids:alcor-host-ip"
                      : "neither external_ids:alcor-node-id nor system-id"));
-    } else if (strcmp(agent->state, "running")) {
+    } else if (strcmp(agent->state, "running")
+               && !smap_get(&agent->errors, "store")) {
         add_problem(report, "wait, then look again",
                     "the agent is still starting (%s)", agent->state);
     }
@@ -184,7 +187,9 @@ check_connections(const struct alcorrec_agent *agent, struct report *report)
                     "external_ids:alcor-remote=tcp://CONTROLLER:9710 "
                     "external_ids:alcor-control=tcp://CONTROLLER:9711",
                     "no controller is configured");
-    } else if (strcmp(agent->connection_status, "connected")) {
+    } else if (strcmp(agent->connection_status, "connected")
+               && (!strcmp(agent->state, "running")
+                   || !smap_get(&agent->errors, "store"))) {
         add_problem(report, "check that the controller runs, and the path to "
                     "it (firewall, external_ids:alcor-remote and "
                     "alcor-control)", "the controller is not connected");
@@ -215,7 +220,8 @@ check_port(const struct alcorrec_port *port, struct report *report)
     } bad[] = {
         { "pending", "pending", "the controller has to send what is missing: "
           "\"ovs-appctl -t alcor-agent goal-state/resync\" asks for it" },
-        { "conflict", "in conflict", "correct the addresses in the controller" },
+        { "conflict", "in conflict",
+          "correct the addresses in the controller" },
         { "invalid", "invalid", "correct the port in the controller" },
         { "failed", "failed", "see the log of ovs-vswitchd and of the agent" },
     };

@@ -19,6 +19,7 @@
 #include "ingest/zmq-server.h"
 #include "limit.h"
 #include "memory.h"
+#include "open-files.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -32,6 +33,9 @@
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(relay_main);
+
+/* Enough for a relay with some hosts: each needs two. */
+#define MIN_OPEN_FILES 256
 
 #define MEGABYTE ((size_t) 1024 * 1024)
 #define DEFAULT_UNICAST_HOSTS 2
@@ -382,7 +386,7 @@ main(int argc, char *argv[])
     service_start(&argc, &argv);
     parse_options(argc, argv, &args);
     fatal_ignore_sigpipe();
-
+    open_files_raise(MIN_OPEN_FILES);
     daemonize_start(false);
     int retval = unixctl_server_create(args.unixctl_path, &unixctl);
     if (retval) {

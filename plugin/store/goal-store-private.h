@@ -155,6 +155,7 @@ struct goal_store {
     struct goal_head head;      /* As of the write in progress. */
     struct goal_head committed; /* As of the last commit. */
     struct goal_write_state write;
+    char *write_error;          /* Of the last one, or null. */
 
     struct hmap id_cache;       /* Contains "struct cached_id"s. */
     struct goal_txns *txns;     /* Transactions. */
@@ -176,6 +177,10 @@ void goal_store_restore_claims(struct goal_store *,
 MDB_txn *goal_store_txn(const struct goal_store *);
 void goal_store_end_reading(struct goal_store *);
 char *goal_store_error(const struct goal_store *, const char *what, int error);
+
+/* Remembers 'error', which may be null, as that of the last write, and returns
+ * it. */
+char *goal_store_note_error(struct goal_store *, char *error);
 int goal_read(const struct goal_store *, enum goal_db, const void *key,
               size_t len, MDB_val *value);
 int goal_read_u64(const struct goal_store *, enum goal_db, uint64_t key,

@@ -191,7 +191,8 @@ goal_store_begin(struct goal_store *store, const struct goal_origin *origin)
     error = txn_begin(store);
     if (error) {
         w->txn = NULL;
-        return goal_store_error(store, "cannot begin to write", error);
+        return goal_store_note_error(store, goal_store_error(
+            store, "cannot begin to write", error));
     }
     w->active = true;
     w->failed = w->marked = false;
@@ -234,7 +235,8 @@ write_fail(struct goal_store *store, const char *what, int error)
 {
     txn_abort(store);
     store->write.failed = true;
-    return goal_store_error(store, what, error);
+    return goal_store_note_error(store,
+                                 goal_store_error(store, what, error));
 }
 
 static char *
@@ -257,6 +259,8 @@ goal_store_commit(struct goal_store *store, struct goal_changes *changes)
 
         if (error) {
             message = write_fail(store, "commit failed", error);
+        } else {
+            goal_store_note_error(store, NULL);
         }
     }
     write_finish(store, changes);

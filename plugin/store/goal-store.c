@@ -114,8 +114,23 @@ goal_store_close(struct goal_store *store)
     goal_write_state_uninit(&store->write);
     goal_txns_close(store);
     vni_claims_destroy(store->claims);
+    free(store->write_error);
     free(store->dir);
     free(store);
+}
+
+char *
+goal_store_note_error(struct goal_store *store, char *error)
+{
+    free(store->write_error);
+    store->write_error = nullable_xstrdup(error);
+    return error;
+}
+
+const char *
+goal_store_write_error(const struct goal_store *store)
+{
+    return store->write_error;
 }
 
 bool

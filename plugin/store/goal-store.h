@@ -218,6 +218,9 @@ void goal_store_set_origin(struct goal_store *, const struct goal_origin *);
 char *goal_store_commit(struct goal_store *, struct goal_changes *changes)
     OVS_WARN_UNUSED_RESULT;
 
+/* Why the last write was not successful, or null. */
+const char *goal_store_write_error(const struct goal_store *);
+
 /* Undoes what was put since the last internal transaction and ends the write.
  * Changes of earlier internal transactions still go to 'changes'. */
 void goal_store_abort(struct goal_store *, struct goal_changes *changes);

@@ -142,8 +142,8 @@ size_t translator_find_refused(const struct translator *, const char **name,
 void translator_look_at(struct translator *, const struct goal_key *,
                         const char *id);
 
-/* Returns the name, "KIND ID", of another resource that has taken what this one
- * claims, or null. */
+/* Returns the name, "KIND ID", of another resource that has taken what this
+ * one claims, or null. */
 const char *translator_rival(const struct translator *,
                              const struct goal_key *);
 
