@@ -38,7 +38,8 @@ VLOG_DEFINE_THIS_MODULE(agent_fast_path_ct);
  * use; one that was not used in that time, but had been in the fast path, is
  * lost if it had been far ahead.  What it was is in a file beside the agent's
  * socket, which says, too, that it is no longer so because of us: whichever
- * agent runs then.  Both are gone after a boot. */
+ * agent runs then.  Both are gone after a boot.  Where the file cannot be
+ * written, this agent knows it. */
 
 #define SYSCTL "/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal"
 #define WAS_STRICT '0'
@@ -84,30 +85,31 @@ write_char(const char *name, int flags, char c)
 
 /* Returns 0 if nobody has written it down. */
 static char
-recall(void)
+recall(const struct agent_fast_path *fp)
 {
     char *name = file_name();
     char was = read_char(name);
 
     free(name);
-    return was;
+    return was ? was : fp->ct_was;
 }
 
 static void
-write_down(bool was_liberal)
+write_down(struct agent_fast_path *fp, bool was_liberal)
 {
     char *name = file_name();
 
-    write_char(name, O_CREAT | O_TRUNC, was_liberal ? WAS_LIBERAL
-                                                    : WAS_STRICT);
+    fp->ct_was = was_liberal ? WAS_LIBERAL : WAS_STRICT;
+    write_char(name, O_CREAT | O_TRUNC, fp->ct_was);
     free(name);
 }
 
 static void
-forget(void)
+forget(struct agent_fast_path *fp)
 {
     char *name = file_name();
 
+    fp->ct_was = 0;
     unlink(name);
     free(name);
 }
@@ -134,14 +136,14 @@ take_present(enum unixctl_outcome outcome, const char *text, void *fp_)
 
     fp->ct_asked = false;
     if (outcome != UNIXCTL_LOST) {
-        write_down(outcome == UNIXCTL_DONE && strstr(text, "disabled"));
+        write_down(fp, outcome == UNIXCTL_DONE && strstr(text, "disabled"));
     }
 }
 
 static void
 tell_vswitchd(struct agent_fast_path *fp, bool liberal)
 {
-    char was = recall();
+    char was = recall(fp);
 
     if (liberal && !was) {
         if (!fp->ct_asked) {
@@ -157,7 +159,7 @@ tell_vswitchd(struct agent_fast_path *fp, bool liberal)
                              : "dpctl/ct-enable-tcp-seq-chk"), NULL);
     }
     if (!liberal) {
-        forget();
+        forget(fp);
     }
     fp->vswitchd_seqno = unixctl_client_seqno(fp->vswitchd);
     fp->liberal = liberal;
@@ -168,14 +170,14 @@ tell_vswitchd(struct agent_fast_path *fp, bool liberal)
 static void
 tell_kernel(struct agent_fast_path *fp, bool liberal)
 {
-    char was = recall();
+    char was = recall(fp);
 
     if (!liberal) {
         write_char(SYSCTL, 0, was ? was : WAS_STRICT);
-        forget();
+        forget(fp);
     } else {
         if (!was) {
-            write_down(read_char(SYSCTL) == WAS_LIBERAL);
+            write_down(fp, read_char(SYSCTL) == WAS_LIBERAL);
         }
         write_char(SYSCTL, 0, WAS_LIBERAL);
     }
@@ -185,7 +187,9 @@ tell_kernel(struct agent_fast_path *fp, bool liberal)
 void
 agent_fast_path_ct_init(struct agent *agent)
 {
-    agent->fast_path->liberal = !agent->options.dummy && recall();
+    struct agent_fast_path *fp = agent->fast_path;
+
+    fp->liberal = !agent->options.dummy && recall(fp);
 }
 
 /* True if it is too early to tell conntrack to look at them again. */

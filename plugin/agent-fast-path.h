@@ -111,6 +111,7 @@ struct agent_fast_path {
     bool liberal;               /* What connection tracking was told. */
     long long int strict_time;  /* When it is to be told otherwise, or 0. */
     bool ct_asked;              /* What it is was asked for. */
+    char ct_was;                /* What it was before, as in the file; or 0. */
 };
 
 /* agent-fast-path.c. */
