@@ -4,7 +4,7 @@
 #
 # To add a program, add its name to bpf_names; headers go into bpf_headers.
 
-bpf_names = clock gateway patch tenant uplink
+bpf_names = clock gateway hold patch tenant uplink
 
 bpf_headers = \
 	bpf/fast-path-bpf.h \
@@ -25,6 +25,7 @@ EXTRA_DIST += \
 	bpf/fast-path-tunnel.h \
 	bpf/fast-path.h \
 	bpf/gateway.bpf.c \
+	bpf/hold.bpf.c \
 	bpf/patch.bpf.c \
 	bpf/tenant.bpf.c \
 	bpf/uplink.bpf.c

@@ -24,6 +24,9 @@
  *
  *    patch.bpf.c     between an interposed device and OVS.
  *
+ *    hold.bpf.c      on devices while OVS exchanges its ports: packets wait
+ *                    until that is over.
+ *
  *    gateway.bpf.c   on a gateway's uplink: the forwarding of a Zeta FWD.
  *
  * A packet without an entry goes to OVS unchanged, so switching everything
@@ -220,6 +223,23 @@ struct fp_uplink_config {
 
 struct fp_patch_config {
     __u32 ifindex;              /* Where everything goes. */
+};
+
+/* What waits (hold.bpf.c), as it is in the ring buffer. */
+#define FP_HELD_BYTES (16 << 20)
+#define FP_HELD_SMALL 1664      /* Frames up to this size take it up... */
+#define FP_HELD_LARGE 9728      /* ...larger ones this; others do not wait. */
+struct fp_held {
+    __u32 ifindex;              /* Where it came. */
+    __u32 length;
+    __u8 frame[];
+};
+
+struct fp_hold_config {
+    __u32 uplink_ifindex;       /* 0: none of the devices. */
+    __be32 local_ip;
+    __be16 vxlan_port;
+    __u16 reserved;
 };
 
 #endif /* bpf/fast-path.h */

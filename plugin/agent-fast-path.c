@@ -33,6 +33,7 @@ agent_fast_path_init(struct agent *agent)
     agent->fast_path = fp;
     shash_init(&fp->ports);
     smap_init(&fp->stand_ins);
+    sset_init(&fp->held);
     shash_init(&fp->delivered);
     sset_init(&fp->entrances);
     fp->offload = offload_create();
@@ -64,6 +65,7 @@ close_tables(struct agent_fast_path *fp)
         apply_bpf_uninstall(fp->ab); /* Nobody would know of them. */
     }
     offload_set_tables(fp->offload, NULL);
+    agent_fast_path_hold_stop(fp);
     apply_bpf_close(fp->ab);
     fp->ab = NULL;
     set_error(&fp->config, NULL);
@@ -158,7 +160,8 @@ agent_fast_path_uninstall(struct agent *agent)
     }
     remove_leftovers(fp);
     smap_clear(&fp->stand_ins);
-    apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
+    agent_fast_path_hold_stop(fp);
+    agent_fast_path_exchange(agent);
     fp->liberal = fp->liberal || (fp->ab && look_at_devices(fp));
     if (fp->ab && fp->interposed) {
         /* Ports stay known: if flows changed, entries would go. */
@@ -233,54 +236,33 @@ configure(struct agent *agent)
     }
 }
 
-/* If it is interposed, OVS's port is to be another than 'device'. */
-static void
-add_stand_in(struct agent_fast_path *fp, const char *device)
-{
-    char *stand_in = (fp->interposed ? apply_bpf_ovs_device(fp->ab, device)
-                      : NULL);
-
-    if (stand_in) {
-        smap_replace(&fp->stand_ins, device, stand_in);
-    }
-    free(stand_in);
-}
-
-/* Open vSwitch looks at names: if the port were the end of a pair that has
- * gone, and it is made anew, nothing would be read from it any more.  So Open
- * vSwitch has the device itself as its port first, and an error is returned
- * until it has. */
-static char *
-check_stand_in(const struct agent_fast_path *fp, const char *device,
-               bool exchanged)
-{
-    return (fp->interposed && exchanged && !apply_bpf_has_pair(device)
-            ? xasprintf("%s: what stood in for it has gone, and Open vSwitch "
-                        "does not have it itself as its port yet", device)
-            : NULL);
-}
-
 /* Uplink. */
 
+/* Returns the name of the device that is to be the uplink, which the caller
+ * must free, or null: because of '*error', if that is then not null. */
+static char *
+find_uplink(const struct agent *agent, char **error)
+{
+    const char *device = next_hop_device(agent->next_hop);
+    char *name, *real;
+
+    *error = NULL;
+    name = (agent->config.uplink ? xstrdup(agent->config.uplink)
+            : device ? apply_ovsdb_physical_device(agent->ovsdb, device, error)
+            : NULL);
+    real = (name ? xstrdup(apply_ovsdb_real_device(agent->ovsdb, name))
+            : NULL);
+    free(name);
+    return real;
+}
+
 static void
-try_uplink(struct agent *agent)
+try_uplink(struct agent *agent, char *name, char *error)
 {
     struct agent_fast_path *fp = agent->fast_path;
-    const char *device = next_hop_device(agent->next_hop);
-    char *error = NULL;
-    char *name = (agent->config.uplink ? xstrdup(agent->config.uplink)
-                  : device ? apply_ovsdb_physical_device(agent->ovsdb, device,
-                                                         &error)
-                  : NULL);
     uint32_t ifindex;
     bool exchanged;
 
-    if (name) {
-        char *real = xstrdup(apply_ovsdb_real_device(agent->ovsdb, name));
-
-        free(name);
-        name = real;
-    }
     ifindex = name ? if_nametoindex(name) : 0;
     exchanged = name && apply_ovsdb_is_exchanged(agent->ovsdb, name);
     if (name && fp->uplink && !strcmp(name, fp->uplink)
@@ -292,7 +274,7 @@ try_uplink(struct agent *agent)
     if (name) {
         struct shash_node *node;
 
-        error = check_stand_in(fp, name, exchanged);
+        error = agent_fast_path_check_stand_in(fp, name, exchanged);
         error = error ? error : apply_bpf_set_uplink(fp->ab, name, exchanged);
         SHASH_FOR_EACH (node, &fp->ports) {
             struct fast_path_port *port = node->data;
@@ -305,7 +287,7 @@ try_uplink(struct agent *agent)
     }
     set_error(&fp->uplink, error || !name ? NULL : xstrdup(name));
     if (fp->uplink) {
-        add_stand_in(fp, name);
+        agent_fast_path_add_stand_in(fp, name);
     }
     fp->uplink_ifindex = ifindex;
     fp->uplink_exchanged = exchanged;
@@ -440,7 +422,8 @@ static void
 try_port(struct agent *agent, const char *id, struct fast_path_port *port)
 {
     struct agent_fast_path *fp = agent->fast_path;
-    char *error = check_stand_in(fp, port->device, port->exchanged);
+    char *error = agent_fast_path_check_stand_in(fp, port->device,
+                                                 port->exchanged);
 
     error = error ? error : apply_bpf_add_port(
         fp->ab, port->device, port->by_connection, port->exchanged,
@@ -451,7 +434,7 @@ try_port(struct agent *agent, const char *id, struct fast_path_port *port)
     set_error(&port->error, error);
     port->tried = true;
     if (!error) {
-        add_stand_in(fp, port->device);
+        agent_fast_path_add_stand_in(fp, port->device);
         port->to_peer = can_deliver_to_peer(fp, port->number);
     }
     show_port(agent, id, port);
@@ -561,9 +544,16 @@ attach_all(struct agent *agent)
 {
     struct agent_fast_path *fp = agent->fast_path;
     bool first = !fp->settled;
+    char *error;
+    char *uplink = find_uplink(agent, &error);
 
-    try_uplink(agent);
     take_ports(agent);
+    if (!agent_fast_path_hold(agent, uplink)) {
+        free(uplink);
+        free(error);
+        return;
+    }
+    try_uplink(agent, uplink, error);
     if (first) {
         recognize_ports(agent);
     }
@@ -572,8 +562,7 @@ attach_all(struct agent *agent)
     }
     fp->leftovers = !apply_bpf_sweep(fp->ab);
     offload_resync(fp->offload);
-    apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
-    fp->exchanged = apply_ovsdb_stand_ins_are_settled(agent->ovsdb);
+    agent_fast_path_exchange(agent);
     fp->settled = true;
     fp->changed = false;
     fp->retry_time = time_msec() + FAST_PATH_RETRY_MSEC;
@@ -647,6 +636,7 @@ agent_fast_path_run(struct agent *agent)
     if (agent->phase < PHASE_TRANSLATE || agent->exit) {
         return;
     }
+    agent_fast_path_hold_run(fp);
     if (fp->ab && fp->settled && !fp->exchanged) {
         fp->exchanged = apply_ovsdb_stand_ins_are_settled(agent->ovsdb);
         fp->changed = fp->changed || fp->exchanged;
@@ -664,7 +654,7 @@ agent_fast_path_run(struct agent *agent)
         } else if (fp->ab) {
             attach_all(agent);
         } else {
-            apply_ovsdb_set_stand_ins(agent->ovsdb, &fp->stand_ins);
+            agent_fast_path_exchange(agent);
             fp->settled = true;
             fp->changed = false;
             fp->retry_time = time_msec() + FAST_PATH_RETRY_MSEC;
@@ -689,8 +679,11 @@ agent_fast_path_wait(struct agent *agent)
     if (agent->phase < PHASE_TRANSLATE || agent->exit) {
         return;
     }
+    agent_fast_path_hold_wait(fp);
     if (fp->leaving) {
         return;
+    } else if (fp->hold == HOLD_DRAINING) {
+        /* Goes on when that is over. */
     } else if (fp->changed || !fp->settled) {
         poll_immediate_wake();
     } else if (has_errors(fp)) {
@@ -750,6 +743,7 @@ agent_fast_path_destroy(struct agent *agent)
     offload_destroy(fp->offload);
     unixctl_client_close(fp->vswitchd);
     smap_destroy(&fp->stand_ins);
+    sset_destroy(&fp->held);
     shash_destroy_free_data(&fp->delivered);
     sset_destroy(&fp->entrances);
     free(fp->error);

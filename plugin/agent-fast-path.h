@@ -20,6 +20,10 @@
  *
  * agent-fast-path-config.c what the programs are told, from the settings.
  *
+ * agent-fast-path-exchange.c
+ *                          has Open vSwitch exchange the ports of interposed
+ *                          devices, while what comes to them waits.
+ *
  * agent-fast-path-flows.c  passes sightings on to feedback/offload.h, and
  *                          changes of flows, before they are made.
  *
@@ -80,6 +84,16 @@ struct fast_path_port {
     bool present;               /* While the ports are compared. */
 };
 
+/* Steps of an exchange of ports (agent-fast-path-exchange.c). */
+enum fast_path_hold {
+    HOLD_NONE,
+    HOLD_DRAINING,
+    HOLD_HELD,
+    HOLD_SETTLING,
+    HOLD_RELEASING,
+    HOLD_GIVEN_UP,
+};
+
 struct agent_fast_path {
     struct apply_bpf *ab;       /* Null: off... */
     char *error;                /* ...because of this, if not null. */
@@ -92,6 +106,10 @@ struct agent_fast_path {
     struct smap stand_ins;      /* Interposed: device -> OVS's port. */
     bool interposed;            /* 'ab' is for that. */
     bool exchanged;             /* All ports are as 'stand_ins' says. */
+    enum fast_path_hold hold;   /* Whether packets wait... */
+    struct sset held;           /* ...that come to these devices. */
+    long long int hold_time;    /* Until then at the latest. */
+    long long int settle_time;  /* Of the present step. */
     bool leaving;               /* To be removed when they are back. */
     bool changed;               /* Ports, settings, devices. */
     bool settled;               /* Everything has been tried once. */
@@ -139,6 +157,26 @@ bool agent_fast_path_config(const struct agent *, struct apply_bpf_config *,
 /* A change of what this returns, to be freed by the caller, means that all
  * programs are loaded anew. */
 char *agent_fast_path_config_to_string(const struct apply_bpf_config *);
+
+/* agent-fast-path-exchange.c.  If 'device' is interposed, OVS's port is to be
+ * another. */
+void agent_fast_path_add_stand_in(struct agent_fast_path *,
+                                  const char *device);
+/* Open vSwitch looks at names: if the port were the end of a pair that has
+ * gone, and it is made anew, nothing would be read from it any more.  So Open
+ * vSwitch has the device itself as its port first, and an error is returned
+ * until it has. */
+char *agent_fast_path_check_stand_in(const struct agent_fast_path *,
+                                     const char *device, bool exchanged);
+/* Tells Open vSwitch of the ports that are to be exchanged. */
+void agent_fast_path_exchange(struct agent *);
+/* To be called before devices are tried.  Returns false if they are not to be
+ * tried yet. */
+bool agent_fast_path_hold(struct agent *, const char *uplink);
+void agent_fast_path_hold_run(struct agent_fast_path *);
+void agent_fast_path_hold_wait(const struct agent_fast_path *);
+/* Nothing waits any more. */
+void agent_fast_path_hold_stop(struct agent_fast_path *);
 
 /* agent-fast-path-flows.c. */
 void agent_fast_path_flows_init(struct agent *);

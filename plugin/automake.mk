@@ -29,6 +29,7 @@ plugin_alcor_agent_SOURCES = \
 	plugin/agent-db.c \
 	plugin/agent-fast-path-config.c \
 	plugin/agent-fast-path-ct.c \
+	plugin/agent-fast-path-exchange.c \
 	plugin/agent-fast-path-flows.c \
 	plugin/agent-fast-path-show.c \
 	plugin/agent-fast-path-stats.c \

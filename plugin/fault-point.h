@@ -146,6 +146,12 @@
           "detaching an eBPF program")                                  \
     FAULT(BPF_DETACH_AFTER, FAULT_AGENT, "bpf-detach-after",            \
           "detaching an eBPF program")                                  \
+    FAULT(BPF_HOLD_BEFORE, FAULT_AGENT, "bpf-hold-before",              \
+          "holding what comes to a device whose port is exchanged")     \
+    FAULT(BPF_HOLD_AFTER, FAULT_AGENT, "bpf-hold-after",                \
+          "holding what comes to a device whose port is exchanged")     \
+    FAULT(BPF_RELEASE_BEFORE, FAULT_AGENT, "bpf-release-before",        \
+          "handing on what has been held")                              \
     FAULT(BPF_ENTRY_BEFORE, FAULT_AGENT, "bpf-entry-before",            \
           "writing an entry of the fast path")                          \
     FAULT(BPF_ENTRY_AFTER, FAULT_AGENT, "bpf-entry-after",              \

@@ -10,6 +10,7 @@
  * apply-bpf.c         the maps, the devices known
  * apply-bpf-entry.c   entries of the two tables of flows
  * apply-bpf-attach.c  one program on one device
+ * apply-bpf-hold.c    what comes to devices while ports are exchanged
  * apply-bpf-upgrade.c what agents with another layout have left
  * apply-bpf-veth.c    devices: what they are, pairs of veths */
 
@@ -19,6 +20,7 @@
 #include "bpf/fast-path.h"
 
 struct bpf_clock;
+struct bpf_hold;
 
 /* What is remembered of a device in the pinned map "fp_devices", by port.  Up
  * to 'gro', this is so in all versions: see apply-bpf-upgrade.c. */
@@ -61,6 +63,7 @@ struct apply_bpf {
     size_t n_entries[2];
     struct doomed_entries doomed[2];
     unsigned long long int n_evicted;
+    struct bpf_hold *hold;      /* Null: nothing is held. */
 };
 
 /* apply-bpf-dir.c.  Makes the directory 'prefix' and the version of the

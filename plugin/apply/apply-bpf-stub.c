@@ -65,6 +65,25 @@ apply_bpf_add_port(struct apply_bpf *ab OVS_UNUSED,
     OVS_NOT_REACHED();
 }
 
+char *
+apply_bpf_hold(struct apply_bpf *ab OVS_UNUSED,
+               const char *uplink OVS_UNUSED,
+               const struct sset *devices OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+bool
+apply_bpf_release_some(struct apply_bpf *ab OVS_UNUSED, size_t n OVS_UNUSED)
+{
+    OVS_NOT_REACHED();
+}
+
+void
+apply_bpf_release(struct apply_bpf *ab OVS_UNUSED)
+{
+}
+
 void
 apply_bpf_retreat(struct apply_bpf *ab OVS_UNUSED)
 {

@@ -229,6 +229,7 @@ apply_bpf_close(struct apply_bpf *ab)
     if (!ab) {
         return;
     }
+    apply_bpf_release(ab);
     apply_bpf_entries_uninit(ab);
     bpf_clock_destroy(ab->clock);
     close_fd(ab->flows_fds[0]);
@@ -610,6 +611,7 @@ apply_bpf_retreat(struct apply_bpf *ab)
     /* Native XDP would cost packets: a veth's ring is dropped when it comes,
      * and when it goes. */
     ab->config.mode = APPLY_BPF_GENERIC;
+    apply_bpf_release(ab);
     for (uint32_t port = 0; port <= FP_MAX_PORTS; port++) {
         char *error = ab->devices[port].interposed ? retreat(ab, port) : NULL;
 

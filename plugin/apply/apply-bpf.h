@@ -67,6 +67,7 @@
 #include <stdint.h>
 #include "bpf/fast-path.h"
 #include "openvswitch/types.h"
+#include "sset.h"
 
 struct apply_bpf;
 
@@ -141,6 +142,15 @@ char *apply_bpf_add_port(struct apply_bpf *, const char *device,
                          bool by_connection, bool exchanged, uint32_t *port)
     OVS_WARN_UNUSED_RESULT;
 void apply_bpf_remove_port(struct apply_bpf *, uint32_t port);
+
+/* Has what comes to 'devices' wait, one of which may be 'uplink', before they
+ * are interposed, until apply_bpf_release() hands it on to their pairs.  An
+ * error if it does not. */
+char *apply_bpf_hold(struct apply_bpf *, const char *uplink,
+                     const struct sset *devices)
+    OVS_WARN_UNUSED_RESULT;
+bool apply_bpf_release_some(struct apply_bpf *, size_t n);
+void apply_bpf_release(struct apply_bpf *);
 
 /* Interposed devices are to be OVS's ports again, and then everything is to
  * go, by apply_bpf_uninstall(): makes 'exchanged' devices of all of them, of

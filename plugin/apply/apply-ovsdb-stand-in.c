@@ -10,6 +10,7 @@
 
 #include <net/if.h>
 #include <stdlib.h>
+#include "openvswitch/poll-loop.h"
 #include "ovsdb-idl.h"
 #include "util.h"
 
@@ -157,6 +158,7 @@ apply_ovsdb_set_stand_ins(struct apply_ovsdb *ovsdb,
         smap_clone(&ovsdb->stand_ins, stand_ins);
         ovsdb->stand_ins_known = true;
         ovsdb->version++;
+        poll_immediate_wake();
     }
 }
 

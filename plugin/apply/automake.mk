@@ -70,6 +70,7 @@ fast_path_sources = \
 	plugin/apply/apply-bpf-attach.c \
 	plugin/apply/apply-bpf-dir.c \
 	plugin/apply/apply-bpf-entry.c \
+	plugin/apply/apply-bpf-hold.c \
 	plugin/apply/apply-bpf-peer.c \
 	plugin/apply/apply-bpf-upgrade.c \
 	plugin/apply/apply-bpf-private.h \

@@ -91,6 +91,7 @@ device_buffer_get(const char *device, struct device_buffer *buffer)
         if (parse(&reply, &s) && index && s.info.pdi_index == index) {
             buffer->size = MIN(buffer->size, s.meminfo[SK_MEMINFO_RCVBUF]);
             buffer->drops += s.meminfo[SK_MEMINFO_DROPS];
+            buffer->waiting += s.meminfo[SK_MEMINFO_RMEM_ALLOC];
         }
     }
     ofpbuf_uninit(&buf);

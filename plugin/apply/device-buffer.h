@@ -26,11 +26,13 @@ struct device_buffer {
     uint64_t size;              /* Bytes, as the kernel counts: some 770 for a
                                  * small packet. */
     uint64_t drops;             /* Packets, ever. */
+    uint64_t waiting;           /* Bytes, as above, of what has not been
+                                 * read. */
 };
 
 /* Returns true and stores in '*buffer' what is known of the sockets that read
- * everything from 'device': the smallest size, and all drops.  Returns false
- * if there are none, or the kernel does not tell. */
+ * everything from 'device': the smallest size, all drops, and all that waits.
+ * Returns false if there are none, or the kernel does not tell. */
 bool device_buffer_get(const char *device, struct device_buffer *buffer);
 
 #endif /* apply/device-buffer.h */
