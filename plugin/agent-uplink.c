@@ -17,6 +17,7 @@
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "store/goal-store.h"
 #include "store/volatile-store.h"
 #include "timeval.h"
 #include "translate/flow-actions.h"
@@ -64,6 +65,17 @@ hop_get(struct agent *agent, ovs_be32 ip)
     return hop;
 }
 
+/* A packet has had it asked. */
+static void
+hop_asked(struct uplink_hop *hop, const struct uplink_hop_event *question)
+{
+    if (!hop->due) {
+        hop->last = *question;
+        hop->ofport = question->ofport;
+        hop->due = time_msec() + UPLINK_HOP_RETRY_MSEC;
+    }
+}
+
 void
 agent_uplink_event(struct agent *agent, const struct packet_event *event)
 {
@@ -74,6 +86,9 @@ agent_uplink_event(struct agent *agent, const struct packet_event *event)
     char id[INET_ADDRSTRLEN];
 
     if (!hop) {
+        return;
+    } else if (eth_addr_is_zero(news->mac)) {
+        hop_asked(hop, news);
         return;
     }
     hop->last.mac = news->mac;
@@ -128,6 +143,57 @@ hop_remove(struct agent *agent, struct uplink_hop *hop)
     free(hop);
 }
 
+struct hop_search {
+    struct agent *agent;
+    struct in6_addr ip;
+    bool found;
+};
+
+static bool
+search_router(const struct goal_key *key, const char *id OVS_UNUSED,
+              void *search_)
+{
+    struct hop_search *search = search_;
+    struct goal_resource *r = goal_store_get_key(search->agent->store, key);
+    const struct goal_router *router = r ? GOAL_ROUTER_CAST(r) : NULL;
+
+    for (size_t i = 0; router && i < router->n_tables; i++) {
+        for (size_t j = 0; j < router->tables[i].n_routes; j++) {
+            const struct goal_route *route = &router->tables[i].routes[j];
+
+            search->found |= ipv6_addr_equals(&route->next_hop, &search->ip);
+        }
+    }
+    goal_resource_destroy(r);
+    return !search->found;
+}
+
+/* True if there is a rule to it. */
+static bool
+hop_is_wanted(struct agent *agent, const struct uplink_hop *hop)
+{
+    struct hop_search search = { .agent = agent };
+
+    in6_addr_set_mapped_ipv4(&search.ip, hop->last.ip);
+    goal_store_for_each(agent->store, GOAL_ROUTER, search_router, &search);
+    return search.found;
+}
+
+/* It does not answer. */
+static void
+hop_silent(struct agent *agent, const struct uplink_hop *hop)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+    struct vol_uplink_hop record;
+    char id[INET_ADDRSTRLEN];
+
+    hop_id(hop, id);
+    memset(&record, 0, sizeof record);
+    if (vol_set(agent->vol, VOL_UPLINK_HOP, id, &record)) {
+        VLOG_INFO_RL(&rl, "next hop %s does not answer", id);
+    }
+}
+
 void
 agent_uplink_hops_run(struct agent *agent)
 {
@@ -138,11 +204,16 @@ agent_uplink_hops_run(struct agent *agent)
         if (now < hop->due) {
             continue;
         }
-        if (hop->tries++ >= UPLINK_HOP_TRIES || !hop->last.our_ip) {
-            hop_remove(agent, hop);
-        } else {
+        if (hop->last.our_ip && hop->tries < UPLINK_HOP_TRIES) {
             hop_ask(agent, hop);
+            hop->tries++;
             hop->due = now + UPLINK_HOP_RETRY_MSEC;
+        } else if (hop->last.our_ip && hop_is_wanted(agent, hop)) {
+            hop_silent(agent, hop);
+            hop_ask(agent, hop);
+            hop->due = now + UPLINK_HOP_SILENT_MSEC;
+        } else {
+            hop_remove(agent, hop);
         }
     }
 }

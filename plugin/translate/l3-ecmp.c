@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 #include "hash.h"
 #include "openvswitch/list.h"
 #include "openvswitch/ofp-group.h"
@@ -15,6 +16,58 @@
 #include "translate/group-hash.h"
 #include "translate/plugin-provider.h"
 #include "util.h"
+
+/* Who has the address of a next hop. */
+struct hop_owner {
+    struct eth_addr mac;        /* Zeros: nobody. */
+    enum goal_kind kind;
+    bool down;                  /* A port that may not take anything. */
+    char *id;
+};
+
+/* Of several, a local port wins, then the smaller id. */
+static void
+take_owner(const struct goal_resource *resource, void *owner_)
+{
+    struct hop_owner *owner = owner_;
+    bool is_port = resource->kind == GOAL_PORT;
+
+    if (owner->id && (owner->kind == resource->kind
+                      ? strcmp(owner->id, resource->id) < 0
+                      : owner->kind == GOAL_PORT)) {
+        return;
+    }
+    free(owner->id);
+    *owner = (struct hop_owner) {
+        .mac = (is_port ? GOAL_PORT_CAST(resource)->mac
+                : GOAL_NEIGHBOR_CAST(resource)->mac),
+        .kind = resource->kind,
+        .down = is_port && !GOAL_PORT_CAST(resource)->admin_state_up,
+        .id = xstrdup(resource->id),
+    };
+}
+
+bool
+l3_find_next_hop(struct goal_view *view, const struct goal_network *net,
+                 const struct in6_addr *ip, struct eth_addr *mac)
+{
+    bool given = !eth_addr_is_zero(*mac);
+    struct hop_owner owner = { .id = NULL };
+    bool found;
+
+    goal_view_index(view, GOAL_BY_ADDRESS, net->subnet->up.id, ip, take_owner,
+                    &owner);
+    if (!owner.id) {
+        found = given || goal_view_gateway(view, net);
+    } else {
+        *mac = given ? *mac : owner.mac;
+        found = (owner.kind != GOAL_PORT
+                 || (!owner.down && goal_view_volatile(view, VOL_BINDING,
+                                                       owner.id)));
+    }
+    free(owner.id);
+    return found;
+}
 
 /* Gives each bucket the number that its name has, whatever the others are; two
  * of the same get different ones. */

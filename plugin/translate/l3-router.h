@@ -61,6 +61,14 @@ struct l3_ecmp_leg {
 uint32_t l3_ecmp_group(struct plugin_output *, const char *name,
                        const struct l3_ecmp_leg *, size_t n);
 
+/* Finds out who has a next hop, 'ip' in 'net': stores the MAC, unless one was
+ * given by '*mac'.  Returns false if nobody has it, as far as is known, or a
+ * port that takes nothing.  Who gives a MAC need not say whose it is.  What is
+ * not known may be found by way of a gateway that knows all; who asks on
+ * demand knows it then. */
+bool l3_find_next_hop(struct goal_view *, const struct goal_network *net,
+                      const struct in6_addr *ip, struct eth_addr *mac);
+
 /* l3-internet.c: a way out of the network. */
 struct l3_uplink {
     uint64_t router;            /* Tag of the router. */
@@ -80,10 +88,10 @@ void l3_internet_address(uint64_t tag, const struct in6_addr *ip,
 
 /* True if 'next_hop' can be asked for its MAC. */
 bool l3_uplink_asks(const struct in6_addr *next_hop);
-/* Stores in '*mac' what it has answered, if it has. */
-void l3_uplink_lookup(struct goal_view *, const struct in6_addr *next_hop,
+/* Stores in '*mac' what it has answered, if it has.  False: it is silent. */
+bool l3_uplink_lookup(struct goal_view *, const struct in6_addr *next_hop,
                       struct eth_addr *mac);
-/* Appends to 'acts' what has it asked; the packet is dropped. */
+/* Appends to 'acts' what has it asked. */
 void l3_uplink_ask(const struct l3_uplink *, const struct goal_router *,
                    const struct in6_addr *next_hop, struct plugin_output *,
                    struct ofpbuf *acts);

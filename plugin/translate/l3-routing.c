@@ -314,7 +314,8 @@ struct leg {
     struct eth_addr mac;        /* Of the next hop; zero: by its address. */
     bool internet;              /* By the uplink... */
     bool asks;                  /* ...where ARP tells the MAC. */
-    bool gone;                  /* Nobody is there, as far as is known. */
+    bool gone;                  /* Nobody is there, as far as is known... */
+    bool silent;                /* ...for it was asked, and does not answer. */
 };
 
 /* Finds the subnet of the router that 'ip' is in, or returns null. */
@@ -327,58 +328,6 @@ find_subnet(const struct routing *r, const struct in6_addr *ip)
         }
     }
     return NULL;
-}
-
-/* Who has the address of a next hop. */
-struct hop_owner {
-    struct eth_addr mac;        /* Zeros: nobody. */
-    enum goal_kind kind;
-    bool down;                  /* A port that may not take anything. */
-    char *id;
-};
-
-/* Of several, a local port wins, then the smaller id. */
-static void
-take_owner(const struct goal_resource *resource, void *owner_)
-{
-    struct hop_owner *owner = owner_;
-    bool is_port = resource->kind == GOAL_PORT;
-
-    if (owner->id && (owner->kind == resource->kind
-                      ? strcmp(owner->id, resource->id) < 0
-                      : owner->kind == GOAL_PORT)) {
-        return;
-    }
-    free(owner->id);
-    *owner = (struct hop_owner) {
-        .mac = (is_port ? GOAL_PORT_CAST(resource)->mac
-                : GOAL_NEIGHBOR_CAST(resource)->mac),
-        .kind = resource->kind,
-        .down = is_port && !GOAL_PORT_CAST(resource)->admin_state_up,
-        .id = xstrdup(resource->id),
-    };
-}
-
-/* Finds out who has the next hop of 'leg', in a subnet of the router's.  Who
- * gives a MAC need not say whose it is.  What is not known may be found by way
- * of a gateway that knows all; who asks on demand knows it then. */
-static void
-find_owner(struct goal_view *view, struct leg *leg)
-{
-    bool given = !eth_addr_is_zero(leg->mac);
-    struct hop_owner owner = { .id = NULL };
-
-    goal_view_index(view, GOAL_BY_ADDRESS, leg->j->net.subnet->up.id,
-                    &leg->rule->next_hop, take_owner, &owner);
-    if (!owner.id) {
-        leg->gone = !given && !goal_view_gateway(view, &leg->j->net);
-    } else {
-        leg->mac = given ? leg->mac : owner.mac;
-        leg->gone = (owner.kind == GOAL_PORT
-                     && (owner.down || !goal_view_volatile(view, VOL_BINDING,
-                                                           owner.id)));
-    }
-    free(owner.id);
 }
 
 /* 'leg' leads to the outside, or to the subnet that it comes from.  Returns
@@ -398,7 +347,9 @@ follow_mac(struct goal_view *view, struct routing *r, struct leg *leg)
         }
         leg->asks = eth_addr_is_zero(leg->mac);
         if (leg->asks) {
-            l3_uplink_lookup(view, &leg->rule->next_hop, &leg->mac);
+            leg->silent = !l3_uplink_lookup(view, &leg->rule->next_hop,
+                                            &leg->mac);
+            leg->gone = eth_addr_is_zero(leg->mac);
         }
         output_patch(r->out, r->uplink->bridge);
         r->waits = r->waits || !r->uplink->ofport;
@@ -426,7 +377,8 @@ follow(struct goal_view *view, struct routing *r,
     if (ipv6_addr_equals(&rule->next_hop, &leg->j->net.subnet->gateway_ip)) {
         return false;
     }
-    find_owner(view, leg);
+    leg->gone = !l3_find_next_hop(view, &leg->j->net, &rule->next_hop,
+                                  &leg->mac);
     return true;
 }
 
@@ -449,14 +401,9 @@ act_leg(const struct routing *r, struct ofpbuf *acts, const struct leg *leg,
             r->tag, r->uplink->ofport, uplink_mac(r, leg->j),
         };
 
-        if (eth_addr_is_zero(leg->mac)) {
-            l3_uplink_ask(&uplink, r->router, &leg->rule->next_hop, r->out,
-                          acts);
-        } else {
-            act_set_mac(acts, MFF_ETH_SRC, &uplink.mac);
-            act_set_mac(acts, MFF_ETH_DST, &leg->mac);
-            act_output(acts, uplink.ofport);
-        }
+        act_set_mac(acts, MFF_ETH_SRC, &uplink.mac);
+        act_set_mac(acts, MFF_ETH_DST, &leg->mac);
+        act_output(acts, uplink.ofport);
         *nextp = OFS_N_STAGES;
         return;
     }
@@ -504,28 +451,85 @@ rule_group(const struct routing *r, const struct joined *from,
     return group;
 }
 
+/* Moves those of 'n' legs that are 'good' to the front, in the order that they
+ * have, and returns how many there are. */
+static size_t
+prefer(struct leg *legs, size_t n, bool (*good)(const struct leg *))
+{
+    size_t n_good = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (good(&legs[i])) {
+            struct leg leg = legs[i];
+
+            memmove(&legs[n_good + 1], &legs[n_good],
+                    (i - n_good) * sizeof *legs);
+            legs[n_good++] = leg;
+        }
+    }
+    return n_good;
+}
+
+static bool
+leads_to_somebody(const struct leg *leg)
+{
+    return !leg->gone;
+}
+
+/* The switch may know more than we do. */
+static bool
+leads_inside(const struct leg *leg)
+{
+    return !leg->asks;
+}
+
+/* Has those of the 'n' 'legs' asked that have not been yet; or all. */
+static void
+ask_hops(const struct routing *r, struct ofpbuf *acts, const struct leg *legs,
+         size_t n, bool all)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct leg *leg = &legs[i];
+
+        if (leg->asks && (all || !leg->silent)) {
+            const struct l3_uplink uplink = {
+                r->tag, r->uplink->ofport, uplink_mac(r, leg->j),
+            };
+
+            l3_uplink_ask(&uplink, r->router, &leg->rule->next_hop, r->out,
+                          acts);
+        }
+    }
+}
+
 /* Packets from the subnet 'from' for the prefix of the 'n' legs at 'legs' are
- * spread over them. */
+ * spread over those of them that lead to somebody.  (A bucket cannot ask: what
+ * it does is an action set.) */
 static void
 rule_flow(const struct routing *r, const struct joined *from,
-          const struct leg *legs, size_t n)
+          struct leg *legs, size_t n)
 {
     const struct goal_prefix *prefix = &legs->rule->destination;
-    uint32_t group = n > 1 ? rule_group(r, from, legs, n) : 0;
+    size_t n_living = prefer(legs, n, leads_to_somebody);
+    size_t n_used = n_living ? n_living : prefer(legs, n, leads_inside);
+    uint32_t group = n_used > 1 ? rule_group(r, from, legs, n_used) : 0;
     struct flow_draft f;
 
     flow_draft_init(&f, from->net.tag);
     flow_draft_match_dst(&f, prefix);
     act_dec_ttl(&f.acts);
+    ask_hops(r, &f.acts, &legs[n_used], n - n_used, !n_used);
     if (group) {
         ofpact_put_GROUP(&f.acts)->group_id = group;
-    } else {
+    } else if (n_used) {
         enum of_stage next;
 
         act_leg(r, &f.acts, legs, &next);
         if (next != OFS_N_STAGES) {
             act_goto(&f.acts, next);
         }
+    } else {
+        act_drop(&f.acts, OF_DROP_UNKNOWN_DESTINATION);
     }
     flow_draft_output(&f, r->out, OFS_ROUTE_LOOKUP,
                       route_priority(prefix, false));
@@ -554,25 +558,6 @@ compare_legs(const void *a_, const void *b_)
             : a->priority != b->priority
             ? (a->priority > b->priority ? -1 : 1)
             : strcmp(a->id, b->id));
-}
-
-/* Moves those of 'n' legs that lead to somebody to the front, in the order
- * that they have, and returns how many there are; 'n' if there are none. */
-static size_t
-prefer_living(struct leg *legs, size_t n)
-{
-    size_t n_living = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!legs[i].gone) {
-            struct leg leg = legs[i];
-
-            memmove(&legs[n_living + 1], &legs[n_living],
-                    (i - n_living) * sizeof *legs);
-            legs[n_living++] = leg;
-        }
-    }
-    return n_living ? n_living : n;
 }
 
 /* The rules of the table of the subnet 'from': of those for one prefix, the
@@ -607,7 +592,7 @@ route_rules(struct goal_view *view, struct routing *r,
                                                &first->destination); next++) {
             n_best += legs[next].rule->priority == first->priority;
         }
-        rule_flow(r, from, &legs[i], prefer_living(&legs[i], n_best));
+        rule_flow(r, from, &legs[i], n_best);
     }
     free(legs);
     if (internet) {

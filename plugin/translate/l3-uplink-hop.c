@@ -37,7 +37,7 @@ l3_uplink_asks(const struct in6_addr *next_hop)
             && in6_addr_get_mapped_ipv4(next_hop));
 }
 
-void
+bool
 l3_uplink_lookup(struct goal_view *view, const struct in6_addr *next_hop,
                  struct eth_addr *mac)
 {
@@ -49,6 +49,7 @@ l3_uplink_lookup(struct goal_view *view, const struct in6_addr *next_hop,
     if (hop) {
         memcpy(mac->ea, hop->mac, sizeof mac->ea);
     }
+    return !hop || !eth_addr_is_zero(*mac);
 }
 
 static char *
@@ -75,8 +76,6 @@ l3_uplink_ask(const struct l3_uplink *uplink,
     data.ofport = uplink->ofport;
     data.mac = uplink->mac;
     free(punt_hop(router, &data, out, acts));
-    act_set_u32(acts, MFF_ALCOR_REASON, OF_DROP_UNKNOWN_DESTINATION);
-    act_resubmit(acts, OFS_DROP);
 }
 
 /* ARP of 'op' from the next hop 'data->ip', about itself if it is a request,
@@ -121,6 +120,7 @@ ask(const struct packet_view *view, const struct hop_data *data,
     uint64_t stub[64 / 8];
     struct ofpbuf acts;
     struct dp_packet packet;
+    struct uplink_hop_event event;
 
     dp_packet_init(&packet, 0);
     compose_arp(&packet, ARP_OP_REQUEST, data->mac, eth_addr_zero, true,
@@ -131,6 +131,13 @@ ask(const struct packet_view *view, const struct hop_data *data,
                       dp_packet_size(&packet), &acts);
     ofpbuf_uninit(&acts);
     dp_packet_uninit(&packet);
+
+    memset(&event, 0, sizeof event);
+    event.ip = data->ip;
+    event.our_mac = data->mac;
+    event.our_ip = view->flow->nw_src;
+    event.ofport = data->ofport;
+    packet_reply_event(reply, &event, sizeof event, false);
 }
 
 bool

@@ -10,7 +10,7 @@
  * lead to, in the name of the packet's sender, a local port, for which this
  * host answers there.  What the next hop says of itself, asked or not, becomes
  * this event, and, by agent-uplink.c, a volatile record that the rule depends
- * on.
+ * on.  That it has been asked is an event, too, so that silence is noticed.
  *
  * Thread-safety: no state. */
 
@@ -20,18 +20,23 @@
 struct packet_event;
 
 /* A next hop is asked again when it has been silent for so long, then so
- * often, and forgotten when it does not answer. */
+ * often.  When it does not answer, its record says that it is silent (no MAC),
+ * and it is asked now and then while there is a rule to it: if rules share
+ * flows, those of the others have them until it answers. */
 #define UPLINK_HOP_REFRESH_MSEC 30000
 #define UPLINK_HOP_RETRY_MSEC 1000
+#define UPLINK_HOP_SILENT_MSEC 5000
 
 /* That are remembered at a time. */
 #define UPLINK_HOP_MAX 1024
 
 struct uplink_hop_event {
     ovs_be32 ip;                /* Of the next hop... */
-    struct eth_addr mac;        /* ...and its MAC. */
-    struct eth_addr our_mac;    /* Whom it has answered; zero: nobody. */
+    struct eth_addr mac;        /* ...and its MAC; zero: it is being asked. */
+    struct eth_addr our_mac;    /* Whom it has answered; zero: nobody; or in
+                                 * whose name it is asked... */
     ovs_be32 our_ip;
+    uint32_t ofport;            /* ...and where. */
 };
 
 /* The event, or null if it is another. */
