@@ -39,8 +39,9 @@ apply_bpf_choose_hook(const struct apply_bpf *ab, struct device_record *device,
 
     switch (ab->config.mode) {
     case APPLY_BPF_AUTO:
-        *hook = (ab->config.userspace ? APPLY_BPF_HOOK_XDP_NATIVE
-                 : APPLY_BPF_HOOK_TC);
+        *hook = (!ab->config.userspace ? APPLY_BPF_HOOK_TC
+                 : device->no_native ? APPLY_BPF_HOOK_XDP_GENERIC
+                 : APPLY_BPF_HOOK_XDP_NATIVE);
         break;
     case APPLY_BPF_NATIVE:
         *hook = APPLY_BPF_HOOK_XDP_NATIVE;
@@ -394,11 +395,14 @@ apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
         reason = attach_tc(device, prog_fd);
     } else {
         reason = attach_xdp(ab, device, prog_fd, hook);
-        if (reason && ab->config.mode == APPLY_BPF_AUTO) {
+        if (reason && ab->config.mode == APPLY_BPF_AUTO
+            && hook == APPLY_BPF_HOOK_XDP_NATIVE) {
             VLOG_INFO("%s; trying generic XDP", reason);
             free(reason);
             hook = APPLY_BPF_HOOK_XDP_GENERIC;
             reason = attach_xdp(ab, device, prog_fd, hook);
+            /* To try again would be without a program for a while. */
+            device->no_native = !reason;
         }
     }
     if (reason) {

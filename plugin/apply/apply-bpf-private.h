@@ -30,7 +30,9 @@ struct device_record {
     uint32_t hook;              /* enum apply_bpf_hook. */
     uint8_t by_connection;
     uint8_t gro;                /* Its peer has GRO because of us. */
-    uint16_t reserved;
+    uint8_t no_native;          /* It cannot have native XDP: "auto" has tried
+                                 * that. */
+    uint8_t reserved;
     uint32_t interposed;        /* ifindex of our end; 0: it is not. */
 };
 

@@ -124,7 +124,7 @@ apply_bpf_inherit_link(const struct apply_bpf *ab, uint32_t ifindex)
 /* Peers. */
 
 /* What of a record is the same in all versions. */
-#define RECORD_LEN offsetof(struct device_record, reserved)
+#define RECORD_LEN offsetof(struct device_record, no_native)
 BUILD_ASSERT_DECL(offsetof(struct device_record, name) == 0);
 BUILD_ASSERT_DECL(offsetof(struct device_record, ifindex) == 16);
 BUILD_ASSERT_DECL(offsetof(struct device_record, gro) == 25);

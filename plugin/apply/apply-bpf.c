@@ -455,6 +455,7 @@ replace_device(struct apply_bpf *ab, uint32_t port,
     if (old->ifindex == device->ifindex && !strcmp(old->name, device->name)) {
         device->hook = old->hook;
         device->gro = old->gro;
+        device->no_native = old->no_native;
     } else {
         apply_bpf_remove_port(ab, port);
         if (old->ifindex) {
