@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent-fast-path.h"
+#include "apply/apply-ovsdb.h"
 #include "apply/flow-stats.h"
 #include "apply/next-hop.h"
 #include "feedback/direct-path.h"
@@ -486,6 +487,23 @@ follow_map(struct agent *agent)
     free(ips);
 }
 
+/* Has those who listen do so where other hosts are heard, and tenants are
+ * not. */
+static void
+follow_device(struct agent *agent)
+{
+    struct agent_zeta *zeta = agent->zeta;
+    int ifindex = 0;
+
+    if (!agent->options.dummy
+        && !strcmp(apply_ovsdb_datapath_type(agent->ovsdb), "netdev")) {
+        ifindex = next_hop_ifindex(agent->next_hop);
+        ifindex = ifindex ? ifindex : -1;
+    }
+    oam_sockets_set_device(zeta->sockets, ifindex);
+    rejections_set_device(zeta->rejections, ifindex);
+}
+
 void
 agent_zeta_run(struct agent *agent)
 {
@@ -503,6 +521,7 @@ agent_zeta_run(struct agent *agent)
         zeta->n_ended += direct_paths_prune(zeta->paths, is_useful, zeta);
         take_held(agent);
     }
+    follow_device(agent);
     agent_zeta_xsk_run(agent);
     oam_xsk_run(zeta->xsk, take_oam, agent);
     oam_sockets_run(zeta->sockets, time_msec(), take_oam, agent);

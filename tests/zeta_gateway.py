@@ -9,6 +9,8 @@ usage: zeta_gateway.py run [OPTIONS] --entrance IP=MAC [ENDPOINT...]
        zeta_gateway.py form FILE FRAME | form HEX
        zeta_gateway.py payload delete|inject VNI SRC DST SPORT DPORT PROTOCOL
            [IP HOST-IP MAC HOST-MAC]
+       zeta_gateway.py forge oam SRC HOST-IP MAC HEX
+       zeta_gateway.py forge rejection SRC HOST-IP MAC
 
 "run" forwards on --interface (default: eth0) until "exit":
 
@@ -39,7 +41,8 @@ An ENDPOINT is VNI,IP,MAC,HOST-IP,HOST-MAC.  Commands:
     exit
 
 "form" says what counts of a host's frame: of one in a file of vectors, or of
-one in hex.
+one in hex.  "forge" prints a frame in hex that claims to be from SRC: an OAM
+packet, or the news that nobody takes there what the host's tunnel brings.
 
 What deployed ones do, and this does: looks at outer destination MAC and IP (an
 entrance's), UDP destination port 4789, VNI and inner destination address.
@@ -413,6 +416,26 @@ def payload(what, vni, source, destination, sport, dport, protocol,
                                  mac_bytes(host_mac))).hex())
 
 
+def forge(what, source, host_ip, mac, text=""):
+    """Prints a frame that is for a host, whoever sends it."""
+    source, host = socket.inet_aton(source), socket.inet_aton(host_ip)
+    gateway = Gateway()
+    gateway.entrances[source] = mac_bytes("02:00:00:00:00:99")
+    frame = gateway.oam(source, host, mac_bytes(mac), bytes.fromhex(text),
+                        gateway.oam_port)
+    if what == "rejection":
+        udp = struct.pack("!HHHH", 50000, 4789, 8, 0)
+        quoted = ip_header(host, source, 28, 64, 1) + udp
+        icmp = struct.pack("!BBHI", 3, 3, 0, 0) + quoted
+        icmp = icmp[:2] + struct.pack("!H", checksum(icmp)) + icmp[4:]
+        header = ip_header(source, host, 20 + len(icmp), 64, 1)
+        header = header[:9] + b"\x01\x00\x00" + header[12:]
+        header = (header[:10] + struct.pack("!H", checksum(header))
+                  + header[12:])
+        frame = frame[:14] + header + icmp
+    print(frame.hex())
+
+
 def form(*where):
     """Prints what counts of a frame to a gateway."""
     if len(where) == 2:
@@ -475,7 +498,7 @@ def vectors(path):
 def main():
     mode, *args = sys.argv[1:] or ["help"]
     modes = {"run": run, "ctl": ctl, "vectors": vectors, "payload": payload,
-             "form": form}
+             "forge": forge, "form": form}
     if mode not in modes:
         sys.exit(__doc__)
     return modes[mode](

@@ -342,6 +342,12 @@ next_hop_device(const struct next_hop *nh)
     return nh->underlay ? underlay_device(nh->underlay) : NULL;
 }
 
+int
+next_hop_ifindex(const struct next_hop *nh)
+{
+    return next_hop_device(nh) ? underlay_ifindex(nh->underlay) : 0;
+}
+
 /* Where to. */
 
 /* Returns the class of the cache that the datapath uses, or null. */

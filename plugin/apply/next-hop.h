@@ -121,8 +121,10 @@ bool next_hop_is_on_link(const struct next_hop *, const struct in6_addr *ip);
 /* True if a device has 'host_ip', be it lo. */
 bool next_hop_host_ip_exists(const struct next_hop *);
 
-/* Name of the device that has 'host_ip', null if there is none but lo. */
+/* Name and index of the device that has 'host_ip', null and 0 if there is none
+ * but lo. */
 const char *next_hop_device(const struct next_hop *);
+int next_hop_ifindex(const struct next_hop *);
 
 void next_hop_run(struct next_hop *);
 void next_hop_wait(struct next_hop *);

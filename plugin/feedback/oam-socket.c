@@ -32,6 +32,7 @@ struct oam_socket {
 
 struct oam_sockets {
     struct in6_addr host_ip;
+    int ifindex;                /* See oam_sockets_set_device(). */
     struct oam_socket sockets[OAM_MAX_SOCKETS];
     size_t n;
     size_t next;                /* Whose turn it is to be first. */
@@ -47,15 +48,17 @@ oam_sockets_create(void)
     return xzalloc(sizeof(struct oam_sockets));
 }
 
+/* They are opened again when the next are received. */
 static void
 close_all(struct oam_sockets *os)
 {
     for (size_t i = 0; i < os->n; i++) {
         if (os->sockets[i].fd >= 0) {
             close(os->sockets[i].fd);
+            os->sockets[i].fd = -1;
         }
     }
-    os->n = 0;
+    os->retry = 0;
 }
 
 void
@@ -68,8 +71,18 @@ oam_sockets_destroy(struct oam_sockets *os)
     }
 }
 
+int
+oam_socket_bind_device(int fd, int ifindex)
+{
+    return (ifindex < 0 ? ENODEV
+            : ifindex && setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX,
+                                    &ifindex, sizeof ifindex) ? errno
+            : 0);
+}
+
+/* Returns the socket, or a negative errno value. */
 static int
-open_socket(const struct in6_addr *host_ip, uint16_t port)
+open_socket(const struct in6_addr *host_ip, int ifindex, uint16_t port)
 {
     const struct sockaddr_in sin = {
         .sin_family = AF_INET, .sin_port = htons(port),
@@ -84,13 +97,15 @@ open_socket(const struct in6_addr *host_ip, uint16_t port)
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     }
-    if (bind(fd, (const struct sockaddr *) &sin, sizeof sin)) {
-        int error = errno;
 
-        close(fd);
-        return -error;
+    int error = oam_socket_bind_device(fd, ifindex);
+    if (!error && bind(fd, (const struct sockaddr *) &sin, sizeof sin)) {
+        error = errno;
     }
-    return fd;
+    if (error) {
+        close(fd);
+    }
+    return error ? -error : fd;
 }
 
 /* Opens those that are not. */
@@ -107,7 +122,7 @@ open_missing(struct oam_sockets *os, long long int now)
         if (s->fd >= 0) {
             continue;
         }
-        s->fd = open_socket(&os->host_ip, s->port);
+        s->fd = open_socket(&os->host_ip, os->ifindex, s->port);
         ipv6_string_mapped(ip, &os->host_ip);
         if (s->fd >= 0) {
             VLOG_INFO("listening to gateways at %s:%"PRIu16, ip, s->port);
@@ -147,7 +162,15 @@ oam_sockets_set(struct oam_sockets *os, const struct in6_addr *host_ip,
     for (os->n = 0; os->n < n; os->n++) {
         os->sockets[os->n] = (struct oam_socket) { ports[os->n], -1 };
     }
-    os->retry = 0;
+}
+
+void
+oam_sockets_set_device(struct oam_sockets *os, int ifindex)
+{
+    if (os->ifindex != ifindex) {
+        os->ifindex = ifindex;
+        close_all(os);
+    }
 }
 
 /* Takes at most 'max' packets, and returns how many it took. */

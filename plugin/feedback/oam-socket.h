@@ -16,6 +16,12 @@
  * socket that cannot be bound, since the address is not there yet, say, is
  * tried again every OAM_SOCKET_RETRY_MSEC.
  *
+ * The address alone does not keep tenants out.  On the userspace datapath,
+ * Open vSwitch gets a copy of what arrives on a tenant's device, and the
+ * host's own IP stack gets the frame as well: for it, what a tenant sends to
+ * the host's address is for the host.  There, sockets are bound to the device
+ * that has the address, too.
+ *
  * Bounds
  * ------
  *
@@ -57,6 +63,13 @@ void oam_sockets_destroy(struct oam_sockets *);
  * others. */
 void oam_sockets_set(struct oam_sockets *, const struct in6_addr *host_ip,
                      const uint16_t *ports, size_t n);
+
+/* Takes only what arrives on the device with index 'ifindex'; 0: on any;
+ * -1: nothing at all, for the device is not known. */
+void oam_sockets_set_device(struct oam_sockets *, int ifindex);
+
+/* Binds 'fd' to a device, as above.  Returns 0 or a positive errno value. */
+int oam_socket_bind_device(int fd, int ifindex);
 
 /* Calls 'cb' for each packet. */
 void oam_sockets_run(struct oam_sockets *, long long int now,

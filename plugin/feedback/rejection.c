@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "feedback/oam-socket.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/token-bucket.h"
 #include "openvswitch/vlog.h"
@@ -30,6 +31,7 @@ VLOG_DEFINE_THIS_MODULE(rejection);
 
 struct rejections {
     struct in6_addr host_ip;    /* All zeros: nowhere. */
+    int ifindex;                /* See oam_sockets_set_device(). */
     int fd;                     /* -1: not open. */
     long long int retry;        /* Then, when to try it again. */
     struct token_bucket budget;
@@ -131,14 +133,16 @@ open_socket(struct rejections *r)
     if (r->fd < 0) {
         return errno;
     }
-    if (setsockopt(r->fd, SOL_RAW, ICMP_FILTER, &filter, sizeof filter)
-        || bind(r->fd, (const struct sockaddr *) &sin, sizeof sin)) {
-        int error = errno;
-
-        close_socket(r);
-        return error;
+    int error = oam_socket_bind_device(r->fd, r->ifindex);
+    if (!error
+        && (setsockopt(r->fd, SOL_RAW, ICMP_FILTER, &filter, sizeof filter)
+            || bind(r->fd, (const struct sockaddr *) &sin, sizeof sin))) {
+        error = errno;
     }
-    return 0;
+    if (error) {
+        close_socket(r);
+    }
+    return error;
 }
 
 void
@@ -147,6 +151,16 @@ rejections_set(struct rejections *r, const struct in6_addr *host_ip)
     if (!ipv6_addr_equals(&r->host_ip, host_ip)) {
         close_socket(r);
         r->host_ip = *host_ip;
+        r->retry = LLONG_MIN;
+    }
+}
+
+void
+rejections_set_device(struct rejections *r, int ifindex)
+{
+    if (r->ifindex != ifindex) {
+        close_socket(r);
+        r->ifindex = ifindex;
         r->retry = LLONG_MIN;
     }
 }

@@ -19,7 +19,8 @@
  * A rejection is believed if it comes from the very host that the tunnelled
  * packet, of which it quotes the beginning, was for, and if that packet was
  * ours.  Nothing authenticates it.  If it was forged, packets go to the
- * gateway, which tells of the path once more.
+ * gateway, which tells of the path once more.  On the userspace datapath, what
+ * tenants send is not heard (feedback/oam-socket.h says why it would be).
  *
  * Bounds
  * ------
@@ -53,6 +54,9 @@ void rejections_destroy(struct rejections *); /* Accepts null. */
 
 /* Listens at 'host_ip', or, if it is not IPv4-mapped, nowhere. */
 void rejections_set(struct rejections *, const struct in6_addr *host_ip);
+
+/* As oam_sockets_set_device(). */
+void rejections_set_device(struct rejections *, int ifindex);
 
 /* Calls 'cb' for each host that has rejected something. */
 void rejections_run(struct rejections *, uint16_t tunnel_port,
