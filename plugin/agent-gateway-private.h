@@ -46,7 +46,8 @@ struct agent_gateway {
     struct sset served;         /* Ids of gateways. */
 
     int announcements;          /* Still to be made. */
-    long long int announce_time;
+    long long int announce_time; /* Of the next. */
+    long long int announced;    /* When the last were made. */
     unsigned long long int n_injected; /* OAM packets sent, by kind. */
     unsigned long long int n_deleted;
 };

@@ -158,7 +158,7 @@ apply_entrances(struct agent_gateway *gw)
     }
     free(ours);
     gw->announcements = GATEWAY_ANNOUNCEMENTS;
-    gw->announce_time = LLONG_MIN;
+    gw->announce_time = gw->announced + CLUSTER_HASTE_MSEC;
 }
 
 static void
@@ -175,6 +175,7 @@ announce(struct agent_gateway *gw)
                                     gw->entrances[i].mac);
         }
     }
+    gw->announced = now;
     gw->announcements = MAX(gw->announcements - 1, 0);
     gw->announce_time = now + (gw->announcements ? CLUSTER_BEAT_MSEC
                                : GATEWAY_ANNOUNCE_MSEC);

@@ -16,6 +16,7 @@
  *     show                    who has what, by what each member that is not
  *                             silent thinks
  *     counters IP
+ *     log                     from now on, what is logged goes to stderr
  *     news IP                 how often it was to announce its entrances since
  *                             this was asked last */
 
@@ -219,6 +220,8 @@ run_line(char *line)
 
         printf(IP_FMT" news: %d\n", IP_ARGS(node->ip), node->n_news);
         node->n_news = 0;
+    } else if (!strcmp(command, "log")) {
+        vlog_set_levels(NULL, VLF_CONSOLE, VLL_INFO);
     } else if (!strcmp(command, "counters")) {
         show_counters(find(strtok_r(NULL, " ", &save)));
     } else {

@@ -24,6 +24,9 @@ LIMIT_DEFINE(gateway_members, CLUSTER_MAX_MEMBERS - 1, LIMIT_FIXED,
 #define HEADER_LEN 12
 static const uint8_t magic[4] = { 'A', 'G', 'W', 'H' };
 
+/* Anybody can make members come and go. */
+static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(20, 60);
+
 struct member {
     struct hmap_node hmap_node; /* In struct gateway_cluster's 'members'. */
     ovs_be32 ip;
@@ -41,6 +44,7 @@ struct gateway_cluster {
     bool may_take;              /* What is at home with others. */
     long long int start;
     long long int next_beat;
+    long long int last_beat;
     struct hmap members;        /* Contains "struct member"s; not us. */
     ovs_be32 *home;
     size_t n_home;
@@ -57,6 +61,7 @@ gateway_cluster_create(ovs_be32 self, long long int now)
     c->self = self;
     c->start = now;
     c->next_beat = now;
+    c->last_beat = now - CLUSTER_HASTE_MSEC;
     hmap_init(&c->members);
     return c;
 }
@@ -206,20 +211,34 @@ find_member(const struct gateway_cluster *c, ovs_be32 ip)
     return NULL;
 }
 
+/* Forgets the one of the dead that is silent for longest.  Returns false if
+ * all live. */
+static bool
+forget_dead(struct gateway_cluster *c)
+{
+    struct member *m, *oldest = NULL;
+
+    HMAP_FOR_EACH (m, hmap_node, &c->members) {
+        if (!m->alive && (!oldest || m->heard < oldest->heard)) {
+            oldest = m;
+        }
+    }
+    if (oldest) {
+        remove_member(c, oldest);
+    }
+    return oldest != NULL;
+}
+
+/* Returns the new member, or null if there are too many. */
 static struct member *
 add_member(struct gateway_cluster *c, ovs_be32 ip)
 {
     struct member *m;
 
-    if (limit_reached(&limit_gateway_members, hmap_count(&c->members))) {
-        struct member *oldest = NULL;
-
-        HMAP_FOR_EACH (m, hmap_node, &c->members) {
-            if (!oldest || m->heard < oldest->heard) {
-                oldest = m;
-            }
-        }
-        remove_member(c, oldest);
+    if (hmap_count(&c->members) >= limit_max(&limit_gateway_members)
+        && !forget_dead(c)) {
+        limit_hit(&limit_gateway_members);
+        return NULL;
     }
     m = xzalloc(sizeof *m);
     m->ip = ip;
@@ -254,20 +273,23 @@ gateway_cluster_heard(struct gateway_cluster *c, const void *packet,
     c->counters.heard++;
     m = find_member(c, src);
     m = m ? m : add_member(c, src);
+    if (!m) {
+        return;
+    }
     m->heard = now;
 
     n = (size - HEADER_LEN) / 4;
     if (!n) {
         if (m->alive) {
-            VLOG_INFO("member "IP_FMT" leaves", IP_ARGS(src));
+            VLOG_INFO_RL(&rl, "member "IP_FMT" leaves", IP_ARGS(src));
         }
         c->changed |= m->alive;
         m->alive = false;
     } else if (!m->alive || n != m->n_home
                || memcmp(m->home, p + HEADER_LEN, 4 * n)) {
         if (!m->alive) {
-            VLOG_INFO("member "IP_FMT" lives, entrances: %"PRIuSIZE,
-                      IP_ARGS(src), n);
+            VLOG_INFO_RL(&rl, "member "IP_FMT" lives, entrances: %"PRIuSIZE,
+                         IP_ARGS(src), n);
         }
         free(m->home);
         m->home = xmemdup(p + HEADER_LEN, 4 * n);
@@ -275,7 +297,7 @@ gateway_cluster_heard(struct gateway_cluster *c, const void *packet,
         if (!m->alive) {
             m->alive = true;
             c->met = true;
-            c->next_beat = now;
+            c->next_beat = c->last_beat + CLUSTER_HASTE_MSEC;
         }
         c->changed = true;
     }
@@ -304,6 +326,7 @@ gateway_cluster_beat(struct gateway_cluster *c, long long int now,
         return 0;
     }
     c->next_beat = now + CLUSTER_BEAT_MSEC;
+    c->last_beat = now;
     return make_heartbeat(c, c->n_home, packet);
 }
 
@@ -392,8 +415,8 @@ check_time(struct gateway_cluster *c, long long int now)
 
     HMAP_FOR_EACH (m, hmap_node, &c->members) {
         if (m->alive && now >= m->heard + CLUSTER_DEAD_MSEC) {
-            VLOG_WARN("member "IP_FMT" has not been heard for %lld ms",
-                      IP_ARGS(m->ip), now - m->heard);
+            VLOG_WARN_RL(&rl, "member "IP_FMT" has not been heard for %lld ms",
+                         IP_ARGS(m->ip), now - m->heard);
             m->alive = false;
             c->counters.deaths++;
             c->changed = true;
@@ -422,8 +445,8 @@ gateway_cluster_run(struct gateway_cluster *c, long long int now)
 
         find_owner(c, e);
         if (before != e->owner) {
-            VLOG_INFO("entrance "IP_FMT" is with "IP_FMT, IP_ARGS(e->ip),
-                      IP_ARGS(e->owner));
+            VLOG_INFO_RL(&rl, "entrance "IP_FMT" is with "IP_FMT,
+                         IP_ARGS(e->ip), IP_ARGS(e->owner));
             c->counters.taken += e->owner == c->self;
             c->counters.given += before == c->self;
             ours_changed |= e->owner == c->self || before == c->self;

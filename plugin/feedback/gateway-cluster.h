@@ -65,8 +65,11 @@
  * gateway_cluster_beat() makes the heartbeat when it is due.  All take the
  * time, so nothing here reads a clock.
  *
- * Limits: CLUSTER_MAX_MEMBERS of which the one silent for longest is
- * forgotten, CLUSTER_MAX_ENTRANCES for each.
+ * Limits: CLUSTER_MAX_MEMBERS, CLUSTER_MAX_ENTRANCES for each.  A new member
+ * takes the place of one that is dead; while all live it is not heard.
+ * However many members come and go (heartbeats are easily forged), there are
+ * at least CLUSTER_HASTE_MSEC between two heartbeats of ours, and two rounds
+ * of announcements.
  *
  * Thread-safety: one thread at a time. */
 
@@ -78,6 +81,7 @@
 struct gateway_cluster;
 
 #define CLUSTER_BEAT_MSEC 200
+#define CLUSTER_HASTE_MSEC 50
 #define CLUSTER_DEAD_MSEC (3 * CLUSTER_BEAT_MSEC)
 #define CLUSTER_GRACE_MSEC 2000
 #define CLUSTER_PORT 8309
