@@ -101,6 +101,7 @@ test_scripts = \
 	tests/flows.py \
 	tests/power-cut.py \
 	tests/equivalence_model.py \
+	tests/loud-subscriber.py \
 	tests/send-frame.py \
 	tests/spoof.py \
 	tests/topics.py \

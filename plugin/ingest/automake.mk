@@ -26,6 +26,8 @@ plugin_libalcor_a_SOURCES += \
 	plugin/ingest/host-filter.h \
 	plugin/ingest/host-lists.c \
 	plugin/ingest/host-lists.h \
+	plugin/ingest/loud-peers.c \
+	plugin/ingest/loud-peers.h \
 	plugin/ingest/proto-field-private.h \
 	plugin/ingest/proto-field.c \
 	plugin/ingest/proto-field.h \

@@ -106,39 +106,6 @@ slow_peers_destroy(struct slow_peers *sp)
 
 /* Looking. */
 
-/* True if 'fd' is a connection to our endpoint. */
-static bool
-is_ours(const struct slow_peers *sp, int fd)
-{
-    union {
-        struct sockaddr sa;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-        struct sockaddr_un un;
-    } local = { .sa.sa_family = AF_UNSPEC };
-    socklen_t len = sizeof local - 1;
-    int listens;
-    socklen_t listens_len = sizeof listens;
-
-    if (getsockname(fd, &local.sa, &len)
-        || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len)
-        || listens) {
-        return false;
-    }
-    switch (local.sa.sa_family) {
-    case AF_INET:
-        return sp->port && ntohs(local.in.sin_port) == sp->port;
-    case AF_INET6:
-        return sp->port && ntohs(local.in6.sin6_port) == sp->port;
-    case AF_UNIX:
-        return (sp->path && len > offsetof(struct sockaddr_un, sun_path)
-                && !strncmp(local.un.sun_path, sp->path,
-                            sizeof local.un.sun_path));
-    default:
-        return false;
-    }
-}
-
 static struct connection *
 get_connection(struct slow_peers *sp, ino_t inode)
 {
@@ -171,7 +138,8 @@ static void
 look_at(struct slow_peers *sp, int fd)
 {
     long long int now = time_msec();
-    ino_t inode = is_ours(sp, fd) ? socket_fd_inode(fd) : 0;
+    ino_t inode = (socket_fd_is_of(fd, sp->port, sp->path)
+                   ? socket_fd_inode(fd) : 0);
     int queued;
 
     if (!inode || ioctl(fd, SIOCOUTQ, &queued)) {

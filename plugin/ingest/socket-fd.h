@@ -22,10 +22,15 @@
  * Thread-safety: no shared state. */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* The inode of 'fd', or 0 if it is closed. */
 ino_t socket_fd_inode(int fd);
+
+/* True if 'fd' is a connection that came in at TCP port 'port', if that is not
+ * 0, or at the local socket 'path', if that is not null. */
+bool socket_fd_is_of(int fd, uint16_t port, const char *path);
 
 /* Ends the connection 'fd', if it still is the one with this inode: libzmq
  * takes it for lost.  Returns true if it did. */

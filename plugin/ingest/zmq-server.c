@@ -14,6 +14,7 @@
 #include "coverage.h"
 #include "ingest/curve-key.h"
 #include "ingest/envelope.h"
+#include "ingest/loud-peers.h"
 #include "ingest/proto-field.h"
 #include "ingest/slow-peers.h"
 #include "ingest/transport-provider.h"
@@ -41,6 +42,18 @@ COVERAGE_DEFINE(server_expelled);
 /* Messages that may wait for one subscriber: twice as many as may be published
  * in one go, once those wait that are much. */
 #define PUBLISH_QUEUE (4 * PUBLISH_MESSAGES)
+
+/* What subscribers send, at most: topics have 255 bytes, and handshakes
+ * somewhat more. */
+#define SUBSCRIPTION_BYTES 4096
+
+/* Subscriptions that wait for libzmq to take them, which it does whenever the
+ * main loop waits. */
+#define SUBSCRIPTION_QUEUE 1000
+
+/* Messages of up to TRANSPORT_MAX_MESSAGE that may wait in libzmq for each
+ * peer of the control channel to be taken. */
+#define PEER_QUEUE 64
 
 /* Messages that are much, if they wait for somebody. */
 #define PUBLISH_MESSAGES 32768
@@ -71,6 +84,7 @@ struct zmq_server {
     void *pub;
     void *router;
     struct zap *zap;            /* Null: no encryption. */
+    struct loud_peers *loud;    /* Who of them says too much. */
     struct zmq_backlog published; /* What waits for subscribers... */
     size_t max_published;       /* ...and may, in bytes. */
     struct slow_peers *slow;    /* Who of them is to blame. */
@@ -141,7 +155,8 @@ static char *
 open_socket(struct zmq_server *server, const struct server_config *config,
             int type, const char *endpoint, void **socketp)
 {
-    int64_t max_message = TRANSPORT_MAX_MESSAGE;
+    int64_t max_message = (type == ZMQ_ROUTER ? TRANSPORT_MAX_MESSAGE
+                           : SUBSCRIPTION_BYTES);
     void *socket = zmq_socket(server->context, type);
     int error = socket ? 0 : errno;
 
@@ -160,10 +175,10 @@ open_socket(struct zmq_server *server, const struct server_config *config,
             set_int(socket, ZMQ_ROUTER_MANDATORY, 1);
             set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
             set_int(socket, ZMQ_SNDHWM, 0); /* CONTROL_BYTES */
+            set_int(socket, ZMQ_RCVHWM, PEER_QUEUE);
         } else {
             set_int(socket, ZMQ_SNDHWM, PUBLISH_QUEUE);
-            /* A host that comes back subscribes to all its topics at once. */
-            set_int(socket, ZMQ_RCVHWM, 0);
+            set_int(socket, ZMQ_RCVHWM, SUBSCRIPTION_QUEUE);
         }
         error = config->own ? set_curve(socket, config->own) : 0;
         if (!error && zmq_bind(socket, endpoint)) {
@@ -176,14 +191,18 @@ open_socket(struct zmq_server *server, const struct server_config *config,
             : NULL);
 }
 
-static struct slow_peers *
-watch_peers(void *socket)
+/* Has the connections to the sockets watched. */
+static void
+watch_peers(struct zmq_server *server)
 {
-    char endpoint[512];
-    size_t len = sizeof endpoint;
+    char publish[512] = "", control[512] = "";
+    size_t publish_len = sizeof publish, control_len = sizeof control;
 
-    return slow_peers_create(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT,
-                                            endpoint, &len) ? "" : endpoint);
+    zmq_getsockopt(server->pub, ZMQ_LAST_ENDPOINT, publish, &publish_len);
+    zmq_getsockopt(server->router, ZMQ_LAST_ENDPOINT, control, &control_len);
+    server->slow = slow_peers_create(publish);
+    server->peers = slow_peers_create(control);
+    server->loud = loud_peers_create(publish);
 }
 
 char *
@@ -215,8 +234,7 @@ zmq_server_open(const struct server_config *config,
         zmq_server_close(server);
         server = NULL;
     } else {
-        server->slow = watch_peers(server->pub);
-        server->peers = watch_peers(server->router);
+        watch_peers(server);
     }
     *serverp = server;
     return error;
@@ -238,6 +256,7 @@ zmq_server_close(struct zmq_server *server)
     zmq_ctx_term(server->context);
     slow_peers_destroy(server->slow);
     slow_peers_destroy(server->peers);
+    loud_peers_destroy(server->loud);
     zmq_backlog_destroy(&server->published);
     zmq_backlog_destroy(&server->sent);
     free(server);
@@ -525,6 +544,7 @@ void
 zmq_server_wait(struct zmq_server *server)
 {
     zmq_socket_wait(server->router);
+    zmq_socket_wait(server->pub);
     zap_wait(server->zap);
     if (server->expel_at != LLONG_MAX) {
         poll_timer_wait_until(server->expel_at);
@@ -561,6 +581,7 @@ zmq_server_get_memory_usage(const struct zmq_server *server,
                    zmq_backlog_messages(&server->published));
     simap_increase(usage, "published-waiting-KB",
                    published_bytes(server) / 1024);
+    loud_peers_get_memory_usage(server->loud, usage);
     simap_increase(usage, "subscribers-behind",
                    slow_peers_n_behind(server->slow));
     simap_increase(usage, "control-waiting-KB",
