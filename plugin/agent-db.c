@@ -14,9 +14,11 @@
 #include "apply/commit.h"
 #include "apply/port-stats.h"
 #include "fault-point.h"
+#include "hash.h"
 #include "ingest/resync.h"
 #include "ingest/transport-provider.h"
 #include "limit.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "translate/translator.h"
 #include "util.h"
@@ -29,6 +31,7 @@ struct seen {
     bool connected;             /* To the controller. */
     bool switch_connected;
     struct transport *transport; /* Never dereferenced. */
+    uint32_t why_not;           /* Hash of why it is not connected. */
     uint64_t ovsdb_seqno;
     uint64_t translator_seqno;
     uint64_t commit_seqno;
@@ -101,6 +104,17 @@ agent_db_topics_changed(struct agent *agent)
 
 /* Changes. */
 
+static uint32_t
+hash_controller(const struct agent *agent)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    agent_transport_describe(agent, &s);
+    uint32_t hash = hash_string(ds_cstr(&s), 0);
+    ds_destroy(&s);
+    return hash;
+}
+
 static void
 look(const struct agent *agent, struct seen *seen)
 {
@@ -109,6 +123,8 @@ look(const struct agent *agent, struct seen *seen)
     seen->transport = agent->transport;
     seen->connected = (agent->transport
                        && transport_is_connected(agent->transport));
+    seen->why_not = (agent->transport && !seen->connected
+                     ? hash_controller(agent) : 0);
     seen->switch_connected = agent->was_connected;
     seen->ovsdb_seqno = agent->ovsdb_seqno;
     seen->commit_seqno = commit_seqno(agent->commit);

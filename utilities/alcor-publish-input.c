@@ -14,6 +14,7 @@
 #include "ingest/proto-json.h"
 #include "openvswitch/json.h"
 #include "openvswitch/ofpbuf.h"
+#include "packets.h"
 #include "sset.h"
 #include "svec.h"
 #include "util.h"
@@ -299,7 +300,8 @@ collect_names(const Alcor__Schema__GoalStateV2 *state, struct sset *names)
     }
 }
 
-/* Appends a line to 'warnings' for each resource that is listed for a host but
+/* Appends a line to 'warnings' for each host that nobody is, since it is not
+ * named by its address, and for each resource that is listed for a host but
  * absent. */
 static void
 check_listed(const Alcor__Schema__GoalStateV2 *state, struct svec *warnings)
@@ -310,7 +312,15 @@ check_listed(const Alcor__Schema__GoalStateV2 *state, struct svec *warnings)
     for (size_t i = 0; i < state->n_host_resources; i++) {
         const Alcor__Schema__GoalStateV2__HostResourcesEntry *host
             = state->host_resources[i];
+        struct in6_addr ip6;
+        ovs_be32 ip4;
 
+        if (!ip_parse(host->key, &ip4) && !ipv6_parse(host->key, &ip6)) {
+            svec_add_nocopy(warnings,
+                            xasprintf("hostResources: \"%s\" is not the "
+                                      "address of a host: no host will take "
+                                      "what is listed for it", host->key));
+        }
         for (size_t j = 0; host->value && j < host->value->n_resources; j++) {
             const Alcor__Schema__ResourceIdType *r
                 = host->value->resources[j];

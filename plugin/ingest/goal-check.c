@@ -89,6 +89,29 @@ check_security_group(const struct goal_security_group *sg)
     return NULL;
 }
 
+static char *
+check_router(const struct goal_router *router)
+{
+    for (size_t i = 0; i < router->n_tables; i++) {
+        const struct goal_route_table *table = &router->tables[i];
+
+        for (size_t j = 0; j < table->n_routes; j++) {
+            const struct goal_route *route = &table->routes[j];
+            bool v4 = IN6_IS_ADDR_V4MAPPED(&route->next_hop);
+
+            if (route->destination.given
+                && ipv6_addr_is_set(&route->next_hop)
+                && v4 != IN6_IS_ADDR_V4MAPPED(&route->destination.addr)) {
+                return xasprintf("subnet_routing_tables[%"PRIuSIZE"]."
+                                 "routing_rules[%"PRIuSIZE"].next_hop_ip: "
+                                 "IPv%d, but destination is IPv%d",
+                                 i, j, v4 ? 4 : 6, v4 ? 6 : 4);
+            }
+        }
+    }
+    return NULL;
+}
+
 /* An ARION gateway is identified by its subnet. */
 static char *
 check_gateway(const struct goal_gateway *gateway)
@@ -107,13 +130,14 @@ goal_resource_check_fit(const struct goal_resource *resource)
         return check_subnet(GOAL_SUBNET_CAST(resource));
     case GOAL_SECURITY_GROUP:
         return check_security_group(GOAL_SECURITY_GROUP_CAST(resource));
+    case GOAL_ROUTER:
+        return check_router(GOAL_ROUTER_CAST(resource));
     case GOAL_GATEWAY:
         return check_gateway(GOAL_GATEWAY_CAST(resource));
     case GOAL_VPC:
     case GOAL_PORT:
     case GOAL_NEIGHBOR:
     case GOAL_DHCP:
-    case GOAL_ROUTER:
     case GOAL_N_KINDS:
     default:
         return NULL;
