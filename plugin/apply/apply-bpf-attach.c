@@ -327,7 +327,7 @@ create_link(const struct device_record *device, int prog_fd,
 }
 
 static char *
-attach_xdp(const struct apply_bpf *ab, const struct device_record *device,
+attach_xdp(const struct apply_bpf *ab, struct device_record *device,
            int prog_fd, enum apply_bpf_hook hook)
 {
     int fd = open_link(ab, device);
@@ -356,6 +356,9 @@ attach_xdp(const struct apply_bpf *ab, const struct device_record *device,
     }
     fd = create_link(device, prog_fd, hook);
     if (fd < 0) {
+        /* Other errors may pass: a killed agent's program is still there. */
+        device->no_native |= (hook == APPLY_BPF_HOOK_XDP_NATIVE
+                              && fd == -EOPNOTSUPP);
         return xasprintf("%s: cannot attach to %s: %s", device->name,
                          apply_bpf_hook_to_string(hook), ovs_strerror(-fd));
     }
@@ -401,8 +404,6 @@ apply_bpf_attach(struct apply_bpf *ab, struct device_record *device,
             free(reason);
             hook = APPLY_BPF_HOOK_XDP_GENERIC;
             reason = attach_xdp(ab, device, prog_fd, hook);
-            /* To try again would be without a program for a while. */
-            device->no_native = !reason;
         }
     }
     if (reason) {
