@@ -12,12 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "feedback/direct-path.h"
 #include "feedback/liveness.h"
+#include "feedback/oam-socket.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/poll-loop.h"
 #include "packets.h"
 #include "store/volatile-store.h"
 #include "tests/ovstest.h"
+#include "timeval.h"
 #include "util.h"
 
 /* oam-parse HEX...: what each payload says. */
@@ -53,6 +58,66 @@ test_oam_parse(int argc, char *argv[])
         }
         putchar('\n');
     }
+}
+
+static void
+count_packet(const struct oam_packet *packet OVS_UNUSED, void *n_)
+{
+    ++*(int *) n_;
+}
+
+/* Sends 'n' packets to 'sin'. */
+static void
+send_packets(int fd, const struct sockaddr_in *sin, int n)
+{
+    while (n--) {
+        ovs_assert(sendto(fd, "x", 1, 0, (const struct sockaddr *) sin,
+                          sizeof *sin) == 1);
+    }
+}
+
+/* oam-socket: a packet in a storm, and one after it, that nothing but
+ * oam_sockets_wait() could wake anybody for. */
+static void
+test_oam_socket(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct in6_addr host_ip = in6_addr_mapped_ipv4(sin.sin_addr.s_addr);
+    struct oam_sockets *sockets = oam_sockets_create();
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    socklen_t len = sizeof sin;
+    uint16_t port;
+    int n = 0;
+
+    /* Which port is free? */
+    ovs_assert(!bind(fd, (const struct sockaddr *) &sin, sizeof sin)
+               && !getsockname(fd, (struct sockaddr *) &sin, &len));
+    close(fd);
+    fd = socket(AF_INET, SOCK_DGRAM, 0);
+    port = ntohs(sin.sin_port);
+    oam_sockets_set(sockets, &host_ip, &port, 1);
+    oam_sockets_run(sockets, time_msec(), count_packet, &n);
+
+    send_packets(fd, &sin, OAM_SOCKET_STORM);
+    oam_sockets_run(sockets, time_msec(), count_packet, &n);
+    printf("%d packets of a storm\n", n);
+    for (int i = 0; i < 2; i++) {
+        long long int start = time_msec();
+        int before = n;
+
+        send_packets(fd, &sin, 1);
+        while (n == before) {
+            oam_sockets_wait(sockets);
+            poll_timer_wait_until(start + 5000);
+            poll_block();
+            oam_sockets_run(sockets, time_msec(), count_packet, &n);
+        }
+        printf("one more: %s\n", time_msec() < start + 5000 ? "in time"
+               : "late");
+    }
+    close(fd);
+    oam_sockets_destroy(sockets);
 }
 
 /* direct-path: commands from standard input:
@@ -360,6 +425,7 @@ test_liveness(int argc OVS_UNUSED, char *argv[] OVS_UNUSED)
 }
 
 OVSTEST_REGISTER("oam-parse", test_oam_parse);
+OVSTEST_REGISTER("oam-socket", test_oam_socket);
 OVSTEST_REGISTER("direct-path", test_direct_path);
 OVSTEST_REGISTER("rejection", test_rejection);
 OVSTEST_REGISTER("liveness", test_liveness);
