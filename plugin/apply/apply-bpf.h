@@ -57,7 +57,7 @@
  * batches.
  *
  * Errors: strings for people, to be freed by the caller; null is success.  An
- * agent that was built without clang or libbpf has a stub of this module,
+ * agent that was built without clang or libbpf has apply-bpf-absent instead,
  * whose apply_bpf_open() fails and says so.
  *
  * Thread-safety: one thread at a time. */

@@ -82,8 +82,8 @@ fast_path_sources = \
 	plugin/apply/bpf-gateway.c \
 	plugin/apply/bpf-notes.c
 fast_path_stubs = \
-	plugin/apply/apply-bpf-stub.c \
-	plugin/apply/bpf-gateway-stub.c
+	plugin/apply/apply-bpf-absent.c \
+	plugin/apply/bpf-gateway-absent.c
 plugin_libalcor_a_SOURCES += \
 	plugin/apply/apply-bpf.h \
 	plugin/apply/bpf-gateway-oam.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bpf-gateway-stub: stands in for bpf-gateway where it could not be built. */
+ * bpf-gateway-absent: for bpf-gateway, where that could not be built. */
 
 #include <config.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * apply-bpf-stub: stands in for apply-bpf where it could not be built. */
+ * apply-bpf-absent: stands in for apply-bpf where it could not be built. */
 
 #include <config.h>
 
